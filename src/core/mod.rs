@@ -1,0 +1,2 @@
+//! What is decided, and nothing else: no clock, no file, no process, no randomness. `now` is an argument.
+pub mod calendar;
