@@ -1,0 +1,286 @@
+//! What the operator declared, validated: the only form of the configuration that decisions are made from.
+//!
+//! A policy holds no secret, no address of a server and no path but those that commands need: those are settings of
+//! the shell (`config::Settings`). Everything here was checked by `config`, so that decisions need no second look.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::calendar::{CronExpr, Freeze, Window, Zone};
+
+/// A name from the configuration: cheap to copy, compared by text.
+pub type Name = Arc<str>;
+
+/// The host where commands are started when nothing else is said.
+pub const LOCAL: &str = "local";
+
+/// Everything that decisions depend on, in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// This installation, in subjects, on the page and in metrics.
+    pub name: Name,
+    /// The file's default zone, for what has none of its own.
+    pub zone: Zone,
+    pub windows: IndexMap<Name, Window>,
+    pub freezes: Vec<Freeze>,
+    pub apps: IndexMap<Name, App>,
+    pub maintenance: IndexMap<Name, MaintenanceJob>,
+    pub periodic: IndexMap<Name, PeriodicJob>,
+    pub notice: NoticePolicy,
+    pub limits: Limits,
+    pub keep: Keep,
+}
+
+/// What users see: owns the hooks and the people to be told.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub name: Name,
+    pub description: Option<String>,
+    /// Who is told of this app's maintenance; never empty when the app has maintenance jobs.
+    pub notify: Vec<Audience>,
+    /// Whom people may ask: shown in notices.
+    pub contact: Vec<String>,
+    /// The minimum time between an accepted notice and the start.
+    pub lead: SignedDuration,
+    pub margin: SignedDuration,
+    /// In order.
+    pub enter: Vec<Hook>,
+    /// In the order of the file; run in reverse.
+    pub leave: Vec<Hook>,
+    /// The time kept free at the end of an occurrence for the leave hooks.
+    pub leave_reserve: SignedDuration,
+    /// How long entering waits for the app's periodic jobs.
+    pub drain: SignedDuration,
+}
+
+/// A role with its people, or one plain address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// The role's name; plain addresses together form the role `""`.
+    pub role: Name,
+    pub people: Vec<Person>,
+}
+
+/// Somebody who is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    pub email: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub language: Language,
+    /// IANA name, known to exist.
+    pub time_zone: Name,
+}
+
+/// The languages notices are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    #[default]
+    En,
+    De,
+}
+
+/// A command as it will be executed: nothing is left to be looked up but the user's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Never empty; the program is absolute or found in PATH.
+    pub argv: Vec<String>,
+    pub dir: Arc<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub umask: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+}
+
+/// An enter or leave hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    pub command: Command,
+    pub host: Name,
+    pub timeout: SignedDuration,
+    pub grace: SignedDuration,
+}
+
+/// When a maintenance job is due.
+#[derive(Clone, Debug)]
+pub enum Due {
+    /// `every = "window"`: at every occurrence.
+    Window,
+    /// `every = "request"`: only when an operator asks.
+    Request,
+    /// `schedule`: the first occurrence that contains the instant or opens after it.
+    Schedule(CronExpr, Zone),
+}
+
+/// What happens to the rest of a session when a step fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    Stop,
+    Continue,
+}
+
+/// How failures are tried again: `attempts` counts the first try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    pub attempts: u32,
+    pub backoff: SignedDuration,
+}
+
+/// Disruptive work: belongs to an app and a window, is announced.
+#[derive(Clone, Debug)]
+pub struct MaintenanceJob {
+    pub name: Name,
+    pub description: Option<String>,
+    pub app: Name,
+    pub window: Name,
+    pub due: Due,
+    pub command: Command,
+    /// Where it runs, in order; never empty.
+    pub hosts: Vec<Name>,
+    /// Given by the operator; else learned; else the timeout.
+    pub estimate: Option<SignedDuration>,
+    pub timeout: SignedDuration,
+    pub grace: SignedDuration,
+    /// Beside the job's own lock.
+    pub locks: Vec<Name>,
+    /// Jobs of the same app that come first, where they are in the same session.
+    pub after: Vec<Name>,
+    /// Higher first.
+    pub priority: i32,
+    pub labels: Vec<Name>,
+    pub only_if: Option<Probe>,
+    pub retry: Retry,
+    pub on_failure: OnFailure,
+    /// Whether a step that was cut off may be repeated.
+    pub repeat_on_interrupt: bool,
+}
+
+/// A question put to a command: 0 yes, 1 no, anything else unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub command: Command,
+    pub timeout: SignedDuration,
+}
+
+/// What happens when a periodic job is due while its last run is still going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// The due instant is recorded as skipped.
+    Skip,
+    /// One run follows when the running one has ended.
+    Queue,
+}
+
+/// What happens to instants that passed while nobody was there to serve them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// The latest is run once, if it is not older than this (none: one period of the schedule).
+    Once { within: Option<SignedDuration> },
+    /// All are recorded as skipped.
+    Skip,
+}
+
+/// What happens to an instant outside the job's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// It is run once when the window opens.
+    Defer,
+    Skip,
+}
+
+/// What happens to an instant while the job's app is in maintenance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuringMaintenance {
+    /// It waits until the app is back.
+    Hold,
+    Run,
+}
+
+/// A regular, harmless job on a schedule.
+#[derive(Clone, Debug)]
+pub struct PeriodicJob {
+    pub name: Name,
+    pub description: Option<String>,
+    pub schedule: CronExpr,
+    pub zone: Zone,
+    pub command: Command,
+    pub timeout: SignedDuration,
+    pub grace: SignedDuration,
+    pub overlap: Overlap,
+    pub missed: Missed,
+    pub window: Option<(Name, Outside)>,
+    pub app: Option<(Name, DuringMaintenance)>,
+    pub locks: Vec<Name>,
+    /// How long a held lock is waited for.
+    pub lock_wait: SignedDuration,
+    pub retry: Retry,
+    /// The start is moved by a fixed part of this, different for each job.
+    pub jitter: SignedDuration,
+}
+
+/// Who is told, and how early.
+#[derive(Clone, Debug)]
+pub struct NoticePolicy {
+    pub accepted: Accepted,
+    /// Who is told when something needs a person.
+    pub operators: Vec<Audience>,
+    /// A command for the same.
+    pub alarm: Option<Alarm>,
+    pub kinds: NoticeKinds,
+}
+
+/// The command that is run when something needs a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    pub command: Command,
+    pub timeout: SignedDuration,
+}
+
+/// Whose acceptance makes a session announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accepted {
+    /// In every role at least one address.
+    EachRole,
+    /// Every address that was not refused for good.
+    All,
+}
+
+/// Which of the mails that may be left out are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoticeKinds {
+    pub started: bool,
+    pub finished: bool,
+    pub failed: bool,
+}
+
+/// Bounds on what goes on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Periodic runs at once; what is due beyond it waits its turn.
+    pub runs: usize,
+    /// Bytes of output kept of one attempt.
+    pub log_bytes: u64,
+}
+
+/// How long history is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    pub sessions: SignedDuration,
+    /// Runs kept of one periodic job.
+    pub runs: u32,
+    pub failures: SignedDuration,
+    /// Bytes of all logs together.
+    pub logs: u64,
+}
