@@ -1,3 +1,23 @@
 //! What is decided, and nothing else: no clock, no file, no process, no randomness. `now` is an argument.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `policy` | what the operator declared |
+//! | `calendar/` | windows, occurrences, freezes, schedules |
+//! | `state`, `session`, `run`, `notice` | what happened so far |
+//! | `fact`, `apply` | what is recorded, and the only function that changes the state |
+//! | `plan` | what will happen |
+//! | `event`, `decide/`, `effect` | what happened outside, what follows, what is to be done |
+//! | `wakeup` | when to look again |
+//! | `recover` | what follows a start |
+//! | `report` | the state in words and numbers, for people and programs |
 pub mod calendar;
+pub mod effect;
+pub mod event;
+pub mod fact;
+pub mod letter;
+pub mod notice;
 pub mod policy;
+pub mod run;
+pub mod session;
+pub mod state;

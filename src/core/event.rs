@@ -1,0 +1,45 @@
+//! What the shell tells the core.
+
+use jiff::SignedDuration;
+
+use super::notice::NoticeId;
+use super::policy::Name;
+use super::run::{Report, RunId};
+use super::session::Rehearsal;
+
+/// Something that happened outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The daemon is up: survivors of the last one are gone. `nonce` names this installation if the state is new.
+    Started { boot: String, version: String, nonce: String },
+    /// The instant that was asked for has come, or may have.
+    Woke,
+    /// The wall clock moved against the elapsed time.
+    ClockStepped { by: SignedDuration },
+    /// The machine was asleep for this long.
+    Resumed { after: SignedDuration },
+    /// The policy was replaced.
+    PolicyChanged,
+    Waiting { run: RunId, holder: String },
+    Began { run: RunId, pid: i32 },
+    Ended { run: RunId, report: Report },
+    Answered { notice: NoticeId, answer: Answer },
+    /// An operator wants to see a session of the app now.
+    Rehearse { app: Name, rehearsal: Rehearsal },
+    /// Stop: no new step, what runs is ended, apps are left.
+    Shutdown,
+    /// The facts of the last turns could not be made durable; these effects were not performed.
+    Unwritable { why: String, runs: Vec<RunId>, notices: Vec<NoticeId> },
+    /// They are durable now.
+    Writable,
+}
+
+/// What the mail server said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Accepted,
+    Temporary { why: String },
+    Permanent { why: String },
+    /// It may have been delivered all the same.
+    Unknown { why: String },
+}

@@ -1,0 +1,248 @@
+//! What is recorded. The names and fields here are the format of the state file: they are added to, never changed.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::notice::{Notice, NoticeId};
+use super::policy::{Hook, Name};
+use super::run::{Dues, Outcome, RunId, SessionId, What};
+use super::session::{Code, Need, Reason, Session, SessionResult, Step};
+use super::state::AttentionKind;
+
+/// One thing that happened, or was begun. Durable before its effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    StateCreated { nonce: String },
+    DaemonStarted { boot: String, version: String },
+    DaemonStopped { clean: bool },
+    /// Timers that count elapsed time move with the wall clock.
+    ClockStepped { by: SignedDuration },
+    /// Jobs seen for the first time, each with the instant from which its dues count.
+    JobsKnown { maintenance: Vec<(Name, Timestamp)>, periodic: Vec<Name> },
+    JobsForgotten { maintenance: Vec<Name>, periodic: Vec<Name> },
+
+    SessionOpened { session: Box<Session> },
+    /// The questions are answered: these steps are told, to these people.
+    SessionPlanned {
+        session: SessionId,
+        starts: Timestamp,
+        expected: SignedDuration,
+        steps: Vec<Step>,
+        notices: Vec<Notice>,
+    },
+    SessionAnnounced { session: SessionId },
+    SessionStarting { session: SessionId },
+    /// From here on the leave hooks are owed.
+    SessionEntering { session: SessionId, leave: Vec<(usize, Hook)> },
+    SessionActive { session: SessionId },
+    SessionLeaving {
+        session: SessionId,
+        result: SessionResult,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+    SessionLeft { session: SessionId },
+    /// A second round after an interruption.
+    SessionReopened { session: SessionId, repeat: Vec<usize> },
+    SessionClosed {
+        session: SessionId,
+        outcome: Outcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+    },
+    /// An answer to `only_if` that was given without asking, or a question to be asked again.
+    StepNeed { session: SessionId, step: usize, need: Option<Need> },
+    /// A step ended without an attempt.
+    StepDone {
+        session: SessionId,
+        step: usize,
+        job: Name,
+        host: Name,
+        due: Dues,
+        outcome: Outcome,
+        reason: Reason,
+    },
+
+    AttemptStarted {
+        run: RunId,
+        attempt: u32,
+        what: What,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<Dues>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_by: Option<Timestamp>,
+    },
+    AttemptEnded(Box<AttemptEnded>),
+
+    NoticesOwed { notices: Vec<Notice> },
+    NoticeSending { notice: NoticeId, attempt: u32 },
+    NoticeAccepted { notice: NoticeId, #[serde(flatten)] about: About },
+    /// Not accepted for now; `unknown` where it may have been delivered all the same.
+    NoticeDelayed {
+        notice: NoticeId,
+        why: String,
+        unknown: bool,
+        retry_at: Timestamp,
+        #[serde(flatten)]
+        about: About,
+    },
+    NoticeRefused { notice: NoticeId, why: String, #[serde(flatten)] about: About },
+    NoticeGivenUp { notice: NoticeId, why: String, #[serde(flatten)] about: About },
+
+    /// Due instants that were not served.
+    Skipped { job: Name, host: Name, due: Dues, reason: Reason },
+    /// A periodic due instant waits for something other than the clock.
+    RunDeferred { job: Name, due: Timestamp, reason: Code },
+
+    AttentionRaised {
+        key: Name,
+        kind: AttentionKind,
+        text: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        app: Option<Name>,
+        /// The alarm command has to be run.
+        alarm: bool,
+    },
+    AttentionCleared { key: Name },
+}
+
+/// What a notice is about, repeated so that each line can be read by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    pub kind: super::notice::Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    pub recipient: String,
+}
+
+impl About {
+    pub fn of(notice: &Notice) -> Self {
+        Self {
+            kind: notice.kind,
+            session: notice.session.clone(),
+            recipient: notice.person.email.clone(),
+        }
+    }
+}
+
+/// How an attempt ended: the line of the history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptEnded {
+    pub run: RunId,
+    pub attempt: u32,
+    pub what: What,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Dues>,
+    pub started: Timestamp,
+    /// By the monotonic clock.
+    pub elapsed: SignedDuration,
+    pub outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(default)]
+    pub output_bytes: u64,
+    #[serde(default)]
+    pub log: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+    /// Another attempt of the same run follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryAt>,
+}
+
+/// The next attempt of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryAt {
+    pub at: Timestamp,
+    /// Attempts so far that count as failures.
+    pub failures: u32,
+}
+
+impl Fact {
+    /// The word for it: the `fact` field of its serialised form.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::StateCreated { .. } => "state_created",
+            Self::DaemonStarted { .. } => "daemon_started",
+            Self::DaemonStopped { .. } => "daemon_stopped",
+            Self::ClockStepped { .. } => "clock_stepped",
+            Self::JobsKnown { .. } => "jobs_known",
+            Self::JobsForgotten { .. } => "jobs_forgotten",
+            Self::SessionOpened { .. } => "session_opened",
+            Self::SessionPlanned { .. } => "session_planned",
+            Self::SessionAnnounced { .. } => "session_announced",
+            Self::SessionStarting { .. } => "session_starting",
+            Self::SessionEntering { .. } => "session_entering",
+            Self::SessionActive { .. } => "session_active",
+            Self::SessionLeaving { .. } => "session_leaving",
+            Self::SessionLeft { .. } => "session_left",
+            Self::SessionReopened { .. } => "session_reopened",
+            Self::SessionClosed { .. } => "session_closed",
+            Self::StepNeed { .. } => "step_need",
+            Self::StepDone { .. } => "step_done",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::AttemptEnded(_) => "attempt_ended",
+            Self::NoticesOwed { .. } => "notices_owed",
+            Self::NoticeSending { .. } => "notice_sending",
+            Self::NoticeAccepted { .. } => "notice_accepted",
+            Self::NoticeDelayed { .. } => "notice_delayed",
+            Self::NoticeRefused { .. } => "notice_refused",
+            Self::NoticeGivenUp { .. } => "notice_given_up",
+            Self::Skipped { .. } => "skipped",
+            Self::RunDeferred { .. } => "run_deferred",
+            Self::AttentionRaised { .. } => "attention_raised",
+            Self::AttentionCleared { .. } => "attention_cleared",
+        }
+    }
+
+    /// The job it is about, for looking it up.
+    pub fn job(&self) -> Option<&Name> {
+        match self {
+            Self::AttemptStarted { what, .. } => what.job(),
+            Self::AttemptEnded(ended) => ended.what.job(),
+            Self::StepDone { job, .. } | Self::Skipped { job, .. } | Self::RunDeferred { job, .. } => {
+                Some(job)
+            }
+            _ => None,
+        }
+    }
+
+    /// The session it is about, for looking it up.
+    pub fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::SessionOpened { session } => Some(&session.id),
+            Self::SessionPlanned { session, .. }
+            | Self::SessionAnnounced { session }
+            | Self::SessionStarting { session }
+            | Self::SessionEntering { session, .. }
+            | Self::SessionActive { session }
+            | Self::SessionLeaving { session, .. }
+            | Self::SessionLeft { session }
+            | Self::SessionReopened { session, .. }
+            | Self::SessionClosed { session, .. }
+            | Self::StepNeed { session, .. }
+            | Self::StepDone { session, .. } => Some(session),
+            Self::AttemptStarted { what, .. } => what.session(),
+            Self::AttemptEnded(ended) => ended.what.session(),
+            Self::NoticeAccepted { about, .. }
+            | Self::NoticeDelayed { about, .. }
+            | Self::NoticeRefused { about, .. }
+            | Self::NoticeGivenUp { about, .. } => about.session.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The run it is about, for looking it up.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::AttemptStarted { run, .. } => Some(*run),
+            Self::AttemptEnded(ended) => Some(ended.run),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! One maintenance of one app in one occurrence.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::policy::{Hook, Name};
+use super::run::{Dues, Outcome, RunId, SessionId};
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Known; its `only_if` questions are being asked before anybody is told.
+    Asking,
+    /// Its notices are owed.
+    Planned,
+    /// Its notices were accepted in time.
+    Announced,
+    /// Its time has come: the questions are asked again, before the app is touched.
+    Starting,
+    Entering,
+    Active,
+    Leaving,
+    /// The app is back; what follows is decided: a second round, or the end.
+    Left,
+    Closed,
+}
+
+impl Phase {
+    /// The word used in every interface.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Asking | Self::Planned => "planned",
+            Self::Announced | Self::Starting => "announced",
+            Self::Entering => "entering",
+            Self::Active => "active",
+            Self::Leaving | Self::Left => "leaving",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Whether the app is out of service, or on its way.
+    pub fn in_maintenance(self) -> bool {
+        matches!(self, Self::Entering | Self::Active | Self::Leaving)
+    }
+}
+
+/// What a leave hook is told of the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionResult {
+    #[default]
+    Success,
+    Failure,
+    Interrupted,
+}
+
+impl SessionResult {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Frozen when it became known: what people were told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub id: SessionId,
+    pub app: Name,
+    pub window: Name,
+    pub opens: Timestamp,
+    /// The latest end that one of its jobs sees.
+    pub closes: Timestamp,
+    /// Not before this: it is what was told.
+    pub starts: Timestamp,
+    /// Rounded up to a quarter of an hour, as told.
+    pub expected: SignedDuration,
+    pub notice_by: Timestamp,
+    pub lead: SignedDuration,
+    /// Kept free at the end for the leave hooks.
+    pub reserve: SignedDuration,
+    pub steps: Vec<Step>,
+    /// Locks of all its jobs: sessions that share one are never on top of each other.
+    pub locks: Vec<Name>,
+    pub phase: Phase,
+    /// The calendar entry's SEQUENCE last told.
+    pub sequence: u32,
+    /// An operator's recorded override of window and notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
+    /// 1, or 2 after an interruption.
+    pub round: u8,
+    pub entered: Option<Timestamp>,
+    /// The enter hooks that were started in this round.
+    pub enter_started: usize,
+    /// The hook that is running or to be run next, of the phase.
+    pub hook: HookState,
+    /// Recorded at entering: what brings the app back, in the order of running, with the hook's place in the file.
+    pub leave: Vec<(usize, Hook)>,
+    pub result: SessionResult,
+    /// Why it did not go as planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+}
+
+/// An operator's wish to play a session now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    pub reason: String,
+    pub hooks: bool,
+    pub jobs: bool,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    /// When its work can happen instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+}
+
+/// Where the hooks of a phase are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookState {
+    /// Index in the order of running.
+    pub index: usize,
+    pub running: Option<RunId>,
+    /// The run whose next attempt is owed.
+    pub run: Option<RunId>,
+    pub attempts: u32,
+    /// Not before this.
+    pub not_before: Option<Timestamp>,
+}
+
+/// The answer to `only_if`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    Needed,
+    NothingToDo,
+    Unknown,
+}
+
+/// One job on one host within a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub job: Name,
+    pub host: Name,
+    pub dues: Dues,
+    pub starts: Timestamp,
+    pub estimate: SignedDuration,
+    /// The end of the occurrence as this job sees it.
+    pub closes: Timestamp,
+    pub cutoff: SignedDuration,
+    /// It follows another job of the session and is asked only then.
+    pub if_needed: bool,
+    pub need: Option<Need>,
+    /// When the answer was given.
+    pub asked: Option<Timestamp>,
+    pub state: StepState,
+}
+
+/// How far a step is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum StepState {
+    Waiting,
+    Asking { run: RunId },
+    Running { run: RunId, attempt: u32 },
+    /// Between attempts; `failures` of them counted.
+    Backoff { run: RunId, attempt: u32, failures: u32, until: Timestamp },
+    Done { outcome: Outcome, #[serde(default, skip_serializing_if = "Option::is_none")] reason: Option<Reason> },
+}
+
+/// A machine-readable reason with its words: fixed `code`, free `text`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    pub code: Code,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+impl Reason {
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+impl From<Code> for Reason {
+    fn from(code: Code) -> Self {
+        Self { code, text: String::new() }
+    }
+}
+
+/// Why something did not happen, or not as planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// No notice was accepted early enough.
+    Unannounced,
+    /// What is left of the occurrence is too short.
+    DoesNotFit,
+    /// The occurrence was over before it could begin.
+    WindowPassed,
+    /// The command asked for it (69).
+    Unavailable,
+    /// The command asked to be repeated (75) for longer than there was time.
+    TemporaryFailure,
+    /// An enter hook failed.
+    EnterFailed,
+    /// A job of the session failed.
+    JobFailed,
+    /// An earlier step of the session failed.
+    Stopped,
+    /// `only_if` said so.
+    NothingToDo,
+    /// A periodic job of the app did not end in time.
+    Drain,
+    /// A lock is held by somebody else.
+    Locked,
+    /// The last run was still going.
+    Overlap,
+    /// Nobody was there to serve it.
+    Missed,
+    /// A newer due instant took its place.
+    Superseded,
+    OutsideWindow,
+    /// The app is in maintenance.
+    InMaintenance,
+    /// The job is no longer in the configuration.
+    Removed,
+    /// The daemon was stopped, or died.
+    Interrupted,
+    /// The state could not be written.
+    StateUnwritable,
+    /// Another session has the app or one of the locks.
+    Conflict,
+    /// A freeze left nothing of the occurrence.
+    Frozen,
+    Cancelled,
+}
+
+impl Code {
+    /// In words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unannounced => "no notice was accepted early enough",
+            Self::DoesNotFit => "what is left of the window is too short",
+            Self::WindowPassed => "the window was over",
+            Self::Unavailable => "the command asked to be postponed (exit code 69)",
+            Self::TemporaryFailure => "the command asked to be repeated (exit code 75) until there was no time left",
+            Self::EnterFailed => "an enter hook failed",
+            Self::JobFailed => "a job failed",
+            Self::Stopped => "an earlier job of the session failed",
+            Self::NothingToDo => "there was nothing to do",
+            Self::Drain => "a periodic job of the app was still running",
+            Self::Locked => "a lock is held",
+            Self::Overlap => "the last run was still going",
+            Self::Missed => "nobody was there to run it",
+            Self::Superseded => "a newer due instant took its place",
+            Self::OutsideWindow => "outside its window",
+            Self::InMaintenance => "the app is in maintenance",
+            Self::Removed => "no longer configured",
+            Self::Interrupted => "offhours was stopped or died",
+            Self::StateUnwritable => "the state could not be written",
+            Self::Conflict => "another session has the app or a lock",
+            Self::Frozen => "a freeze",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The word used in every interface.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unannounced => "unannounced",
+            Self::DoesNotFit => "does_not_fit",
+            Self::WindowPassed => "window_passed",
+            Self::Unavailable => "unavailable",
+            Self::TemporaryFailure => "temporary_failure",
+            Self::EnterFailed => "enter_failed",
+            Self::JobFailed => "job_failed",
+            Self::Stopped => "stopped",
+            Self::NothingToDo => "nothing_to_do",
+            Self::Drain => "drain",
+            Self::Locked => "locked",
+            Self::Overlap => "overlap",
+            Self::Missed => "missed",
+            Self::Superseded => "superseded",
+            Self::OutsideWindow => "outside_window",
+            Self::InMaintenance => "in_maintenance",
+            Self::Removed => "removed",
+            Self::Interrupted => "interrupted",
+            Self::StateUnwritable => "state_unwritable",
+            Self::Conflict => "conflict",
+            Self::Frozen => "frozen",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What happened so far, folded from the recorded facts: all that decisions need to know of the past.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::notice::{Notice, NoticeId};
+use super::policy::Name;
+use super::run::{Dues, Outcome, RunId, SessionId, What};
+use super::session::{Code, Session};
+
+/// How many durations of a job are remembered for its estimate.
+pub const SAMPLES: usize = 20;
+
+/// The fold of all facts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Tells this installation's processes and messages from another's.
+    pub nonce: String,
+    /// The boot the daemon was last started in.
+    pub boot: String,
+    /// The wall clock at the last fact.
+    pub last: Timestamp,
+    pub next_run: RunId,
+    pub next_notice: NoticeId,
+    pub maintenance: BTreeMap<Name, MaintenanceState>,
+    pub periodic: BTreeMap<Name, PeriodicState>,
+    /// Per `APP/WINDOW`: the opening of the last occurrence that got a session, or was passed over.
+    pub handled: BTreeMap<Name, Timestamp>,
+    /// Open ones, and closed ones whose notices are not settled.
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// Per `APP/WINDOW/DATE`: how many sessions there were, and when the last was opened.
+    pub numbers: BTreeMap<Name, (u32, Timestamp)>,
+    pub notices: BTreeMap<NoticeId, Notice>,
+    pub attention: BTreeMap<Name, Attention>,
+    pub running: BTreeMap<RunId, Running>,
+    /// What is true of this process only.
+    #[serde(skip)]
+    pub live: Live,
+}
+
+/// What is known of one daemon's life; not recorded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Live {
+    /// Instants up to this one passed while nobody was there: set at start, after a clock step and after a suspend.
+    pub awake_since: Timestamp,
+    /// Since when the daemon is being stopped.
+    pub stopping: Option<Timestamp>,
+    /// The state cannot be written: nothing new is started.
+    pub unwritable: Option<String>,
+    /// Stop was asked of these attempts.
+    pub stopped: std::collections::BTreeSet<RunId>,
+}
+
+/// A maintenance job's past.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MaintenanceState {
+    pub hosts: BTreeMap<Name, HostState>,
+    /// The instant from which its dues count, for a host not in `hosts`.
+    pub since: Timestamp,
+    /// Durations of the last successful runs, in seconds, oldest first.
+    pub samples: Vec<u32>,
+}
+
+/// A maintenance job's past on one host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostState {
+    /// Every due instant up to this has its record.
+    pub accounted: Timestamp,
+    pub last_success: Option<Timestamp>,
+}
+
+impl MaintenanceState {
+    pub fn accounted(&self, host: &str) -> Timestamp {
+        self.hosts.get(host).map_or(self.since, |h| h.accounted)
+    }
+
+    /// The 95th percentile of what it took, never under the last.
+    pub fn learned(&self) -> Option<SignedDuration> {
+        let last = *self.samples.last()?;
+        let mut sorted = self.samples.clone();
+        sorted.sort_unstable();
+        let index = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
+        let p95 = sorted.get(index).copied().unwrap_or(last);
+        Some(SignedDuration::from_secs(i64::from(p95.max(last))))
+    }
+}
+
+/// A periodic job's past.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeriodicState {
+    /// Every due instant up to this has its record, or is the one being served.
+    pub accounted: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<Box<Active>>,
+    /// An instant that waits for something other than the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<(Outcome, Timestamp)>,
+    /// Bad ends since the last success.
+    #[serde(default)]
+    pub failures: u32,
+}
+
+/// A periodic run that is not over: an attempt is running, or the next one is owed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Active {
+    pub run: RunId,
+    pub attempt: u32,
+    pub due: Timestamp,
+    /// Attempts that count as failures.
+    pub failures: u32,
+    /// The next attempt is owed then; none while one is running.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// A periodic due instant that was put off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    pub due: Timestamp,
+    pub reason: Code,
+}
+
+/// An attempt whose process was started and whose end is not recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Running {
+    pub attempt: u32,
+    pub what: What,
+    pub due: Option<Dues>,
+    pub started: Timestamp,
+    /// The wall clock at which it is ended, where its window decides that.
+    pub stop_by: Option<Timestamp>,
+    /// It waits for a lock, held by this.
+    #[serde(skip)]
+    pub waiting: Option<String>,
+    #[serde(skip)]
+    pub pid: Option<i32>,
+}
+
+/// Something waits for a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attention {
+    pub kind: AttentionKind,
+    pub text: String,
+    pub since: Timestamp,
+    /// Cleared when a session of this app succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<Name>,
+    /// The alarm command has to be run about it.
+    pub alarm: AlarmState,
+}
+
+/// How far the alarm command is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum AlarmState {
+    /// Nobody is called about this kind, or there is no command.
+    None,
+    Owed { not_before: Timestamp, attempts: u32 },
+    Running { run: RunId, attempts: u32 },
+    Done,
+}
+
+/// Why a person is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionKind {
+    /// A session could not be announced in time.
+    Unannounced,
+    /// An announced session did not happen.
+    Postponed,
+    /// A recipient was refused by the mail server for good, or could not be told.
+    Notice,
+    /// A session failed.
+    SessionFailed,
+    /// A step was cut off and may not be repeated.
+    Interrupted,
+    /// An app stays in maintenance past its window.
+    StuckInMaintenance,
+    /// A leave hook fails.
+    LeaveFailing,
+    /// A periodic job's last run went badly.
+    PeriodicFailing,
+    /// `only_if` could not be answered.
+    Unknown,
+}
+
+impl AttentionKind {
+    /// The word used in every interface.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unannounced => "unannounced",
+            Self::Postponed => "postponed",
+            Self::Notice => "notice",
+            Self::SessionFailed => "session_failed",
+            Self::Interrupted => "interrupted",
+            Self::StuckInMaintenance => "stuck_in_maintenance",
+            Self::LeaveFailing => "leave_failing",
+            Self::PeriodicFailing => "periodic_failing",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the operators are told by mail and alarm command; the rest is shown by `status` and the metrics.
+    pub fn alarms(self) -> bool {
+        !matches!(self, Self::PeriodicFailing | Self::Unknown)
+    }
+}
+
+impl State {
+    /// The session that has the app out of service, if one has.
+    pub fn in_maintenance(&self, app: &str) -> Option<&Session> {
+        self.sessions.values().find(|s| &*s.app == app && s.phase.in_maintenance())
+    }
+
+    /// Periodic attempts that are running.
+    pub fn periodic_running(&self) -> usize {
+        self.running.values().filter(|r| matches!(r.what, What::Periodic { .. })).count()
+    }
+}
