@@ -11,6 +11,7 @@
 //! | `wakeup` | when to look again |
 //! | `recover` | what follows a start |
 //! | `report` | the state in words and numbers, for people and programs |
+pub mod apply;
 pub mod calendar;
 pub mod effect;
 pub mod event;
