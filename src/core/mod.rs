@@ -18,6 +18,7 @@ pub mod event;
 pub mod fact;
 pub mod letter;
 pub mod notice;
+pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod session;
