@@ -47,7 +47,7 @@ impl CronExpr {
                 FIELDS_HINT,
             ));
         }
-        let words: Vec<(usize, &str)> = pieces(text, char::is_whitespace)
+        let words: Vec<(usize, &str)> = pieces(text, |c| c.is_ascii_whitespace())
             .filter(|(_, word)| !word.is_empty())
             .collect();
         let fields = match words[..] {
