@@ -19,7 +19,7 @@ enum Drawn {
         minutes: i64,
     },
     Cron {
-        expression: Expression,
+        expression: Box<Expression>,
         minutes: i64,
     },
     Once {
@@ -37,7 +37,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
     prop_oneof![
         4 => (weekdays(), time(), time()).prop_map(|(weekdays, start, end)| Drawn::Days { weekdays, start, end }),
         2 => (weekdays(), time(), 1..2000i64).prop_map(|(weekdays, start, minutes)| Drawn::For { weekdays, start, minutes }),
-        1 => (nightly(), 1..90i64).prop_map(|(expression, minutes)| Drawn::Cron { expression, minutes }),
+        1 => (nightly().prop_map(Box::new), 1..90i64).prop_map(|(expression, minutes)| Drawn::Cron { expression, minutes }),
         1 => (-4000..4000i64, 1..3000i64).prop_map(|(start, minutes)| Drawn::Once { start, minutes }),
     ]
 }

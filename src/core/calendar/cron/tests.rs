@@ -42,7 +42,8 @@ fn nicknames() {
     assert_eq!(fields("@yearly"), fields("@annually"));
     assert_eq!(CronExpr::parse("@daily").unwrap().text(), "@daily");
     assert!(wrong("@reboot").2.contains("systemd"));
-    assert!(wrong("@every 5m").1.contains("2 fields"));
+    assert!(wrong("@every 5m").2.contains("*/15"));
+    assert_eq!(wrong("@daily root").0, "root");
     assert_eq!(wrong("@fortnightly").0, "@fortnightly");
 }
 
