@@ -1,5 +1,5 @@
 //! The daemon's end of the launcher: starts it, feeds it, replaces it when it dies.
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, send, sendmsg, socketpair,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+    SocketType, send, sendmsg, socketpair,
 };
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -157,7 +158,8 @@ async fn hand_over(
 /// The launcher as a process.
 struct Process {
     child: Child,
-    socket: AsyncFd<OwnedFd>,
+    /// Of packets, not a stream, whatever the type says: messages keep their bounds.
+    socket: UnixStream,
 }
 
 impl Process {
@@ -184,7 +186,7 @@ impl Process {
         drop(command);
         let process = Self {
             child,
-            socket: AsyncFd::register(ours).map_err(Error::Socket)?,
+            socket: UnixStream::from_std(ours.into()).map_err(Error::Socket)?,
         };
         match process.answer().await {
             Ok(refusal) if refusal.is_empty() => Ok(process),
@@ -198,44 +200,34 @@ impl Process {
 
     async fn send(&self, batch: &[OwnedFd]) -> io::Result<()> {
         let fds: Vec<BorrowedFd<'_>> = batch.iter().map(AsFd::as_fd).collect();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
-        loop {
-            let mut ready = self.socket.writable().await?;
-            let sent = ready.try_io(|socket| {
-                let mut rights = SendAncillaryBuffer::new(&mut space);
-                rights.push(SendAncillaryMessage::ScmRights(&fds));
-                Ok(sendmsg(
-                    socket,
-                    &[IoSlice::new(b"R")],
-                    &mut rights,
-                    SendFlags::NOSIGNAL,
-                )?)
-            });
-            if let Ok(sent) = sent {
-                return sent.map(|_| ());
-            }
-        }
+        let send = || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
+            let mut rights = SendAncillaryBuffer::new(&mut space);
+            rights.push(SendAncillaryMessage::ScmRights(&fds));
+            Ok(sendmsg(
+                &self.socket,
+                &[IoSlice::new(b"R")],
+                &mut rights,
+                SendFlags::NOSIGNAL,
+            )?)
+        };
+        self.socket
+            .async_io(Interest::WRITABLE, send)
+            .await
+            .map(|_| ())
     }
 
     /// Waits for the launcher's word: empty when all is well, else what is wrong.
     async fn answer(&self) -> io::Result<String> {
-        let mut buffer = [0; 1024];
-        loop {
-            let mut ready = self.socket.readable().await?;
-            let received = ready.try_io(|socket| {
-                let mut none = RecvAncillaryBuffer::default();
-                let mut parts = [IoSliceMut::new(&mut buffer)];
-                Ok(recvmsg(socket, &mut parts, &mut none, RecvFlags::empty())?.bytes)
-            });
-            match received {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(length)) => {
-                    return Ok(String::from_utf8_lossy(&buffer[1..length]).into_owned());
-                }
-                Ok(Err(error)) => return Err(error),
-                Err(_) => {}
+        let receive = || {
+            let mut buffer = [0; 1024];
+            let (length, _) = rustix::net::recv(&self.socket, &mut buffer, RecvFlags::empty())?;
+            match buffer.get(1..length) {
+                Some(word) => Ok(String::from_utf8_lossy(word).into_owned()),
+                None => Err(io::ErrorKind::UnexpectedEof.into()),
             }
-        }
+        };
+        self.socket.async_io(Interest::READABLE, receive).await
     }
 }
 

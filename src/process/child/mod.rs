@@ -1,5 +1,15 @@
 //! `offhours internal-exec`: the launcher, its supervisors and their jobs.
+mod cgroup;
+mod events;
+mod job;
+mod launch;
+mod locks;
+mod output;
+mod supervise;
+mod tree;
+
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use super::launcher::Setup;
 use super::spec::Cgroups;
@@ -22,4 +32,14 @@ pub(super) fn arguments(setup: &Setup, files: u64) -> [OsString; 4] {
         files.to_string().into(),
         cgroups,
     ]
+}
+
+/// Becomes the launcher where the command line says so, and returns when the daemon is gone. Must come before anything
+/// that starts a thread or opens a file; `None`: this is an ordinary start of the program.
+pub fn enter() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != COMMAND {
+        return None;
+    }
+    Some(launch::run(arguments))
 }
