@@ -29,8 +29,6 @@ pub enum SetupError {
     Host(String),
     #[error("a user name for the mail server needs a password, and a password a user name")]
     Login,
-    #[error("a password is not sent over a connection without TLS to {0}")]
-    LoginInTheClear(String),
     #[error("cannot read certificates from {path}: {source}")]
     ReadCertificates {
         path: PathBuf,

@@ -1,11 +1,22 @@
 //! One door for all transports.
 
-use super::{Answer, Composed, MailSettings, Mailbox, SetupError};
+use super::{
+    Answer, Composed, MailSettings, Mailbox, SetupError, Transport, file::Folder,
+    sendmail::Program, smtp::Server,
+};
 
 /// Delivers messages; cheap to share behind an `Arc`, safe to use from several places at once.
 #[derive(Debug)]
 pub struct Mailer {
     from: Mailbox,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Smtp(Box<Server>),
+    Sendmail(Program),
+    File(Folder),
 }
 
 impl Mailer {
@@ -18,7 +29,14 @@ impl Mailer {
             .from
             .parse()
             .map_err(|_| SetupError::From(settings.from.clone()))?;
-        Ok(Self { from })
+        let way = match &settings.transport {
+            Transport::Smtp(smtp) => Way::Smtp(Box::new(Server::new(smtp, settings)?)),
+            Transport::Sendmail { program } => {
+                Way::Sendmail(Program::new(program.clone(), settings.timeout))
+            }
+            Transport::File { dir } => Way::File(Folder::new(dir.clone(), settings.timeout)),
+        };
+        Ok(Self { from, way })
     }
 
     /// The sender, for [`super::compose`].
@@ -26,10 +44,14 @@ impl Mailer {
         &self.from
     }
 
-    /// Delivers once. Ends within the timeout of the settings, whatever the other side does.
-    pub async fn send(&self, _message: &Composed) -> Answer {
-        Answer::Temporary {
-            why: "no transport".into(),
+    /// Delivers once. Ends within the timeout of the settings, whatever the other side does; where many are sent at
+    /// once to a mail server, four at a time are, and the time of each begins with its turn. Needs a tokio runtime
+    /// with time and I/O.
+    pub async fn send(&self, message: &Composed) -> Answer {
+        match &self.way {
+            Way::Smtp(server) => server.send(message).await,
+            Way::Sendmail(program) => program.send(message).await,
+            Way::File(folder) => folder.send(message).await,
         }
     }
 }
