@@ -123,8 +123,12 @@ fn rows(letter: &Letter, words: &'static Words) -> Result<Vec<Row>, ComposeError
     };
     row(words.app, vec![app]);
     if letter.kind != LetterKind::Operators {
-        row(words.begins, vec![at(letter.starts)]);
-        row(words.ends, vec![at(ends(letter)?)]);
+        let (begins, end) = match letter.kind {
+            LetterKind::Advance | LetterKind::Changed => (words.begins, words.ends),
+            _ => (words.planned_begin, words.planned_end),
+        };
+        row(begins, vec![at(letter.starts)]);
+        row(end, vec![at(ends(letter)?)]);
         row(
             words.expected,
             vec![moment::length(letter.expected, language)],
@@ -136,8 +140,13 @@ fn rows(letter: &Letter, words: &'static Words) -> Result<Vec<Row>, ComposeError
     if let Some(next) = letter.next {
         row(words.next, vec![at(next)]);
     }
+    let work = match letter.kind {
+        LetterKind::Finished | LetterKind::Failed => words.work_done,
+        LetterKind::Cancelled | LetterKind::Postponed => words.work_planned,
+        _ => words.work,
+    };
     row(
-        words.work,
+        work,
         bounded(&letter.jobs, MAX_JOBS, language, |job: &LetterJob| {
             job_line(job, words, language)
         }),

@@ -9,6 +9,9 @@ use lettre::Address;
 
 use super::{ComposeError, Letter, LetterKind, Mailbox, clean, content, content::Content};
 
+/// Octets.
+const MAX_DESCRIPTION: usize = 8000;
+
 /// The calendar method of a letter, where it has a calendar part at all.
 pub(super) fn method(kind: LetterKind) -> Option<&'static str> {
     match kind {
@@ -69,12 +72,18 @@ fn utc(at: Timestamp) -> String {
         .to_string()
 }
 
+/// The rows of the letter, as far as they fit: calendars show little, and folding takes long on very long text.
 fn description(content: &Content) -> String {
-    let mut lines = vec![content.opening.clone()];
+    let mut text = content.opening.clone();
     for row in &content.rows {
-        lines.push(format!("{}: {}", row.label, row.lines.join("\n  ")));
+        let row = format!("\n{}: {}", row.label, row.lines.join("\n  "));
+        if text.len() + row.len() > MAX_DESCRIPTION {
+            text.push_str("\n…");
+            break;
+        }
+        text.push_str(&row);
     }
-    lines.join("\n")
+    text
 }
 
 fn person(role: &str, mailbox: &Mailbox) -> Property {
