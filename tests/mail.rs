@@ -1,32 +1,5 @@
 //! Delivery against a real, scriptable mail server, against servers that misbehave, and to files.
 
-#[path = "support/smtp.rs"]
-mod smtp;
-
-use std::{
-    fs,
-    io::Write,
-    net::TcpListener as StdListener,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::PathBuf,
-    process::Command,
-    time::{Duration, Instant},
-};
-
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use offhours::mail::{
-    Answer, Composed, Language, Letter, LetterJob, LetterKind, MailSettings, Mailer, Recipient,
-    SetupError, SmtpSettings, Tls, Transport, compose,
-};
-use serde_json::Value;
-use smtp::{Lab, SmtpServer};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
-};
-
-const FROM: &str = "Operations <ops@example.org>";
-
 /// Skips the test, loudly, where the lab is missing.
 macro_rules! lab {
     ($name:literal) => {
@@ -36,6 +9,29 @@ macro_rules! lab {
         }
     };
 }
+
+#[path = "support/smtp.rs"]
+mod smtp;
+
+#[path = "mail/hostile.rs"]
+mod hostile;
+#[path = "mail/local.rs"]
+mod local;
+
+use std::{
+    fs,
+    net::TcpListener as StdListener,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use offhours::mail::{
+    Answer, Composed, Language, Letter, LetterJob, LetterKind, MailSettings, Mailer, Recipient,
+    SetupError, SmtpSettings, Tls, Transport, compose,
+};
+use smtp::{Lab, SmtpServer};
+
+const FROM: &str = "Operations <ops@example.org>";
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -344,20 +340,6 @@ async fn silence_ends_with_the_time() {
 }
 
 #[tokio::test]
-async fn a_stale_connection_is_replaced() {
-    let lab = lab!("a_stale_connection_is_replaced");
-    let server = SmtpServer::start(&lab, &[]);
-    let mailer = Mailer::new(&settings(server.port, Tls::None)).unwrap();
-    for n in 1..=3 {
-        accepted(&mailer.send(&message("loose@example.org")).await);
-        // The server closes its side right after; both before and after that moment the next one must arrive.
-        tokio::time::sleep(Duration::from_millis(40 * (n - 1))).await;
-    }
-    accepted(&mailer.send(&message("support@example.org")).await);
-    assert_eq!(server.received().len(), 4);
-}
-
-#[tokio::test]
 async fn many_letters_in_a_row_and_at_once() {
     let lab = lab!("many_letters_in_a_row_and_at_once");
     let server = SmtpServer::start(&lab, &[]);
@@ -406,147 +388,6 @@ async fn nobody_listens() {
     assert!(why.contains("connecting"), "{why}");
 }
 
-/// A server made of a function; the answer of one delivery to it.
-async fn against<F, R>(tls: Tls, timeout: Duration, serve: F) -> (Answer, Duration)
-where
-    F: FnOnce(TcpStream) -> R + Send + 'static,
-    R: Future<Output = ()> + Send,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut settings = settings(listener.local_addr().unwrap().port(), tls);
-    settings.timeout = timeout;
-    let server = tokio::spawn(async move { serve(listener.accept().await.unwrap().0).await });
-    let started = Instant::now();
-    let answer = send(&settings, "support@example.org").await;
-    server.abort();
-    (answer, started.elapsed())
-}
-
-const LONG: Duration = Duration::from_secs(30);
-
-#[tokio::test]
-async fn garbage_is_no_answer() {
-    for garbage in [
-        &b"hello there\r\n"[..],
-        b"\x16\x03\x01\x00\x00\xff\xfe\r\n",
-        b"250 not a greeting?\r\n999 x\r\n",
-        b"\r\n",
-    ] {
-        let (answer, took) = against(Tls::None, LONG, move |mut stream| async move {
-            stream.write_all(garbage).await.unwrap();
-        })
-        .await;
-        temporary(&answer);
-        assert!(took < LONG);
-    }
-}
-
-#[tokio::test]
-async fn an_endless_greeting_is_cut() {
-    for part in [
-        &b"220-welcome, and on and on\r\n"[..],
-        b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-    ] {
-        let (answer, took) = against(Tls::None, LONG, move |mut stream| async move {
-            while stream.write_all(part).await.is_ok() {}
-        })
-        .await;
-        temporary(&answer);
-        assert!(took < LONG, "{took:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_megabyte_in_one_line_is_cut() {
-    let (answer, took) = against(Tls::None, LONG, |mut stream| async move {
-        let mut line = b"220 ".to_vec();
-        line.resize(1024 * 1024, b'x');
-        line.extend(b"\r\n");
-        // The other side may close in the middle of it.
-        let _ = stream.write_all(&line).await;
-        let _ = stream.read_u8().await;
-    })
-    .await;
-    temporary(&answer);
-    assert!(took < LONG);
-}
-
-#[tokio::test]
-async fn a_silent_server_ends_with_the_time() {
-    let (answer, took) = against(
-        Tls::None,
-        Duration::from_millis(300),
-        |mut stream| async move {
-            let _ = stream.read_u8().await;
-        },
-    )
-    .await;
-    assert!(temporary(&answer).contains("greeting"));
-    assert!(took < LONG);
-}
-
-#[tokio::test]
-async fn a_dripping_server_ends_with_the_time() {
-    let (answer, took) = against(
-        Tls::None,
-        Duration::from_millis(500),
-        |mut stream| async move {
-            while stream.write_all(b"220-x\r\n").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        },
-    )
-    .await;
-    temporary(&answer);
-    assert!(took < LONG);
-}
-
-#[tokio::test]
-async fn what_is_sent_ahead_of_tls_counts_for_nothing() {
-    let (answer, _) = against(Tls::StartTls, Duration::from_secs(3), |stream| async move {
-        let mut stream = BufReader::new(stream);
-        stream.write_all(b"220 hello\r\n").await.unwrap();
-        let mut line = String::new();
-        stream.read_line(&mut line).await.unwrap();
-        stream
-            .write_all(b"250-hello\r\n250 STARTTLS\r\n")
-            .await
-            .unwrap();
-        stream.read_line(&mut line).await.unwrap();
-        assert!(line.ends_with("STARTTLS\r\n"), "{line}");
-        // Answers to everything that would follow, were they believed.
-        stream
-            .write_all(b"220 go\r\n250 hello\r\n250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n")
-            .await
-            .unwrap();
-        let _ = stream.read_to_string(&mut line).await;
-    })
-    .await;
-    let why = temporary(&answer);
-    assert!(why.contains("TLS"), "{why}");
-}
-
-#[tokio::test]
-async fn a_garbled_answer_to_the_message_is_unknown() {
-    let (answer, _) = against(Tls::None, LONG, |stream| async move {
-        let mut stream = BufReader::new(stream);
-        stream.write_all(b"220 hello\r\n").await.unwrap();
-        for answer in ["250 hello\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
-            stream.read_line(&mut String::new()).await.unwrap();
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-        let mut line = String::new();
-        while line != ".\r\n" {
-            line.clear();
-            stream.read_line(&mut line).await.unwrap();
-        }
-        stream.write_all(b"\x1b[31mwhatever\r\n").await.unwrap();
-    })
-    .await;
-    let why = unknown(&answer);
-    assert!(!why.contains("[31m"), "{why}");
-}
-
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let refused = |change: &dyn Fn(&mut MailSettings)| {
@@ -577,224 +418,4 @@ fn settings_that_cannot_work_are_refused() {
         }
     };
     assert!(matches!(refused(&half), SetupError::Login));
-}
-
-fn to_folder(dir: PathBuf) -> MailSettings {
-    MailSettings {
-        transport: Transport::File { dir },
-        ..settings(0, Tls::None)
-    }
-}
-
-#[tokio::test]
-async fn files_are_whole_private_and_one_a_notice() {
-    let dir = tempfile::tempdir().unwrap();
-    let mailer = Mailer::new(&to_folder(dir.path().into())).unwrap();
-    let mut notice = message("support@example.org");
-    accepted(&mailer.send(&notice).await);
-    accepted(&mailer.send(&notice).await);
-    let names = || -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    };
-    assert_eq!(names().len(), 1, "{:?}", names());
-    let name = names().remove(0);
-    assert!(
-        name.starts_with("20261117T080000Z-advance-support@example.org-"),
-        "{name}"
-    );
-    assert!(name.ends_with(".eml"), "{name}");
-    let path = dir.path().join(&name);
-    assert_eq!(fs::read(&path).unwrap(), notice.bytes);
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-
-    notice.message_id = "another@example.org".into();
-    accepted(&mailer.send(&notice).await);
-    notice.envelope_to = "\"../../x y\"@example.org".parse().unwrap();
-    accepted(&mailer.send(&notice).await);
-    assert_eq!(names().len(), 3, "{:?}", names());
-    assert!(names().iter().all(|name| !name.contains(['/', ' ', '"'])));
-}
-
-#[tokio::test]
-async fn a_folder_that_takes_nothing_is_temporary() {
-    let dir = tempfile::tempdir().unwrap();
-    let why = temporary(
-        &Mailer::new(&to_folder(dir.path().join("missing")))
-            .unwrap()
-            .send(&message("a@example.org"))
-            .await,
-    );
-    assert!(why.contains("missing"), "{why}");
-    // /dev/full answers every write with ENOSPC but cannot stand for a folder; a file in place of one comes close.
-    let file = dir.path().join("file");
-    fs::write(&file, "").unwrap();
-    temporary(
-        &Mailer::new(&to_folder(file))
-            .unwrap()
-            .send(&message("a@example.org"))
-            .await,
-    );
-}
-
-fn program(dir: &tempfile::TempDir, script: &str) -> MailSettings {
-    let program = dir.path().join("sendmail");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o700)
-        .open(&program)
-        .unwrap();
-    writeln!(file, "#!/bin/sh\n{script}").unwrap();
-    MailSettings {
-        transport: Transport::Sendmail { program },
-        timeout: Duration::from_secs(10),
-        ..settings(0, Tls::None)
-    }
-}
-
-#[tokio::test]
-async fn sendmail_gets_the_message_and_its_exit_code_counts() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out");
-    let script = format!("echo \"$@\" >{0}.args; cat >{0}", out.display());
-    accepted(&send(&program(&dir, &script), "support@example.org").await);
-    assert_eq!(
-        fs::read(&out).unwrap(),
-        message("support@example.org").bytes
-    );
-    let args = fs::read_to_string(dir.path().join("out.args")).unwrap();
-    assert_eq!(args.trim(), "-oi -f ops@example.org -- support@example.org");
-
-    let why = permanent(
-        &send(
-            &program(&dir, "cat >/dev/null; echo no such user >&2; exit 67"),
-            "a@example.org",
-        )
-        .await,
-    );
-    assert!(why.contains("no such user"), "{why}");
-    temporary(&send(&program(&dir, "cat >/dev/null; exit 75"), "a@example.org").await);
-    temporary(&send(&program(&dir, "exit 1"), "a@example.org").await);
-    temporary(&send(&program(&dir, "yes >&2; exit 1"), "a@example.org").await);
-
-    let mut hanging = program(&dir, "cat >/dev/null; exec sleep 600");
-    hanging.timeout = Duration::from_secs(1);
-    unknown(&send(&hanging, "a@example.org").await);
-    let mut missing = program(&dir, "");
-    missing.transport = Transport::Sendmail {
-        program: dir.path().join("nothing"),
-    };
-    temporary(&send(&missing, "a@example.org").await);
-}
-
-/// Python's mail and calendar parsers, which share no code with ours, read what a reader is meant to read.
-#[test]
-fn an_independent_reader_finds_the_same_facts() {
-    let lab = lab!("an_independent_reader_finds_the_same_facts");
-    use LetterKind::*;
-    let dir = tempfile::tempdir().unwrap();
-    let mut cases = Vec::new();
-    for kind in [
-        Advance, Changed, Cancelled, Postponed, Started, Finished, Failed, Operators,
-    ] {
-        for language in [Language::En, Language::De] {
-            let letter = letter(kind, "support@example.org", language);
-            let composed = compose(&FROM.parse().unwrap(), &letter).unwrap();
-            let path = dir.path().join(format!("{}-{language:?}.eml", kind.word()));
-            fs::write(&path, &composed.bytes).unwrap();
-            cases.push((letter, composed, path));
-        }
-    }
-    let output = Command::new(&lab.python)
-        .arg(lab.scripts.join("check_mail.py"))
-        .args(cases.iter().map(|(_, _, path)| path))
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let found: Vec<Value> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(found.len(), cases.len());
-    for ((letter, composed, path), found) in cases.iter().zip(&found) {
-        let path = path.display();
-        assert_eq!(
-            found["problems"],
-            serde_json::json!([]),
-            "{path}: {found:#}"
-        );
-        let headers = &found["headers"];
-        assert_eq!(headers["subject"], composed.subject.as_str(), "{path}");
-        assert_eq!(headers["message-id"], format!("<{}>", letter.message_id));
-        assert_eq!(headers["in-reply-to"], "<shop.night.first@example.org>");
-        assert_eq!(headers["auto-submitted"], "auto-generated");
-        assert_eq!(found["to_name"], "Doe, \"Zoë\"");
-        let text = found["text"].as_str().unwrap();
-        for fact in [
-            letter.app.as_str(),
-            "os-updates",
-            "web1",
-            "Europe/Berlin",
-            "because",
-            FROM,
-            "night",
-        ] {
-            assert!(text.contains(fact), "{path} does not say {fact}: {text}");
-        }
-        let entry = &found["entry"];
-        if !matches!(letter.kind, Advance | Changed | Cancelled | Postponed) {
-            assert!(entry.is_null(), "{path}");
-            continue;
-        }
-        let cancel = matches!(letter.kind, Cancelled | Postponed);
-        assert_eq!(
-            entry["method"],
-            if cancel { "CANCEL" } else { "REQUEST" },
-            "{path}"
-        );
-        assert_eq!(
-            entry["status"],
-            if cancel { "CANCELLED" } else { "CONFIRMED" }
-        );
-        assert_eq!(entry["uid"], letter.uid.as_str());
-        assert_eq!(entry["sequence"], letter.sequence);
-        assert_eq!(entry["summary"], composed.subject.as_str());
-        assert_eq!(entry["starts"], "2026-11-17T21:00:00+00:00");
-        assert_eq!(entry["ends"], "2026-11-17T21:45:00+00:00");
-        assert_eq!(entry["organizer"], "mailto:ops@example.org");
-        assert_eq!(entry["attendee"], "mailto:support@example.org");
-        assert_eq!(entry["attendee_name"], "Doe, 'Zoë'");
-        assert_eq!(entry["rsvp"], "FALSE");
-        assert!(
-            entry["description"]
-                .as_str()
-                .unwrap()
-                .contains(letter.app.as_str())
-        );
-        assert_eq!(
-            found["parts"],
-            serde_json::json!([
-                "multipart/mixed",
-                "multipart/alternative",
-                "text/plain",
-                "text/html",
-                "text/calendar",
-                "text/calendar"
-            ])
-        );
-    }
 }

@@ -40,11 +40,10 @@ pub struct Composed {
 /// # Errors
 /// An address, message id or time that no message can carry.
 pub fn compose(from: &Mailbox, letter: &Letter) -> Result<Composed, ComposeError> {
-    let from = tidy(from.name.as_deref(), from.email.clone());
-    let to = tidy(
-        letter.recipient.name.as_deref(),
-        address(&letter.recipient.email)?,
-    );
+    let sender = address(from.email.as_ref()).map_err(ComposeError::Sender)?;
+    let recipient = address(&letter.recipient.email).map_err(ComposeError::Recipient)?;
+    let from = tidy(from.name.as_deref(), sender);
+    let to = tidy(letter.recipient.name.as_deref(), recipient);
     let id = message_id(&letter.message_id)?;
     let content = content::content(letter)?;
 
@@ -153,13 +152,14 @@ fn tidy(name: Option<&str>, email: Address) -> Mailbox {
     Mailbox::new(name.filter(|name| !name.is_empty()), email)
 }
 
-/// ASCII only: a server without SMTPUTF8 could not take anything else, and domains have an ASCII form.
-fn address(email: &str) -> Result<Address, ComposeError> {
-    let refused = || ComposeError::Recipient(clean::line(email, 100));
-    if !email.is_ascii() || email.bytes().any(|byte| byte.is_ascii_control()) {
-        return Err(refused());
+/// ASCII only: a server without SMTPUTF8 could not take anything else, and domains have an ASCII form. What is not
+/// usable comes back, cleaned.
+pub(super) fn address(email: &str) -> Result<Address, String> {
+    let usable = email.is_ascii() && !email.bytes().any(|byte| byte.is_ascii_control());
+    match email.parse() {
+        Ok(address) if usable => Ok(address),
+        _ => Err(clean::line(email, 100)),
     }
-    email.parse().map_err(|_| refused())
 }
 
 fn message_id(id: &str) -> Result<String, ComposeError> {

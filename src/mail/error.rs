@@ -5,6 +5,8 @@ use std::path::PathBuf;
 /// A letter that cannot become a message.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
+    #[error("sender address {0:?} is not usable")]
+    Sender(String),
     #[error("recipient address {0:?} is not usable")]
     Recipient(String),
     #[error("message id {0:?} is not usable")]

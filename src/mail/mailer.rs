@@ -1,7 +1,7 @@
 //! One door for all transports.
 
 use super::{
-    Answer, Composed, MailSettings, Mailbox, SetupError, Transport, file::Folder,
+    Answer, Composed, MailSettings, Mailbox, SetupError, Transport, compose, file::Folder,
     sendmail::Program, smtp::Server,
 };
 
@@ -25,10 +25,9 @@ impl Mailer {
     /// # Errors
     /// Settings that can never work.
     pub fn new(settings: &MailSettings) -> Result<Self, SetupError> {
-        let from = settings
-            .from
-            .parse()
-            .map_err(|_| SetupError::From(settings.from.clone()))?;
+        let refused = || SetupError::From(settings.from.clone());
+        let from: Mailbox = settings.from.parse().map_err(|_| refused())?;
+        compose::address(from.email.as_ref()).map_err(|_| refused())?;
         let way = match &settings.transport {
             Transport::Smtp(smtp) => Way::Smtp(Box::new(Server::new(smtp, settings)?)),
             Transport::Sendmail { program } => {

@@ -33,9 +33,9 @@ impl Program {
         command
             // -oi: a line with a single dot does not end the message.
             .args(["-oi", "-f"])
-            .arg(message.envelope_from.to_string())
+            .arg(&message.envelope_from)
             .arg("--")
-            .arg(message.envelope_to.to_string())
+            .arg(&message.envelope_to)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::piped())

@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::IpAddr,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -161,17 +161,18 @@ impl Server {
             idle.connections.push(connection);
             if !idle.swept {
                 idle.swept = true;
-                tokio::spawn(sweep(Arc::clone(&self.idle)));
+                tokio::spawn(sweep(Arc::downgrade(&self.idle)));
             }
         }
         result
     }
 }
 
-/// Closes connections that nobody used for a while, and ends with the last of them.
-async fn sweep(idle: Arc<Mutex<Idle>>) {
+/// Closes connections that nobody used for a while, and ends with the last of them or with their owner.
+async fn sweep(idle: Weak<Mutex<Idle>>) {
     loop {
         sleep(IDLE).await;
+        let Some(idle) = idle.upgrade() else { return };
         let (old, done) = {
             let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
