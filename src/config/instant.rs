@@ -50,7 +50,7 @@ pub fn parse(text: &str) -> Result<Written, String> {
     if zone.starts_with('.') {
         return Err("an instant is given to the second".to_owned());
     }
-    let time = clock_time(clock).ok_or_else(bad)?;
+    let time = time_of_day(clock).ok_or_else(bad)?;
     let local = date.to_datetime(time);
     match zone.trim_start() {
         "" => Ok(Written::Local(local)),
@@ -99,7 +99,9 @@ fn date(year: i16, month: i16, day: i16) -> Result<Date, String> {
     }
 }
 
-fn clock_time(text: &str) -> Option<Time> {
+/// `HH:MM`, with seconds if wanted.
+#[must_use]
+pub fn time_of_day(text: &str) -> Option<Time> {
     let mut parts = text.split(':').map(two_digits);
     let (hour, minute, second) = (
         parts.next()??,

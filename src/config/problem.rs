@@ -10,6 +10,9 @@ use super::source::{Place, Sources};
 /// More than this is not listed: the rest is counted.
 const MOST: usize = 500;
 
+/// Looking for what was meant compares with every name there is.
+const MOST_SUGGESTIONS: usize = 50;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -89,6 +92,12 @@ impl Problems {
 
     pub fn warning(&mut self, place: Place, message: impl Into<String>) -> Told<'_> {
         self.push(Severity::Warning, place, message.into())
+    }
+
+    /// Whether it is still worth the work to look for a suggestion.
+    #[must_use]
+    pub fn curious(&self) -> bool {
+        self.list.len() < MOST_SUGGESTIONS
     }
 
     /// A problem with a file as a whole.
