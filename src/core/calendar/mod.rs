@@ -1,1 +1,35 @@
-//! calendar
+//! When things may happen: zones, windows, freezes and schedules. Text to instants, nothing about jobs.
+//!
+//! One rule joins wall clock and time line, for windows and schedules alike: a wall-clock time means the first
+//! instant at which the clock has reached it. So a time that a clock change skips is the first instant after the
+//! gap, and one that occurs twice is the earlier.
+mod cron;
+mod cron_field;
+mod cron_instants;
+mod cron_match;
+mod days;
+mod freeze;
+mod malformed;
+mod occurrence;
+mod open;
+mod raw;
+mod rule;
+mod walk;
+mod window;
+mod zone;
+
+pub use cron::CronExpr;
+pub use cron_instants::{COUNT_CAP, Instants};
+pub use days::Days;
+pub use freeze::Freeze;
+pub use malformed::Malformed;
+pub use occurrence::{Occurrence, subtract};
+pub use open::parse_open;
+pub use rule::{End, Rule};
+pub use window::{LONGEST, Window};
+pub use zone::Zone;
+
+/// What is wrong with a crontab expression.
+pub type CronError = Malformed;
+/// What is wrong with a list of days.
+pub type DaysError = Malformed;

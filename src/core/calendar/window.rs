@@ -1,0 +1,135 @@
+//! Windows: the union of rules, as occurrences.
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp, civil};
+
+use super::raw::{DayWalk, Raw, date_of};
+use super::{End, Occurrence, Rule, Zone};
+
+/// No window may stay open longer than this.
+pub const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Merging stops here: beyond [`LONGEST`], so that a window that never closes is seen, and never far beyond.
+const MERGE_LIMIT: SignedDuration = SignedDuration::from_hours(8 * 24);
+/// Rare rules (29 February on a Monday) come once in forty years.
+const SEARCH: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
+
+/// When maintenance may run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    pub name: Arc<str>,
+    pub zone: Zone,
+    pub rules: Vec<Rule>,
+    /// How long before it closes nothing new is started.
+    pub cutoff: SignedDuration,
+}
+
+impl Window {
+    /// The whole occurrences that touch `[from, until)`, merged, in order.
+    ///
+    /// A window that never closes (see [`Window::never_closes`]) comes in pieces of a little over eight days.
+    pub fn occurrences(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> impl Iterator<Item = Occurrence> + '_ {
+        // What is open at `from` opened at most LONGEST before. What is cut short by starting here has closed by then.
+        let start = from.saturating_sub(MERGE_LIMIT).unwrap_or(Timestamp::MIN);
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| Raw::new(&self.zone, rule, start))
+            .collect();
+        Merged { rules, until }.skip_while(move |o| o.closes <= from)
+    }
+
+    /// The first occurrence that opens at `t` or later; `None` if there is none within a century.
+    pub fn next_opening(&self, t: Timestamp) -> Option<Occurrence> {
+        let until = t.saturating_add(SEARCH).unwrap_or(Timestamp::MAX);
+        self.occurrences(t, until).find(|o| o.opens >= t)
+    }
+
+    /// The occurrence that is open at `t`.
+    pub fn open_at(&self, t: Timestamp) -> Option<Occurrence> {
+        let until = t
+            .saturating_add(SignedDuration::from_nanos(1))
+            .unwrap_or(Timestamp::MAX);
+        self.occurrences(t, until).find(|o| o.contains(t))
+    }
+
+    /// The days in a span on which a clock change leaves nothing of an occurrence of one of the rules.
+    pub fn emptied(&self, from: Timestamp, until: Timestamp) -> Vec<civil::Date> {
+        let mut dates = Vec::new();
+        for rule in &self.rules {
+            let Rule::Days { days, start, end } = rule else {
+                continue;
+            };
+            if matches!(end, End::After(_)) {
+                continue;
+            }
+            let mut walk = DayWalk::new(&self.zone, days, *start, end, from);
+            while let Some((day, o)) = walk.step() {
+                if o.opens >= until {
+                    break;
+                }
+                if o.opens >= from && o.opens >= o.closes {
+                    dates.push(date_of(day));
+                }
+            }
+        }
+        dates.sort_unstable();
+        dates.dedup();
+        dates
+    }
+
+    /// The first occurrence in a span that lasts longer than [`LONGEST`]: the window never closes.
+    pub fn never_closes(&self, from: Timestamp, until: Timestamp) -> Option<Occurrence> {
+        self.occurrences(from, until).find(|o| o.length() > LONGEST)
+    }
+
+    /// Elapsed minus wall-clock length, in seconds: 0 but for the nights of a clock change.
+    pub fn clock_change_s(&self, o: &Occurrence) -> i64 {
+        self.zone.offset_s(o.opens) - self.zone.offset_s(o.closes)
+    }
+}
+
+/// The rules' occurrences in order of opening, those that overlap or touch made one.
+struct Merged<'a> {
+    rules: Vec<Raw<'a>>,
+    until: Timestamp,
+}
+
+impl Merged<'_> {
+    /// Takes the earliest that is left if it opens no later than `by`.
+    fn take(&mut self, by: Timestamp) -> Option<Occurrence> {
+        let first = self
+            .rules
+            .iter_mut()
+            .filter(|raw| raw.peek().is_some_and(|o| o.opens <= by))
+            .min_by_key(|raw| raw.peek())?;
+        let taken = first.peek();
+        first.advance();
+        taken
+    }
+}
+
+impl Iterator for Merged<'_> {
+    type Item = Occurrence;
+
+    fn next(&mut self) -> Option<Occurrence> {
+        let mut merged = self.take(Timestamp::MAX)?;
+        if merged.opens >= self.until {
+            self.rules.clear();
+            return None;
+        }
+        while merged.length() <= MERGE_LIMIT {
+            let Some(more) = self.take(merged.closes) else {
+                break;
+            };
+            merged.closes = merged.closes.max(more.closes);
+        }
+        Some(merged)
+    }
+}
+
+#[cfg(test)]
+mod tests;
