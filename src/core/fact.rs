@@ -34,7 +34,7 @@ pub enum Fact {
     SessionAnnounced { session: SessionId },
     SessionStarting { session: SessionId },
     /// From here on the leave hooks are owed.
-    SessionEntering { session: SessionId, leave: Vec<(usize, Hook)> },
+    SessionEntering { session: SessionId, enter_count: usize, leave: Vec<(usize, Hook)> },
     SessionActive { session: SessionId },
     SessionLeaving {
         session: SessionId,
@@ -150,6 +150,9 @@ pub struct AttemptEnded {
     pub log: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
+    /// The step is still due afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub carried: bool,
     /// Another attempt of the same run follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryAt>,

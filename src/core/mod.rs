@@ -11,12 +11,14 @@
 //! | `wakeup` | when to look again |
 //! | `recover` | what follows a start |
 //! | `report` | the state in words and numbers, for people and programs |
+pub mod apply;
 pub mod calendar;
 pub mod effect;
 pub mod event;
 pub mod fact;
 pub mod letter;
 pub mod notice;
+pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod session;

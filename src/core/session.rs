@@ -94,6 +94,8 @@ pub struct Session {
     /// 1, or 2 after an interruption.
     pub round: u8,
     pub entered: Option<Timestamp>,
+    /// Enter hooks there were at entering.
+    pub enter_count: usize,
     /// The enter hooks that were started in this round.
     pub enter_started: usize,
     /// The hook that is running or to be run next, of the phase.

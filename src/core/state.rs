@@ -35,6 +35,9 @@ pub struct State {
     pub notices: BTreeMap<NoticeId, Notice>,
     pub attention: BTreeMap<Name, Attention>,
     pub running: BTreeMap<RunId, Running>,
+    /// Per app: how long entering took lately, in seconds, oldest first.
+    #[serde(default)]
+    pub entering: BTreeMap<Name, Vec<u32>>,
     /// What is true of this process only.
     #[serde(skip)]
     pub live: Live,
@@ -76,15 +79,28 @@ impl MaintenanceState {
         self.hosts.get(host).map_or(self.since, |h| h.accounted)
     }
 
-    /// The 95th percentile of what it took, never under the last.
     pub fn learned(&self) -> Option<SignedDuration> {
-        let last = *self.samples.last()?;
-        let mut sorted = self.samples.clone();
-        sorted.sort_unstable();
-        let index = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
-        let p95 = sorted.get(index).copied().unwrap_or(last);
-        Some(SignedDuration::from_secs(i64::from(p95.max(last))))
+        learned(&self.samples)
     }
+}
+
+/// The 95th percentile of what something took in seconds (oldest first), never under the last.
+pub fn learned(samples: &[u32]) -> Option<SignedDuration> {
+    let last = *samples.last()?;
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable();
+    let index = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
+    let p95 = sorted.get(index).copied().unwrap_or(last);
+    Some(SignedDuration::from_secs(i64::from(p95.max(last))))
+}
+
+/// Adds a duration to what is remembered, rounded up to whole seconds.
+pub fn remember(samples: &mut Vec<u32>, took: SignedDuration) {
+    if samples.len() >= SAMPLES {
+        samples.remove(0);
+    }
+    let seconds = took.as_secs().saturating_add(i64::from(took.subsec_nanos() > 0));
+    samples.push(u32::try_from(seconds.max(0)).unwrap_or(u32::MAX));
 }
 
 /// A periodic job's past.

@@ -1,0 +1,529 @@
+//! The one function that changes the state, live and when loading.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::Event;
+use super::fact::{AttemptEnded, Fact};
+use super::notice::{Kind, Notice, NoticeId, Progress};
+use super::policy::Name;
+use super::run::{Outcome, RunId, What};
+use super::session::{Closed, HookState, Need, Phase, Session, Step, StepState};
+use super::state::{
+    Active, AlarmState, Attention, HostState, MaintenanceState, Pending, PeriodicState, Running, State,
+    remember,
+};
+
+/// A fact that does not follow from what was recorded before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Illegal {
+    pub fact: &'static str,
+    pub why: String,
+}
+
+impl std::fmt::Display for Illegal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} does not follow: {}", self.fact, self.why)
+    }
+}
+
+impl std::error::Error for Illegal {}
+
+/// How often the alarm command is tried.
+pub const ALARM_ATTEMPTS: u32 = 3;
+
+/// Adds one fact, recorded at `at`, to the state.
+///
+/// # Errors
+/// A fact that cannot follow changes nothing and is an error: the record is damaged, or the decision was wrong.
+pub fn apply(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), Illegal> {
+    let outcome = step(state, at, fact).map_err(|why| Illegal { fact: fact.kind(), why });
+    if outcome.is_ok() {
+        state.last = at;
+    }
+    outcome
+}
+
+fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
+    match fact {
+        Fact::StateCreated { nonce } => state.nonce.clone_from(nonce),
+        Fact::DaemonStarted { boot, .. } => started(state, at, boot),
+        Fact::DaemonStopped { .. } => {}
+        Fact::ClockStepped { by } => {
+            shift_timers(state, *by);
+            state.live.awake_since = at;
+        }
+        Fact::JobsKnown { maintenance, periodic } => {
+            for (name, since) in maintenance {
+                let known = MaintenanceState { since: *since, ..MaintenanceState::default() };
+                state.maintenance.insert(name.clone(), known);
+            }
+            for name in periodic {
+                let known = PeriodicState { accounted: at, ..PeriodicState::default() };
+                state.periodic.insert(name.clone(), known);
+            }
+        }
+        Fact::JobsForgotten { maintenance, periodic } => {
+            maintenance.iter().for_each(|name| drop(state.maintenance.remove(name)));
+            periodic.iter().for_each(|name| drop(state.periodic.remove(name)));
+        }
+        Fact::SessionOpened { session } => opened(state, session),
+        Fact::SessionPlanned { session, starts, expected, steps, notices } => {
+            let planned = in_phase(state, session, &[Phase::Asking])?;
+            planned.starts = *starts;
+            planned.expected = *expected;
+            planned.steps.clone_from(steps);
+            planned.phase = Phase::Planned;
+            owe(state, notices);
+        }
+        Fact::SessionAnnounced { session } => {
+            in_phase(state, session, &[Phase::Planned])?.phase = Phase::Announced;
+        }
+        Fact::SessionStarting { session } => {
+            let starting = in_phase(state, session, &[Phase::Announced])?;
+            starting.phase = Phase::Starting;
+            for step in &mut starting.steps {
+                step.need = None;
+            }
+        }
+        Fact::SessionEntering { session, enter_count, leave } => {
+            let entering = in_phase(state, session, &[Phase::Starting])?;
+            entering.phase = Phase::Entering;
+            entering.leave.clone_from(leave);
+            entering.enter_count = *enter_count;
+            entering.enter_started = 0;
+            entering.entered = Some(at);
+            entering.hook = HookState::default();
+        }
+        Fact::SessionActive { session } => {
+            let active = in_phase(state, session, &[Phase::Entering])?;
+            active.phase = Phase::Active;
+            let (app, took) = (active.app.clone(), active.entered.map(|entered| at.duration_since(entered)));
+            if let Some(took) = took {
+                remember(state.entering.entry(app).or_default(), took);
+            }
+        }
+        Fact::SessionLeaving { session, result, reason } => {
+            let leaving = in_phase(state, session, &[Phase::Entering, Phase::Active])?;
+            leaving.phase = Phase::Leaving;
+            leaving.result = *result;
+            leaving.hook = HookState::default();
+            if reason.is_some() {
+                leaving.reason.clone_from(reason);
+            }
+        }
+        Fact::SessionLeft { session } => in_phase(state, session, &[Phase::Leaving])?.phase = Phase::Left,
+        Fact::SessionReopened { session, repeat } => {
+            let reopened = in_phase(state, session, &[Phase::Left])?;
+            reopened.phase = Phase::Announced;
+            reopened.round += 1;
+            reopened.reason = None;
+            for index in repeat {
+                step_of(reopened, *index)?.state = StepState::Waiting;
+            }
+        }
+        Fact::SessionClosed { session, outcome, reason, next } => {
+            let closing = find(state, session)?;
+            if closing.phase == Phase::Closed || closing.phase.in_maintenance() {
+                return Err(format!("session {session} is {}", closing.phase.word()));
+            }
+            closing.phase = Phase::Closed;
+            closing.closed = Some(Closed { at, outcome: *outcome, next: *next });
+            if reason.is_some() {
+                closing.reason.clone_from(reason);
+            }
+            give_up_unsent(state, session);
+            forget_settled(state, session);
+        }
+        Fact::StepNeed { session, step, need } => {
+            let step = step_of(find(state, session)?, *step)?;
+            step.need = *need;
+            step.asked = need.map(|_| at);
+        }
+        Fact::StepDone { session, step, outcome, reason, job, host, due } => {
+            let done = StepState::Done { outcome: *outcome, reason: Some(reason.clone()) };
+            step_of(find(state, session)?, *step)?.state = done;
+            if *outcome != Outcome::Postponed {
+                account(state, job, host, due.last);
+            }
+        }
+        Fact::AttemptStarted { run, attempt, what, due, stop_by } => {
+            if state.running.contains_key(run) {
+                return Err(format!("run {run} is running"));
+            }
+            attempt_started(state, at, *run, *attempt, what, due.map(|d| d.last))?;
+            let running = Running {
+                attempt: *attempt,
+                what: what.clone(),
+                due: *due,
+                started: at,
+                stop_by: *stop_by,
+                waiting: None,
+                pid: None,
+            };
+            state.running.insert(*run, running);
+            state.next_run = state.next_run.max(run + 1);
+        }
+        Fact::AttemptEnded(ended) => {
+            let running = state.running.remove(&ended.run).ok_or_else(|| format!("run {} is not running", ended.run))?;
+            if running.attempt != ended.attempt {
+                return Err(format!("run {} is at attempt {}", ended.run, running.attempt));
+            }
+            state.live.stopped.remove(&ended.run);
+            attempt_ended(state, at, ended)?;
+        }
+        Fact::NoticesOwed { notices } => owe(state, notices),
+        Fact::NoticeSending { notice, attempt } => {
+            let notice = notice_of(state, *notice)?;
+            notice.attempts = *attempt;
+            notice.progress = Progress::Sending;
+        }
+        Fact::NoticeAccepted { notice, .. } => settle(state, *notice, Progress::Accepted { at }, None)?,
+        Fact::NoticeDelayed { notice, why, retry_at, .. } => {
+            let notice = notice_of(state, *notice)?;
+            notice.answer = Some(why.clone());
+            notice.progress = Progress::Owed { not_before: *retry_at };
+        }
+        Fact::NoticeRefused { notice, why, .. } => {
+            settle(state, *notice, Progress::Refused { why: why.clone() }, Some(why))?;
+        }
+        Fact::NoticeGivenUp { notice, why, .. } => {
+            settle(state, *notice, Progress::GivenUp { why: why.clone() }, None)?;
+        }
+        Fact::Skipped { job, host, due, .. } => {
+            if let Some(periodic) = state.periodic.get_mut(job) {
+                periodic.accounted = periodic.accounted.max(due.last);
+                periodic.pending = periodic.pending.filter(|pending| pending.due > due.last);
+            } else {
+                account(state, job, host, due.last);
+            }
+        }
+        Fact::RunDeferred { job, due, reason } => {
+            let periodic = periodic_of(state, job)?;
+            periodic.accounted = periodic.accounted.max(*due);
+            periodic.pending = Some(Pending { due: *due, reason: *reason });
+        }
+        Fact::AttentionRaised { key, kind, text, app, alarm } => {
+            let alarm = if *alarm { AlarmState::Owed { not_before: at, attempts: 0 } } else { AlarmState::None };
+            let raised = Attention { kind: *kind, text: text.clone(), since: at, app: app.clone(), alarm };
+            match state.attention.get_mut(key) {
+                Some(known) => known.text.clone_from(text),
+                None => drop(state.attention.insert(key.clone(), raised)),
+            }
+        }
+        Fact::AttentionCleared { key } => drop(state.attention.remove(key)),
+    }
+    Ok(())
+}
+
+/// What an event tells of this process only: nothing that is recorded.
+pub fn observe(state: &mut State, at: Timestamp, event: &Event) {
+    match event {
+        Event::Waiting { run, holder } => {
+            if let Some(running) = state.running.get_mut(run) {
+                running.waiting = Some(holder.clone());
+            }
+        }
+        Event::Began { run, pid } => {
+            if let Some(running) = state.running.get_mut(run) {
+                running.waiting = None;
+                running.pid = Some(*pid);
+            }
+        }
+        Event::Resumed { .. } => state.live.awake_since = at,
+        Event::Shutdown => {
+            state.live.stopping.get_or_insert(at);
+        }
+        Event::Unwritable { why, .. } => state.live.unwritable = Some(why.clone()),
+        Event::Writable => {
+            state.live.unwritable = None;
+            state.live.awake_since = at;
+        }
+        _ => {}
+    }
+}
+
+fn find<'a>(state: &'a mut State, id: &Name) -> Result<&'a mut Session, String> {
+    state.sessions.get_mut(id).ok_or_else(|| format!("there is no session {id}"))
+}
+
+fn in_phase<'a>(state: &'a mut State, id: &Name, phases: &[Phase]) -> Result<&'a mut Session, String> {
+    let session = find(state, id)?;
+    if phases.contains(&session.phase) {
+        Ok(session)
+    } else {
+        Err(format!("session {id} is {:?}", session.phase))
+    }
+}
+
+fn step_of(session: &mut Session, index: usize) -> Result<&mut Step, String> {
+    let id = session.id.clone();
+    session.steps.get_mut(index).ok_or_else(|| format!("session {id} has no step {index}"))
+}
+
+fn notice_of(state: &mut State, id: NoticeId) -> Result<&mut Notice, String> {
+    state.notices.get_mut(&id).ok_or_else(|| format!("there is no notice {id}"))
+}
+
+fn periodic_of<'a>(state: &'a mut State, job: &Name) -> Result<&'a mut PeriodicState, String> {
+    state.periodic.get_mut(job).ok_or_else(|| format!("there is no periodic job {job}"))
+}
+
+fn account(state: &mut State, job: &Name, host: &Name, until: Timestamp) {
+    // A job that left the configuration meanwhile has no past to keep.
+    if let Some(known) = state.maintenance.get_mut(job) {
+        let since = known.since;
+        let entry = known
+            .hosts
+            .entry(host.clone())
+            .or_insert_with(|| HostState { accounted: since, last_success: None });
+        entry.accounted = entry.accounted.max(until);
+    }
+}
+
+fn started(state: &mut State, at: Timestamp, boot: &str) {
+    boot.clone_into(&mut state.boot);
+    state.live = super::state::Live { awake_since: at, ..super::state::Live::default() };
+    for notice in state.notices.values_mut() {
+        if notice.progress == Progress::Sending {
+            notice.progress = Progress::Owed { not_before: at };
+        }
+    }
+}
+
+fn shift_timers(state: &mut State, by: SignedDuration) {
+    let shift = |at: &mut Timestamp| *at = at.saturating_add(by).unwrap_or(*at);
+    for notice in state.notices.values_mut() {
+        if let Progress::Owed { not_before } = &mut notice.progress {
+            shift(not_before);
+        }
+    }
+    for session in state.sessions.values_mut() {
+        if let Some(at) = &mut session.hook.not_before {
+            shift(at);
+        }
+        for step in &mut session.steps {
+            if let StepState::Backoff { until, .. } = &mut step.state {
+                shift(until);
+            }
+        }
+    }
+    for periodic in state.periodic.values_mut() {
+        if let Some(at) = periodic.active.as_mut().and_then(|active| active.retry_at.as_mut()) {
+            shift(at);
+        }
+    }
+    for attention in state.attention.values_mut() {
+        if let AlarmState::Owed { not_before, .. } = &mut attention.alarm {
+            shift(not_before);
+        }
+    }
+}
+
+/// `APP/WINDOW/DATE` and the number of a session's id.
+pub fn split_id(id: &str) -> (&str, u32) {
+    let tail = id.rfind('/').map_or(0, |slash| slash + 1);
+    match id[tail..].find('.') {
+        Some(dot) => {
+            let number = id[tail + dot + 1..].parse().unwrap_or(1);
+            (&id[..tail + dot], number)
+        }
+        None => (id, 1),
+    }
+}
+
+/// The key of an app's past with a window.
+pub fn lane(app: &str, window: &str) -> Name {
+    format!("{app}/{window}").into()
+}
+
+fn opened(state: &mut State, session: &Session) {
+    if session.rehearsal.is_none() {
+        let handled = state.handled.entry(lane(&session.app, &session.window)).or_insert(session.opens);
+        *handled = session.opens.max(*handled);
+    }
+    let (base, number) = split_id(&session.id);
+    // A date comes up again only while clocks are being set; a week is plenty.
+    let old = session.opens.saturating_sub(SignedDuration::from_hours(24 * 8)).unwrap_or(session.opens);
+    state.numbers.retain(|_, (_, opens)| *opens > old);
+    state.numbers.insert(base.into(), (number, session.opens));
+    state.sessions.insert(session.id.clone(), session.clone());
+}
+
+fn owe(state: &mut State, notices: &[Notice]) {
+    for notice in notices {
+        state.next_notice = state.next_notice.max(notice.id + 1);
+        state.notices.insert(notice.id, notice.clone());
+        if let Some(session) = notice.session.as_ref().and_then(|id| state.sessions.get_mut(id)) {
+            session.sequence = session.sequence.max(notice.sequence);
+        }
+    }
+}
+
+fn settle(state: &mut State, id: NoticeId, progress: Progress, answer: Option<&String>) -> Result<(), String> {
+    let notice = notice_of(state, id)?;
+    notice.progress = progress;
+    if answer.is_some() {
+        notice.answer = answer.cloned();
+    }
+    match (notice.kind, notice.session.clone()) {
+        (Kind::Operators, _) | (_, None) => drop(state.notices.remove(&id)),
+        (_, Some(session)) => forget_settled(state, &session),
+    }
+    Ok(())
+}
+
+/// What was not yet told of a session that is over is of no use any more.
+fn give_up_unsent(state: &mut State, session: &Name) {
+    for notice in state.notices.values_mut() {
+        let advance = notice.kind == Kind::Advance && notice.session.as_ref() == Some(session);
+        if advance && matches!(notice.progress, Progress::Owed { .. }) {
+            notice.progress = Progress::GivenUp { why: "the session is over".into() };
+        }
+    }
+}
+
+/// A closed session is kept until all that is owed about it is settled.
+fn forget_settled(state: &mut State, session: &Name) {
+    let closed = state.sessions.get(session).is_some_and(|s| s.phase == Phase::Closed);
+    let mut about = state.notices.values().filter(|n| n.session.as_ref() == Some(session));
+    if closed && about.all(|n| n.settled() || n.kind == Kind::Operators) {
+        state.sessions.remove(session);
+        state
+            .notices
+            .retain(|_, n| n.session.as_ref() != Some(session) || n.kind == Kind::Operators);
+    }
+}
+
+fn attempt_started(
+    state: &mut State,
+    at: Timestamp,
+    run: RunId,
+    attempt: u32,
+    what: &What,
+    due: Option<Timestamp>,
+) -> Result<(), String> {
+    match what {
+        What::Step { session, step, .. } => {
+            step_of(find(state, session)?, *step)?.state = StepState::Running { run, attempt };
+        }
+        What::Ask { session, step, .. } => {
+            step_of(find(state, session)?, *step)?.state = StepState::Asking { run };
+        }
+        What::Enter { session, hook, .. } | What::Leave { session, hook, .. } => {
+            let session = find(state, session)?;
+            if matches!(what, What::Enter { .. }) {
+                session.enter_started = session.enter_started.max(hook + 1);
+            }
+            session.hook.running = Some(run);
+            session.hook.run = Some(run);
+            session.hook.attempts = attempt;
+            session.hook.not_before = None;
+        }
+        What::Periodic { job } => {
+            let due = due.ok_or("a periodic run has a due instant")?;
+            let periodic = periodic_of(state, job)?;
+            let failures = periodic.active.as_ref().map_or(0, |active| active.failures);
+            periodic.accounted = periodic.accounted.max(due);
+            periodic.pending = periodic.pending.filter(|pending| pending.due > due);
+            periodic.active = Some(Box::new(Active { run, attempt, due, failures, retry_at: None }));
+        }
+        What::Alarm { key } => {
+            if let Some(attention) = state.attention.get_mut(key) {
+                attention.alarm = AlarmState::Running { run, attempts: attempt };
+            }
+        }
+    }
+    let _ = at;
+    Ok(())
+}
+
+fn attempt_ended(state: &mut State, at: Timestamp, ended: &AttemptEnded) -> Result<(), String> {
+    match &ended.what {
+        What::Step { session, step, job, host } => {
+            // A rehearsal proves nothing about what is due, but what it took is worth knowing.
+            let rehearsal = find(state, session)?.rehearsal.is_some();
+            step_of(find(state, session)?, *step)?.state = match ended.retry {
+                Some(retry) => StepState::Backoff {
+                    run: ended.run,
+                    attempt: ended.attempt,
+                    failures: retry.failures,
+                    until: retry.at,
+                },
+                None => StepState::Done { outcome: ended.outcome, reason: ended.reason.clone() },
+            };
+            if ended.retry.is_none() && !ended.carried && !rehearsal {
+                let until = ended.due.map_or(ended.started, |due| due.last);
+                account(state, job, host, until);
+            }
+            if ended.outcome == Outcome::Succeeded
+                && let Some(known) = state.maintenance.get_mut(job)
+            {
+                remember(&mut known.samples, ended.elapsed);
+                if let Some(known) = known.hosts.get_mut(host) {
+                    known.last_success = Some(at);
+                }
+            }
+        }
+        What::Ask { session, step, .. } => {
+            let step = step_of(find(state, session)?, *step)?;
+            step.state = StepState::Waiting;
+            if ended.outcome != Outcome::Interrupted {
+                step.asked = Some(at);
+                step.need = Some(match ended.exit_code {
+                    Some(0) if ended.outcome == Outcome::Succeeded => Need::Needed,
+                    Some(1) if ended.outcome == Outcome::Failed => Need::NothingToDo,
+                    _ => Need::Unknown,
+                });
+            }
+        }
+        What::Enter { session, .. } | What::Leave { session, .. } => {
+            let hook = &mut find(state, session)?.hook;
+            hook.running = None;
+            match ended.retry {
+                Some(retry) => hook.not_before = Some(retry.at),
+                None if ended.outcome == Outcome::Succeeded => {
+                    *hook = HookState { index: hook.index + 1, ..HookState::default() };
+                }
+                None => {}
+            }
+        }
+        What::Periodic { job } => {
+            // A job that left the configuration while it ran has no past to keep.
+            if let Some(periodic) = state.periodic.get_mut(job) {
+                periodic_ended(periodic, at, ended);
+            }
+        }
+        What::Alarm { key } => {
+            if let Some(attention) = state.attention.get_mut(key) {
+                attention.alarm = match ended.retry {
+                    Some(retry) => AlarmState::Owed { not_before: retry.at, attempts: ended.attempt },
+                    None => AlarmState::Done,
+                };
+            }
+        }
+    }
+    Ok(())
+}
+
+fn periodic_ended(periodic: &mut PeriodicState, at: Timestamp, ended: &AttemptEnded) {
+    match ended.retry {
+        Some(retry) => {
+            if let Some(active) = periodic.active.as_mut() {
+                active.failures = retry.failures;
+                active.retry_at = Some(retry.at);
+            }
+        }
+        None => periodic.active = None,
+    }
+    match ended.outcome {
+        Outcome::Succeeded => {
+            periodic.last_success = Some(at);
+            periodic.failures = 0;
+        }
+        outcome if outcome.is_bad() => periodic.failures = periodic.failures.saturating_add(1),
+        _ => {}
+    }
+    if ended.outcome != Outcome::Skipped {
+        periodic.last = Some((ended.outcome, at));
+    }
+}

@@ -1,0 +1,143 @@
+//! The jobs of one app in one window, and which of them are due when.
+
+use jiff::Timestamp;
+
+use crate::core::calendar::{CronExpr, Instants, Occurrence, Zone};
+use crate::core::policy::{App, Due, MaintenanceJob, Name, Policy};
+use crate::core::run::Dues;
+use crate::core::state::State;
+
+/// The jobs of one app in one window.
+pub struct Lane<'a> {
+    pub app: &'a App,
+    pub window: Name,
+    /// In the order of the file.
+    pub jobs: Vec<LaneJob<'a>>,
+    /// App and locks: what its sessions may not share with others.
+    pub resources: Vec<Name>,
+    /// Openings up to this one are done with.
+    pub handled: Timestamp,
+}
+
+/// A job with what is known of its dues while the plan is walked through.
+pub struct LaneJob<'a> {
+    pub job: &'a MaintenanceJob,
+    /// Per host, in the order of the file: up to when its dues are served, in state or plan.
+    pub accounted: Vec<Timestamp>,
+    /// The walk through the schedule: instants not yet looked at.
+    ahead: Option<Ahead<'a>>,
+    /// Dues of the schedule seen so far that some host has not served, oldest first.
+    seen: Vec<Timestamp>,
+}
+
+struct Ahead<'a> {
+    instants: Instants<'a>,
+    next: Option<Timestamp>,
+}
+
+/// More unserved dues than this are counted, not listed.
+const SEEN: usize = 1_000;
+
+impl<'a> Lane<'a> {
+    /// All lanes that have jobs, in the order of apps and of their first job.
+    pub fn all(policy: &'a Policy, state: &State, now: Timestamp) -> Vec<Self> {
+        let mut lanes: Vec<Self> = Vec::new();
+        let mut index = std::collections::HashMap::<(&str, &str), usize>::new();
+        for job in policy.maintenance.values() {
+            let Some(app) = policy.apps.get(&job.app) else { continue };
+            if matches!(job.due, Due::Request) {
+                continue;
+            }
+            let at = *index.entry((&app.name, &job.window)).or_insert_with(|| {
+                let key = crate::core::apply::lane(&app.name, &job.window);
+                lanes.push(Self {
+                    app,
+                    window: job.window.clone(),
+                    jobs: Vec::new(),
+                    resources: vec![format!("app {}", app.name).into()],
+                    handled: state.handled.get(&key).copied().unwrap_or(Timestamp::MIN),
+                });
+                lanes.len() - 1
+            });
+            lanes[at].resources.extend(job.locks.iter().cloned());
+            lanes[at].jobs.push(LaneJob::new(job, app, state, now));
+        }
+        for lane in &mut lanes {
+            lane.resources.sort_unstable();
+            lane.resources.dedup();
+        }
+        lanes
+    }
+}
+
+impl<'a> LaneJob<'a> {
+    fn new(job: &'a MaintenanceJob, app: &App, state: &State, now: Timestamp) -> Self {
+        let known = state.maintenance.get(&job.name);
+        // What is new counts from now on; an occurrence that can no longer be announced is not its due.
+        let since = || first_due_after(job, app, now);
+        let accounted: Vec<Timestamp> =
+            job.hosts.iter().map(|host| known.map_or_else(since, |known| known.accounted(host))).collect();
+        let oldest = accounted.iter().copied().min().unwrap_or(now);
+        let ahead = match &job.due {
+            Due::Schedule(expr, zone) => Some(Ahead::new(expr, zone, oldest)),
+            Due::Window | Due::Request => None,
+        };
+        Self { job, accounted, ahead, seen: Vec::new() }
+    }
+
+    /// What is due on this host by the end of the occurrence.
+    pub fn dues(&mut self, host: usize, base: Occurrence, closes: Timestamp) -> Option<Dues> {
+        let accounted = self.accounted[host];
+        match &mut self.ahead {
+            None => (base.opens > accounted).then(|| Dues::one(base.opens)),
+            Some(ahead) => {
+                ahead.collect(closes, &mut self.seen);
+                let dues = &self.seen[self.seen.partition_point(|due| *due <= accounted)..];
+                let until = dues.partition_point(|due| *due < closes);
+                let (first, last) = (dues[..until].first()?, dues[..until].last()?);
+                Some(Dues { first: *first, last: *last, count: until as u64 })
+            }
+        }
+    }
+
+    /// Whether anything of this job can be due by then; cheap.
+    pub fn quiet_until(&self, closes: Timestamp) -> bool {
+        match &self.ahead {
+            None => false,
+            Some(ahead) => self.seen.is_empty() && ahead.next.is_none_or(|next| next >= closes),
+        }
+    }
+
+    pub fn serve(&mut self, host: usize, dues: Dues) {
+        self.accounted[host] = self.accounted[host].max(dues.last);
+        let oldest = self.accounted.iter().copied().min().unwrap_or(dues.last);
+        let served = self.seen.partition_point(|due| *due <= oldest);
+        self.seen.drain(..served);
+    }
+}
+
+impl<'a> Ahead<'a> {
+    fn new(expr: &'a CronExpr, zone: &'a Zone, after: Timestamp) -> Self {
+        let mut instants = expr.instants(zone, after);
+        let next = instants.next();
+        Self { instants, next }
+    }
+
+    fn collect(&mut self, before: Timestamp, seen: &mut Vec<Timestamp>) {
+        while let Some(due) = self.next.filter(|due| *due < before) {
+            if seen.len() >= SEEN {
+                seen.remove(1);
+            }
+            seen.push(due);
+            self.next = self.instants.next();
+        }
+    }
+}
+
+/// The instant from which the dues of a job count that is first seen now.
+pub fn first_due_after(job: &MaintenanceJob, app: &App, now: Timestamp) -> Timestamp {
+    match job.due {
+        Due::Window => now.saturating_add(app.lead).unwrap_or(now),
+        Due::Request | Due::Schedule(..) => now,
+    }
+}

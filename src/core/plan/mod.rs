@@ -1,0 +1,125 @@
+//! What will happen: a pure function of policy, recorded state, now and horizon. It runs no command.
+mod lane;
+mod periodic;
+mod place;
+mod resources;
+mod sessions;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use periodic::{PERIODIC_CAP, jitter_offset};
+pub use lane::first_due_after;
+pub use place::{Sight, estimate, fits, order, place, quarter};
+pub use sessions::next_id;
+
+use super::calendar::Occurrence;
+use super::policy::{MaintenanceJob, Name, Policy};
+use super::run::{Dues, SessionId};
+use super::session::{Phase, Reason};
+use super::state::State;
+
+/// What will happen between two instants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub from: Timestamp,
+    pub until: Timestamp,
+    /// In the order of their occurrences.
+    pub sessions: Vec<PlannedSession>,
+    /// In order; at most [`PERIODIC_CAP`].
+    pub periodic: Vec<PlannedRun>,
+    /// Whether `periodic` was cut.
+    pub periodic_cut: bool,
+    /// What is due and was put off, with the reason and the next chance.
+    pub unplanned: Vec<Unplanned>,
+}
+
+/// One maintenance of one app in one occurrence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedSession {
+    pub id: SessionId,
+    pub app: Name,
+    pub window: Name,
+    pub opens: Timestamp,
+    pub closes: Timestamp,
+    pub starts: Timestamp,
+    pub ends: Timestamp,
+    pub announce_at: Timestamp,
+    pub notice_by: Timestamp,
+    pub phase: Phase,
+    pub expected: SignedDuration,
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One job on one host within a planned session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedStep {
+    pub job: Name,
+    pub host: Name,
+    pub starts: Timestamp,
+    pub ends: Timestamp,
+    pub estimate: SignedDuration,
+    pub if_needed: bool,
+    pub dues: Dues,
+    /// The end of the occurrence as this job sees it.
+    pub closes: Timestamp,
+    pub cutoff: SignedDuration,
+}
+
+/// One due instant of a periodic job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedRun {
+    pub job: Name,
+    pub host: Name,
+    pub at: Timestamp,
+}
+
+/// Something that is due and did not find its place at first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unplanned {
+    pub job: Name,
+    pub host: Name,
+    pub reason: Reason,
+    pub next_chance: Option<Timestamp>,
+}
+
+/// What will happen from `now` on until `until`, both sessions whose occurrence opens before `until` and periodic runs.
+pub fn plan(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) -> Plan {
+    let (sessions, unplanned) = sessions::sessions(policy, state, now, until);
+    let (periodic, periodic_cut) = periodic::runs(policy, state, now, until);
+    Plan { from: now, until, sessions, periodic, periodic_cut, unplanned }
+}
+
+/// Only the sessions of it: what the daemon asks before it announces.
+pub fn plan_sessions(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) -> Vec<PlannedSession> {
+    sessions::sessions(policy, state, now, until).0
+}
+
+/// The parts of an occurrence that this job may use.
+pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) -> Vec<Occurrence> {
+    let spans: Vec<_> = policy
+        .freezes
+        .iter()
+        .filter(|f| f.from < occurrence.closes && f.until > occurrence.opens)
+        .filter(|f| f.applies(&job.window, Some(&job.app), &job.labels))
+        .map(|f| (f.from, f.until))
+        .collect();
+    super::calendar::subtract(occurrence, &spans)
+}
+
+/// The earliest occurrence of the job's window, as the job sees it, that can still be announced.
+pub fn next_chance(policy: &Policy, job: &MaintenanceJob, lead: SignedDuration, now: Timestamp) -> Option<Timestamp> {
+    let window = policy.windows.get(&job.window)?;
+    let mut from = now.saturating_add(lead).ok()?;
+    // A year of frozen occurrences is as good as none.
+    for _ in 0..400 {
+        let occurrence = window.next_opening(from)?;
+        if let Some(piece) = visible(policy, job, occurrence).first() {
+            return Some(piece.opens);
+        }
+        from = occurrence.closes;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Where a step finds room in its occurrence.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::calendar::Occurrence;
+use crate::core::policy::{MaintenanceJob, Name};
+use crate::core::state::{MaintenanceState, learned};
+
+/// What bounds a step in its occurrence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sight {
+    /// The end of the occurrence as the job sees it.
+    pub closes: Timestamp,
+    pub cutoff: SignedDuration,
+    /// Kept free at the end for the leave hooks.
+    pub reserve: SignedDuration,
+}
+
+/// Whether a step that starts at `start` is over before the reserve, and starts before the cutoff.
+pub fn fits(start: Timestamp, estimate: SignedDuration, sight: Sight) -> bool {
+    let ends = start.saturating_add(estimate);
+    let room = sight.closes.saturating_sub(sight.reserve);
+    let last_start = sight.closes.saturating_sub(sight.cutoff);
+    matches!((ends, room), (Ok(ends), Ok(room)) if ends <= room)
+        && matches!(last_start, Ok(last) if start <= last)
+        && start < sight.closes
+}
+
+/// How long a step will take: as given, else as learned, else the whole timeout.
+pub fn estimate(job: &MaintenanceJob, past: Option<&MaintenanceState>) -> SignedDuration {
+    job.estimate
+        .or_else(|| past.and_then(|past| learned(&past.samples)))
+        .unwrap_or(job.timeout)
+        .min(job.timeout)
+}
+
+/// Rounded up to a quarter of an hour, as people are told.
+pub fn quarter(length: SignedDuration) -> SignedDuration {
+    let quarters = length.as_millis().max(1).div_euclid(900_000) + i128::from(length.as_millis().max(1).rem_euclid(900_000) > 0);
+    SignedDuration::from_secs(i64::try_from(quarters * 900).unwrap_or(i64::MAX))
+}
+
+/// The first start at or after `cursor` in one of the pieces, with the piece.
+pub fn place(
+    cursor: Timestamp,
+    length: SignedDuration,
+    pieces: &[Occurrence],
+    cutoff: SignedDuration,
+    reserve: SignedDuration,
+) -> Option<(Timestamp, Occurrence)> {
+    pieces.iter().find_map(|piece| {
+        let start = cursor.max(piece.opens);
+        let sight = Sight { closes: piece.closes, cutoff, reserve };
+        fits(start, length, sight).then_some((start, *piece))
+    })
+}
+
+/// The order of an app's due jobs: `after` first, then `priority`, then the oldest unserved due, then the file.
+///
+/// `jobs` are in the order of the file; the answer holds their indices. `after` is free of circles (checked).
+pub fn order(jobs: &[(&MaintenanceJob, Timestamp)]) -> Vec<usize> {
+    let present = |name: &Name| jobs.iter().position(|(job, _)| job.name == *name);
+    let mut waits: Vec<Vec<usize>> =
+        jobs.iter().map(|(job, _)| job.after.iter().filter_map(present).collect()).collect();
+    let mut left: Vec<usize> = (0..jobs.len()).collect();
+    left.sort_by_key(|&i| (std::cmp::Reverse(jobs[i].0.priority), jobs[i].1, i));
+    if waits.iter().all(Vec::is_empty) {
+        return left;
+    }
+    let mut ordered = Vec::with_capacity(jobs.len());
+    while !left.is_empty() {
+        let next = left.iter().position(|&i| waits[i].is_empty()).unwrap_or(0);
+        let chosen = left.remove(next);
+        waits.iter_mut().for_each(|w| w.retain(|&i| i != chosen));
+        ordered.push(chosen);
+    }
+    ordered
+}

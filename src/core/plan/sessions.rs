@@ -1,0 +1,332 @@
+//! The sessions of a span: what was told already stays, the rest is placed occurrence by occurrence.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::lane::Lane;
+use super::place::{estimate, order, place, quarter};
+use super::resources::Taken;
+use super::{PlannedSession, PlannedStep, Unplanned, visible};
+use crate::core::apply::split_id;
+use crate::core::calendar::Occurrence;
+use crate::core::policy::{Name, Policy};
+use crate::core::run::{Dues, SessionId};
+use crate::core::session::{Code, Phase, Session, StepState};
+use crate::core::state::{State, learned};
+
+/// The sessions whose occurrence opens before `until`, and what was put off.
+pub fn sessions(
+    policy: &Policy,
+    state: &State,
+    now: Timestamp,
+    until: Timestamp,
+) -> (Vec<PlannedSession>, Vec<Unplanned>) {
+    let mut walk = Walk {
+        policy,
+        state,
+        lanes: Lane::all(policy, state, now),
+        taken: Taken::default(),
+        numbers: HashMap::new(),
+        sessions: Vec::new(),
+        put_off: HashMap::new(),
+        unplanned: Vec::new(),
+    };
+    walk.told(now);
+    walk.walk(now, until);
+    let mut unplanned = walk.unplanned;
+    let mut waiting: Vec<_> = walk.put_off.into_values().collect();
+    waiting.sort_by(|a, b| (&a.job, &a.host).cmp(&(&b.job, &b.host)));
+    unplanned.append(&mut waiting);
+    let mut sessions = walk.sessions;
+    sessions.sort_by(|a, b| (a.opens, a.starts).cmp(&(b.opens, b.starts)));
+    (sessions, unplanned)
+}
+
+struct Walk<'a> {
+    policy: &'a Policy,
+    state: &'a State,
+    lanes: Vec<Lane<'a>>,
+    taken: Taken,
+    /// Per `APP/WINDOW/DATE`: the highest number planned here.
+    numbers: HashMap<String, u32>,
+    sessions: Vec<PlannedSession>,
+    /// Per lane, job and host: put off, and not yet placed.
+    put_off: HashMap<(usize, usize, usize), Unplanned>,
+    unplanned: Vec<Unplanned>,
+}
+
+impl Walk<'_> {
+    /// What people were told, or are being told, is part of the plan as it is.
+    fn told(&mut self, now: Timestamp) {
+        for session in self.state.sessions.values().filter(|s| s.phase != Phase::Closed) {
+            let planned = as_planned(self.policy, session, now);
+            let app: Name = format!("app {}", session.app).into();
+            let names = session.locks.iter().chain(std::iter::once(&app));
+            let free = planned.ends.saturating_add(session.reserve).unwrap_or(planned.ends);
+            self.taken.fix(names, planned.starts, free);
+            if session.rehearsal.is_none() {
+                self.serve(session);
+            }
+            self.sessions.push(planned);
+        }
+    }
+
+    fn serve(&mut self, session: &Session) {
+        let Some(lane) =
+            self.lanes.iter_mut().find(|l| l.app.name == session.app && l.window == session.window)
+        else {
+            return;
+        };
+        for step in session.steps.iter().filter(|s| !matches!(s.state, StepState::Done { .. })) {
+            let Some(job) = lane.jobs.iter_mut().find(|j| j.job.name == step.job) else { continue };
+            if let Some(host) = job.job.hosts.iter().position(|h| *h == step.host) {
+                job.serve(host, step.dues);
+            }
+        }
+    }
+
+    /// All occurrences in the order in which they open, each with the lanes of its window.
+    fn walk(&mut self, now: Timestamp, until: Timestamp) {
+        let mut occurrences: Vec<(Timestamp, usize, Occurrence)> = Vec::new();
+        let mut per_window: HashMap<&Name, Vec<Occurrence>> = HashMap::new();
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let Some((name, window)) = self.policy.windows.get_key_value(&lane.window) else { continue };
+            let open = per_window.entry(name).or_insert_with(|| window.occurrences(now, until).collect());
+            occurrences.extend(open.iter().map(|o| (o.opens, index, *o)));
+        }
+        occurrences.sort_unstable_by_key(|(opens, index, _)| (*opens, *index));
+        for (_, lane, occurrence) in occurrences {
+            let quiet = self.lanes[lane].jobs.iter().all(|job| job.quiet_until(occurrence.closes));
+            if !quiet {
+                self.occurrence(lane, occurrence, now);
+            }
+        }
+    }
+
+    fn occurrence(&mut self, lane: usize, base: Occurrence, now: Timestamp) {
+        let policy = self.policy;
+        let frozen = policy.freezes.iter().any(|f| f.from < base.closes && f.until > base.opens);
+        if !frozen {
+            self.session(lane, base, base, &[base], now);
+            return;
+        }
+        // A job with an exempt label sees the occurrence as it was: one session for all of it.
+        // Otherwise each piece that is left is an occurrence of its own.
+        let mut pieces: Vec<Occurrence> = Vec::new();
+        for job in &self.lanes[lane].jobs {
+            pieces.extend(visible(policy, job.job, base));
+        }
+        pieces.sort_unstable();
+        pieces.dedup();
+        if pieces.contains(&base) {
+            self.session(lane, base, base, &pieces, now);
+        } else {
+            for piece in pieces.clone() {
+                self.session(lane, base, piece, &[piece], now);
+            }
+        }
+    }
+
+    /// Plans one session, if anything is due and finds room.
+    fn session(&mut self, index: usize, base: Occurrence, seen: Occurrence, pieces: &[Occurrence], now: Timestamp) {
+        let lane = &self.lanes[index];
+        let app = lane.app;
+        let Ok(notice_by) = seen.opens.checked_sub(app.lead) else { return };
+        if seen.opens <= lane.handled || notice_by <= now {
+            return;
+        }
+        let resources = self.lanes[index].resources.clone();
+        let entering =
+            self.state.entering.get(&app.name).and_then(|s| learned(s)).unwrap_or(SignedDuration::ZERO);
+        let mut starts = self.taken.free_from(resources.iter(), seen.opens);
+        // Each round moves the start behind one more fixed span; there are only so many.
+        for _ in 0..64 {
+            let (steps, put_off) = self.steps(index, base, seen, pieces, (starts, entering));
+            let Some(last) = steps.last() else {
+                self.postpone(index, put_off);
+                return;
+            };
+            let starts_at = steps.first().map_or(starts, |first| {
+                first.1.starts.checked_sub(entering).map_or(starts, |at| at.max(starts))
+            });
+            let ends = last.1.ends.saturating_add(app.leave_reserve).unwrap_or(last.1.ends);
+            if self.taken.has_fixed()
+                && let Some(free) = self.taken.collision(resources.iter(), starts_at, ends)
+            {
+                starts = free;
+                continue;
+            }
+            self.taken.take(resources.iter(), ends);
+            let opens = (seen.opens, notice_by);
+            self.commit(index, seen, opens, (starts_at, last.1.ends), steps);
+            self.postpone(index, put_off);
+            return;
+        }
+    }
+
+    /// The due steps in order, each where it fits; the rest is put off.
+    fn steps(
+        &mut self,
+        index: usize,
+        base: Occurrence,
+        seen: Occurrence,
+        pieces: &[Occurrence],
+        (starts, entering): (Timestamp, SignedDuration),
+    ) -> (Vec<(usize, PlannedStep, usize)>, Vec<(usize, usize)>) {
+        let policy = self.policy;
+        let lane = &mut self.lanes[index];
+        let mut due: Vec<(usize, usize, Dues)> = Vec::new();
+        for (j, job) in lane.jobs.iter_mut().enumerate() {
+            for host in 0..job.job.hosts.len() {
+                if let Some(dues) = job.dues(host, base, seen.closes) {
+                    due.push((j, host, dues));
+                }
+            }
+        }
+        let jobs: Vec<_> = due.iter().map(|(j, _, dues)| (lane.jobs[*j].job, dues.first)).collect();
+        let mut cursor = starts.saturating_add(entering).unwrap_or(starts);
+        let (mut steps, mut put_off): (Vec<(usize, PlannedStep, usize)>, Vec<_>) = (Vec::new(), Vec::new());
+        let cutoff = policy.windows.get(&lane.window).map_or(SignedDuration::ZERO, |w| w.cutoff);
+        for chosen in order(&jobs) {
+            let (j, host, dues) = due[chosen];
+            let job = lane.jobs[j].job;
+            let length = estimate(job, self.state.maintenance.get(&job.name));
+            let own: Vec<Occurrence> = if pieces.len() == 1 {
+                pieces.to_vec()
+            } else {
+                visible(policy, job, base)
+            };
+            let found = place(cursor, length, &own, cutoff, lane.app.leave_reserve)
+                // The app does not stand in maintenance while nothing is done.
+                .filter(|(at, _)| *at == cursor || steps.is_empty());
+            let Some((at, piece)) = found else {
+                put_off.push((j, host));
+                continue;
+            };
+            let ends = at.saturating_add(length).unwrap_or(at);
+            let if_needed = steps.iter().any(|(other, _, _)| job.after.contains(&lane.jobs[*other].job.name));
+            let step = PlannedStep {
+                job: job.name.clone(),
+                host: job.hosts[host].clone(),
+                starts: at,
+                ends,
+                estimate: length,
+                if_needed,
+                dues,
+                closes: piece.closes,
+                cutoff,
+            };
+            steps.push((j, step, host));
+            cursor = ends;
+        }
+        (steps, put_off)
+    }
+
+    fn commit(
+        &mut self,
+        index: usize,
+        seen: Occurrence,
+        (opens, notice_by): (Timestamp, Timestamp),
+        (starts, ends): (Timestamp, Timestamp),
+        steps: Vec<(usize, PlannedStep, usize)>,
+    ) {
+        for (job, step, host) in &steps {
+            self.lanes[index].jobs[*job].serve(*host, step.dues);
+            if let Some(mut waited) = self.put_off.remove(&(index, *job, *host)) {
+                waited.next_chance = Some(step.starts);
+                self.unplanned.push(waited);
+            }
+        }
+        let id = self.id(index, opens);
+        let lane = &self.lanes[index];
+        let length = quarter(ends.duration_since(starts)).min(seen.closes.duration_since(starts));
+        self.sessions.push(PlannedSession {
+            id,
+            app: lane.app.name.clone(),
+            window: lane.window.clone(),
+            opens,
+            closes: seen.closes,
+            starts,
+            ends,
+            announce_at: notice_by.saturating_sub(lane.app.margin).unwrap_or(notice_by),
+            notice_by,
+            phase: Phase::Asking,
+            expected: length,
+            steps: steps.into_iter().map(|(_, step, _)| step).collect(),
+        });
+    }
+
+    /// `APP/WINDOW/DATE`, numbered from the second one that day.
+    fn id(&mut self, index: usize, opens: Timestamp) -> SessionId {
+        let lane = &self.lanes[index];
+        let zone = self.policy.windows.get(&lane.window).map_or(&self.policy.zone, |w| &w.zone);
+        next_id(self.state, &mut self.numbers, &lane.app.name, &lane.window, zone.date(opens))
+    }
+
+    fn postpone(&mut self, index: usize, put_off: Vec<(usize, usize)>) {
+        for (job, host) in put_off {
+            let lane_job = self.lanes[index].jobs[job].job;
+            self.put_off.entry((index, job, host)).or_insert_with(|| Unplanned {
+                job: lane_job.name.clone(),
+                host: lane_job.hosts[host].clone(),
+                reason: Code::DoesNotFit.into(),
+                next_chance: None,
+            });
+        }
+    }
+}
+
+/// The next free id for an app, a window (or what stands in its place) and a day.
+pub fn next_id(
+    state: &State,
+    planned: &mut HashMap<String, u32>,
+    app: &str,
+    window: &str,
+    date: jiff::civil::Date,
+) -> SessionId {
+    let base = format!("{app}/{window}/{date}");
+    let told = state.numbers.get(base.as_str()).map_or(0, |(number, _)| *number);
+    let number = planned.get(&base).copied().unwrap_or(0).max(told) + 1;
+    let id: SessionId = if number == 1 { base.as_str().into() } else { format!("{base}.{number}").into() };
+    debug_assert_eq!(split_id(&id), (base.as_str(), number));
+    planned.insert(base, number);
+    id
+}
+
+fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSession {
+    let ends_of = |at: Timestamp, length: SignedDuration| at.saturating_add(length).unwrap_or(at);
+    let steps: Vec<PlannedStep> = session
+        .steps
+        .iter()
+        .map(|step| PlannedStep {
+            job: step.job.clone(),
+            host: step.host.clone(),
+            starts: step.starts,
+            ends: ends_of(step.starts, step.estimate),
+            estimate: step.estimate,
+            if_needed: step.if_needed,
+            dues: step.dues,
+            closes: step.closes,
+            cutoff: step.cutoff,
+        })
+        .collect();
+    let last = steps.last().map_or(session.starts, |step| step.ends);
+    let margin = policy.apps.get(&session.app).map_or(SignedDuration::ZERO, |app| app.margin);
+    // Past its expected end, it still has what it has.
+    let ends = if session.phase.in_maintenance() { last.max(now) } else { last };
+    PlannedSession {
+        id: session.id.clone(),
+        app: session.app.clone(),
+        window: session.window.clone(),
+        opens: session.opens,
+        closes: session.closes,
+        starts: session.starts,
+        ends,
+        announce_at: session.notice_by.saturating_sub(margin).unwrap_or(session.notice_by),
+        notice_by: session.notice_by,
+        phase: session.phase,
+        expected: session.expected,
+        steps,
+    }
+}
