@@ -20,6 +20,7 @@ pub mod letter;
 pub mod notice;
 pub mod plan;
 pub mod policy;
+pub mod report;
 pub mod run;
 pub mod session;
 pub mod state;

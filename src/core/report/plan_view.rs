@@ -161,7 +161,7 @@ impl<'a> From<&'a Unplanned> for UnplannedView<'a> {
 impl Serialize for PlanView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let plan = self.plan;
-        let mut out = serializer.serialize_struct("Plan", 5)?;
+        let mut out = serializer.serialize_struct("Plan", 6)?;
         out.serialize_field("from", &plan.from)?;
         out.serialize_field("until", &plan.until)?;
         let sessions = Each {
@@ -176,6 +176,10 @@ impl Serialize for PlanView<'_> {
             view: RunView::from,
         };
         out.serialize_field("periodic", &periodic)?;
+        out.serialize_field(
+            "periodic_cut",
+            &(plan.periodic_cut || plan.periodic.len() > self.limit),
+        )?;
         let unplanned = Each {
             list: &plan.unplanned,
             limit: self.limit,
