@@ -1,4 +1,10 @@
 //! The one binary.
-fn main() -> std::process::ExitCode {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before anything else: what is forked from here must have one thread and nothing open.
+    if let Some(code) = offhours::process::child::enter() {
+        return code;
+    }
     offhours::exit::Exit::Ok.into()
 }

@@ -1,0 +1,42 @@
+//! Which file systems can carry locks.
+use std::path::Path;
+
+use super::LockError;
+
+/// File systems whose locks may be another machine's business, or nobody's, by their magic numbers (statfs(2)).
+const NETWORK: [(u32, &str); 11] = [
+    (0x6969, "NFS"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB"),
+    (0x517b, "SMB"),
+    (0x7375_7245, "Coda"),
+    (0x5346_414f, "AFS"),
+    (0x6b41_4653, "AFS"),
+    (0x564c, "NCP"),
+    (0x0102_1997, "9P"),
+    (0x00c3_6400, "Ceph"),
+    (0x0bd0_0bd0, "Lustre"),
+];
+
+/// Refuses a folder (or file) on a network file system.
+pub fn refuse_network(path: &Path) -> Result<(), LockError> {
+    let found = rustix::fs::statfs(path).map_err(|error| LockError::Read {
+        path: path.to_owned(),
+        source: error.into(),
+    })?;
+    // The kernel's type is a signed long here and an unsigned int there: the number fits 32 bits everywhere.
+    match network(found.f_type as u32) {
+        Some(kind) => Err(LockError::Network {
+            path: path.to_owned(),
+            kind,
+        }),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn network(magic: u32) -> Option<&'static str> {
+    NETWORK
+        .iter()
+        .find(|(number, _)| *number == magic)
+        .map(|(_, name)| *name)
+}

@@ -1,0 +1,99 @@
+//! Control groups, where a part of the tree has been given to us.
+use std::ffi::OsStr;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, Mode, OFlags};
+
+/// The control group of one run. It is removed when dropped.
+pub(super) struct Cgroup {
+    path: PathBuf,
+    pub folder: OwnedFd,
+}
+
+impl Cgroup {
+    /// Makes the run's group; `None` where that is not possible: everything works without.
+    pub fn new(parent: &Path, id: &str) -> Option<Self> {
+        let path = parent.join(format!("run-{id}"));
+        fs::create_dir(&path).ok()?;
+        match rustix::fs::open(
+            &path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) {
+            Ok(folder) => Some(Self { path, folder }),
+            Err(_) => {
+                let _ = fs::remove_dir(&path);
+                None
+            }
+        }
+    }
+
+    /// Kills everything in the group at once, so that nothing forks its way out. (Linux 5.14)
+    pub fn kill(&self) {
+        let _ = fs::write(self.path.join("cgroup.kill"), "1");
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Removes a group and those a job made below it. None of them has a process left.
+fn remove(path: &Path) {
+    if fs::remove_dir(path).is_ok() {
+        return;
+    }
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(path);
+}
+
+/// The folder below which runs get their groups, from the launcher's argument. Groups that a predecessor could not
+/// remove are removed here.
+pub(super) fn parent(choice: &OsStr) -> Option<PathBuf> {
+    let parent = match choice.to_str() {
+        Some("off") => return None,
+        Some("auto") => delegated()?,
+        _ => PathBuf::from(choice),
+    };
+    for entry in fs::read_dir(&parent).ok()?.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(b"run-") {
+            remove(&entry.path());
+        }
+    }
+    Some(parent)
+}
+
+/// Our own group, if its owner said that we may divide it: systemd marks it so (`Delegate=yes`); and a group that an
+/// unprivileged user can write to was given to that user. Root can write everywhere, which says nothing.
+fn delegated() -> Option<PathBuf> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let path = mount_point(&mounts)?.join(own);
+    let mut value = [0; 8];
+    let marked = ["user.delegate", "trusted.delegate"].iter().any(|name| {
+        rustix::fs::getxattr(&path, *name, &mut value[..])
+            .is_ok_and(|length| value[..length] == *b"1")
+    });
+    let given = !rustix::process::geteuid().is_root()
+        && rustix::fs::access(&path, Access::WRITE_OK).is_ok()
+        && rustix::fs::access(path.join("cgroup.procs"), Access::WRITE_OK).is_ok();
+    (marked || given).then_some(path)
+}
+
+/// Where the unified hierarchy is mounted. A mount point with blanks is escaped there, and not looked for.
+fn mount_point(mounts: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (mount, system) = line.split_once(" - ")?;
+        let is_unified = system.starts_with("cgroup2 ") && mount.split(' ').nth(3) == Some("/");
+        is_unified.then(|| mount.split(' ').nth(4).map(PathBuf::from))?
+    })
+}
