@@ -94,7 +94,7 @@ impl StepWatch {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
         arm(&timer)?;
-        Ok(Self { timer: AsyncFd::new(timer)? })
+        Ok(Self { timer: AsyncFd::register(timer)? })
     }
 
     /// Waits for the next step or resume. Loses none when it is cancelled.

@@ -24,6 +24,7 @@ pub mod notice;
 pub mod plan;
 pub mod policy;
 pub mod recover;
+pub mod report;
 pub mod run;
 pub mod session;
 pub mod state;

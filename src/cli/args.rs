@@ -1,0 +1,231 @@
+//! The command line.
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+/// Maintenance in the windows you declare: announced, locked, bounded in time.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "offhours",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
+pub struct Cli {
+    /// The configuration [default: ./windows.toml, else /etc/offhours/windows.toml]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "OFFHOURS_CONFIG",
+        value_name = "FILE"
+    )]
+    pub config: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colour; NO_COLOR is obeyed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorWhen,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Validate the configuration
+    Check(CheckArgs),
+    /// List the occurrences of windows
+    Windows(WindowsArgs),
+    /// List the instants of a crontab expression
+    Cron(CronArgs),
+    /// Show what will happen
+    Plan(PlanArgs),
+    /// Run the daemon
+    Run(RunArgs),
+    /// Play one session of an app now
+    Rehearse(RehearseArgs),
+    /// Show what is, and what waits for a person
+    Status(StatusArgs),
+    /// Show what was
+    History(HistoryArgs),
+    /// Show what a run printed
+    Logs(LogsArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("end").args(["count", "until"]))]
+pub struct WindowsArgs {
+    /// Only these windows
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Occurrences that are open then, or open later
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub from: String,
+    /// This many of each window [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: Option<u32>,
+    /// Those that open before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CronArgs {
+    /// Five fields, or @hourly, @daily, @weekly, @monthly, @yearly
+    #[arg(value_name = "EXPR")]
+    pub expr: String,
+    /// IANA name [default: that of the configuration, else UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// Strictly after this
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub from: String,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub count: u32,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("end").args(["days", "until"]))]
+pub struct PlanArgs {
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub from: String,
+    /// How many days ahead [default: 7]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub days: Option<u32>,
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    #[command(flatten)]
+    pub limit: Limit,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Perform nothing; say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Move the state aside, run every app's leave hooks, begin anew
+    #[arg(long, conflicts_with = "dry_run")]
+    pub fresh_state: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RehearseArgs {
+    pub app: String,
+    /// Whether the hooks are run
+    #[arg(long, value_enum, default_value_t)]
+    pub hooks: HooksWhen,
+    /// Run the jobs too
+    #[arg(long)]
+    pub with_jobs: bool,
+    /// Why the window and the notice are overridden; recorded
+    #[arg(long)]
+    pub reason: String,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum HooksWhen {
+    /// The real ones
+    #[default]
+    Real,
+    None,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {}
+
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// Only this job
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+    /// Only this session: APP/WINDOW/DATE
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Not older than this
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only what somebody should look at
+    #[arg(long)]
+    pub failed: bool,
+    #[command(flatten)]
+    pub limit: Limit,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct LogsArgs {
+    /// The number of a run, RUN.ATTEMPT, or the name of a job (its latest run)
+    #[arg(value_name = "RUN")]
+    pub run: String,
+}
+
+/// How much of a long listing is shown.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Limit {
+    /// Show no more than this [default: 50 for people, all with --json]
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub limit: Option<usize>,
+    /// Show all
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl Limit {
+    /// What people are shown when they do not say.
+    pub const DEFAULT: usize = 50;
+
+    pub fn for_people(self) -> usize {
+        match self.limit {
+            Some(limit) => limit,
+            None if self.all => usize::MAX,
+            None => Self::DEFAULT,
+        }
+    }
+
+    pub fn for_programs(self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_span_has_one_end() {
+        let both = [
+            "offhours",
+            "windows",
+            "--count",
+            "3",
+            "--until",
+            "2026-12-01",
+        ];
+        assert!(Cli::try_parse_from(both).is_err());
+    }
+}

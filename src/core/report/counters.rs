@@ -1,0 +1,54 @@
+//! How often things happened in one daemon's life: the counters of the metrics.
+use std::collections::BTreeMap;
+
+use crate::core::fact::Fact;
+use crate::core::run::Outcome;
+
+/// Counted from the facts as they are recorded. The keys are fixed words, so that the size is bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Attempts, by what they were for (`step`, `periodic`, `enter`, …) and how they ended.
+    pub attempts: BTreeMap<(&'static str, Outcome), u64>,
+    pub sessions: BTreeMap<Outcome, u64>,
+    /// By kind and result: `accepted`, `delayed`, `refused`, `given_up`.
+    pub notices: BTreeMap<(&'static str, &'static str), u64>,
+    /// Due instants without a run, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Matters that needed a person, by kind.
+    pub raised: BTreeMap<&'static str, u64>,
+    pub clock_steps: u64,
+}
+
+impl Counters {
+    /// Counts one fact. To be called once for each that is recorded, not for those that are loaded.
+    pub fn count(&mut self, fact: &Fact) {
+        match fact {
+            Fact::AttemptEnded(ended) => {
+                *self
+                    .attempts
+                    .entry((ended.what.word(), ended.outcome))
+                    .or_default() += 1;
+            }
+            Fact::SessionClosed { outcome, .. } => {
+                *self.sessions.entry(*outcome).or_default() += 1;
+            }
+            Fact::NoticeAccepted { about, .. } => self.notice(about.kind.word(), "accepted"),
+            Fact::NoticeDelayed { about, .. } => self.notice(about.kind.word(), "delayed"),
+            Fact::NoticeRefused { about, .. } => self.notice(about.kind.word(), "refused"),
+            Fact::NoticeGivenUp { about, .. } => self.notice(about.kind.word(), "given_up"),
+            Fact::Skipped { due, reason, .. } | Fact::StepDone { due, reason, .. } => {
+                let count = self.skipped.entry(reason.code.word()).or_default();
+                *count = count.saturating_add(due.count);
+            }
+            Fact::AttentionRaised { kind, .. } => {
+                *self.raised.entry(kind.word()).or_default() += 1;
+            }
+            Fact::ClockStepped { .. } => self.clock_steps += 1,
+            _ => {}
+        }
+    }
+
+    fn notice(&mut self, kind: &'static str, result: &'static str) {
+        *self.notices.entry((kind, result)).or_default() += 1;
+    }
+}

@@ -1,0 +1,213 @@
+//! Each part of the installation in one sentence.
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::when::{relative, when};
+use crate::core::calendar::{Occurrence, Window, subtract};
+use crate::core::notice::Progress;
+use crate::core::policy::{Name, Policy};
+use crate::core::state::State;
+
+/// No more windows than this are described.
+const WINDOWS: usize = 200;
+/// How many frozen occurrences of a window are looked past.
+const LOOK_PAST: usize = 64;
+/// A window that does not open within this is said not to open.
+const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366);
+
+/// A part in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    pub ok: bool,
+    pub text: String,
+}
+
+/// Whether people are reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mail {
+    pub ok: bool,
+    pub text: String,
+    /// Notices that nobody has accepted yet.
+    pub owed: usize,
+    /// Notices among them that were tried already.
+    pub retrying: usize,
+    /// Notices that were refused for good, or given up, and are not forgotten yet.
+    pub failed: usize,
+    pub last_accepted: Option<Timestamp>,
+    /// What the server said to the one that was owed first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// What may happen when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Windows {
+    pub ok: bool,
+    pub text: String,
+    pub windows: Vec<WindowState>,
+}
+
+/// A window now: the occurrence that is open, or the next one, after freezes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WindowState {
+    pub window: Name,
+    pub open: bool,
+    pub opens: Option<Timestamp>,
+    pub closes: Option<Timestamp>,
+    /// The freeze that keeps it closed now.
+    pub frozen_by: Option<Name>,
+    pub text: String,
+}
+
+pub(super) fn mail(state: &State) -> Mail {
+    let (mut owed, mut retrying, mut failed) = (0, 0, 0);
+    let mut last_accepted = None;
+    let mut answer = None;
+    for notice in state.notices.values() {
+        match &notice.progress {
+            Progress::Owed { .. } | Progress::Sending => {
+                owed += 1;
+                if notice.attempts > 0 && notice.answer.is_some() {
+                    retrying += 1;
+                    answer = answer.or_else(|| notice.answer.clone());
+                }
+            }
+            Progress::Accepted { at } => last_accepted = last_accepted.max(Some(*at)),
+            Progress::Refused { .. } | Progress::GivenUp { .. } => failed += 1,
+        }
+    }
+    let text = match (owed, retrying, failed) {
+        (0, 0, 0) => "nothing waits to be sent".to_owned(),
+        (0, 0, failed) => format!("{failed} notices could not be delivered"),
+        (owed, 0, 0) => format!("{owed} notices wait to be sent"),
+        (owed, retrying, 0) => {
+            format!("{owed} notices wait to be sent, {retrying} were not accepted yet")
+        }
+        (owed, retrying, failed) => format!(
+            "{owed} notices wait to be sent, {retrying} were not accepted yet, {failed} could not be delivered"
+        ),
+    };
+    Mail {
+        ok: retrying == 0 && failed == 0,
+        text,
+        owed,
+        retrying,
+        failed,
+        last_accepted,
+        answer,
+    }
+}
+
+pub(super) fn state_of(state: &State) -> Diagnosis {
+    match &state.live.unwritable {
+        Some(why) => Diagnosis {
+            ok: false,
+            text: format!("the state cannot be written, nothing new is started: {why}"),
+        },
+        None if state.next_run == 0 && state.nonce.is_empty() => Diagnosis {
+            ok: true,
+            text: "nothing is recorded yet".to_owned(),
+        },
+        None => Diagnosis {
+            ok: true,
+            text: format!(
+                "recorded: {} open sessions, {} runs in progress",
+                state
+                    .sessions
+                    .values()
+                    .filter(|s| s.closed.is_none())
+                    .count(),
+                state.running.len()
+            ),
+        },
+    }
+}
+
+pub(super) fn hosts() -> Diagnosis {
+    Diagnosis {
+        ok: true,
+        text: "all work is done on this machine".to_owned(),
+    }
+}
+
+pub(super) fn windows(policy: &Policy, now: Timestamp) -> Windows {
+    let windows: Vec<WindowState> = policy
+        .windows
+        .values()
+        .take(WINDOWS)
+        .map(|w| window(policy, w, now))
+        .collect();
+    let open = windows.iter().filter(|w| w.open).count();
+    let first = windows
+        .iter()
+        .filter(|w| !w.open)
+        .filter_map(|w| w.opens.map(|opens| (opens, w)))
+        .min_by_key(|(opens, _)| *opens);
+    let text = match (policy.windows.len(), open, first) {
+        (0, ..) => "no windows".to_owned(),
+        (_, 0, None) => "no window opens within a year".to_owned(),
+        (_, 0, Some((opens, w))) => {
+            format!(
+                "all windows are closed, {} opens {}",
+                w.window,
+                when(&policy.zone, opens)
+            )
+        }
+        (all, open, _) => format!("{open} of {all} windows are open"),
+    };
+    Windows {
+        ok: open > 0 || first.is_some() || windows.is_empty(),
+        text,
+        windows,
+    }
+}
+
+fn window(policy: &Policy, window: &Window, now: Timestamp) -> WindowState {
+    let freezes: Vec<_> = policy
+        .freezes
+        .iter()
+        .filter(|f| f.applies(&window.name, None, &[]))
+        .collect();
+    let spans: Vec<_> = freezes.iter().map(|f| f.span()).collect();
+    let horizon = now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
+    let next: Option<Occurrence> = window
+        .occurrences(now, horizon)
+        .take(LOOK_PAST)
+        .flat_map(|o| subtract(o, &spans))
+        .find(|o| o.closes > now);
+    let frozen_by = freezes
+        .iter()
+        .find(|f| f.from <= now && now < f.until)
+        .filter(|_| window.open_at(now).is_some())
+        .map(|f| f.name.clone());
+    let open = next.is_some_and(|o| o.contains(now));
+    let text = match next {
+        None => format!("{} does not open within a year", window.name),
+        Some(o) if open => format!(
+            "{} is open, closes {} ({})",
+            window.name,
+            when(&window.zone, o.closes),
+            relative(o.closes, now)
+        ),
+        Some(o) => {
+            let closed = match &frozen_by {
+                Some(freeze) => format!("closed by freeze {freeze}"),
+                None => "closed".to_owned(),
+            };
+            format!(
+                "{} is {closed}, opens {} ({})",
+                window.name,
+                when(&window.zone, o.opens),
+                relative(o.opens, now)
+            )
+        }
+    };
+    WindowState {
+        window: window.name.clone(),
+        open,
+        opens: next.map(|o| o.opens),
+        closes: next.map(|o| o.closes),
+        frozen_by,
+        text,
+    }
+}

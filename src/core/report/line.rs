@@ -1,0 +1,398 @@
+//! What happens, as events: the lines of `simulate --json` and of the daemon's log.
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::core::fact::{About, AttemptEnded, Fact};
+use crate::core::policy::Name;
+use crate::core::run::{Dues, Outcome, RunId, SessionId, What};
+use crate::core::session::{Code, Reason};
+
+/// The word for an event: a fixed interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    DaemonStarted,
+    DaemonStopped,
+    /// Only a simulation sees it happen.
+    DaemonKilled,
+    ClockStepped,
+    Suspended,
+    SessionOpened,
+    SessionPlanned,
+    SessionAnnounced,
+    SessionStarting,
+    SessionEntering,
+    SessionActive,
+    SessionLeaving,
+    SessionLeft,
+    SessionReopened,
+    SessionPostponed,
+    SessionClosed,
+    EnterStarted,
+    EnterEnded,
+    LeaveStarted,
+    LeaveEnded,
+    RunStarted,
+    RunEnded,
+    /// A step that ended without an attempt.
+    StepEnded,
+    RunSkipped,
+    RunDeferred,
+    QuestionStarted,
+    QuestionEnded,
+    AlarmStarted,
+    AlarmEnded,
+    NoticeAccepted,
+    NoticeDelayed,
+    NoticeRefused,
+    NoticeGivenUp,
+    /// Something needs a person, and the operators are told.
+    Alarm,
+    /// Something needs a person; it is shown, nobody is called.
+    AttentionRaised,
+    AttentionCleared,
+}
+
+/// One event. What does not apply is left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Line {
+    /// The wall clock as the daemon sees it.
+    pub at: Timestamp,
+    pub event: Happening,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The place of a hook in the file, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// How many due instants it stands for, where that is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dues: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    #[serde(
+        rename = "elapsed_s",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "super::seconds::optional"
+    )]
+    pub elapsed: Option<SignedDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
+    /// Of a notice or of what needs a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// What needs a person: the same key is raised once and cleared once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// Free words: from outside in part, to be made harmless before a terminal sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// When it goes on: the next attempt, or the session that takes this one's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+    #[serde(
+        rename = "step_s",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "super::seconds::optional"
+    )]
+    pub step: Option<SignedDuration>,
+    #[serde(
+        rename = "for_s",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "super::seconds::optional"
+    )]
+    pub lasted: Option<SignedDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Line {
+    /// An event that says no more than that it happened.
+    pub fn new(at: Timestamp, event: Happening) -> Self {
+        Self {
+            at,
+            event,
+            app: None,
+            window: None,
+            session: None,
+            job: None,
+            host: None,
+            hook: None,
+            run: None,
+            attempt: None,
+            due: None,
+            dues: None,
+            outcome: None,
+            exit_code: None,
+            elapsed: None,
+            recipient: None,
+            kind: None,
+            key: None,
+            reason: None,
+            text: None,
+            next: None,
+            step: None,
+            lasted: None,
+            version: None,
+        }
+    }
+
+    /// The machine was asleep; there is no fact for it.
+    pub fn suspended(at: Timestamp, lasted: SignedDuration) -> Self {
+        Self {
+            lasted: Some(lasted),
+            ..Self::new(at, Happening::Suspended)
+        }
+    }
+
+    fn of(mut self, session: &SessionId) -> Self {
+        let mut parts = session.split('/');
+        self.app = parts.next().map(str::to_owned);
+        self.window = parts.next().map(str::to_owned);
+        self.session = Some(session.clone());
+        self
+    }
+
+    fn because(mut self, reason: Option<&Reason>) -> Self {
+        if let Some(reason) = reason {
+            self.reason = Some(reason.code.word());
+            self.text = Some(reason.text.clone()).filter(|t| !t.is_empty());
+        }
+        self
+    }
+
+    fn owed(mut self, due: Option<Dues>) -> Self {
+        self.due = due.map(|d| d.last);
+        self.dues = due.map(|d| d.count).filter(|n| *n > 1);
+        self
+    }
+
+    fn attempt(mut self, run: RunId, attempt: u32, what: &What) -> Self {
+        if let Some(session) = what.session() {
+            self = self.of(session);
+        }
+        self.job = what.job().cloned();
+        self.host = Some(what.host().to_owned());
+        self.run = Some(run.to_string());
+        self.attempt = Some(attempt);
+        match what {
+            What::Enter { hook, .. } | What::Leave { hook, .. } => self.hook = Some(*hook),
+            What::Alarm { key } => {
+                self.key = Some(key.clone());
+                self.host = None;
+            }
+            What::Step { .. } | What::Ask { .. } | What::Periodic { .. } => {}
+        }
+        self
+    }
+
+    fn about(mut self, about: &About) -> Self {
+        if let Some(session) = &about.session {
+            self = self.of(session);
+        }
+        self.recipient = Some(about.recipient.clone());
+        self.kind = Some(about.kind.word());
+        self
+    }
+}
+
+/// The events of one fact: none for bookkeeping, two for a session that is postponed.
+pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
+    use Happening as H;
+    let new = |event| Line::new(at, event);
+    let line = match fact {
+        Fact::StateCreated { .. }
+        | Fact::JobsKnown { .. }
+        | Fact::JobsForgotten { .. }
+        | Fact::StepNeed { .. }
+        | Fact::NoticesOwed { .. }
+        | Fact::NoticeSending { .. } => return Vec::new(),
+        Fact::DaemonStarted { version, .. } => Line {
+            version: Some(version.clone()),
+            ..new(H::DaemonStarted)
+        },
+        Fact::DaemonStopped { clean } => Line {
+            text: (!clean).then(|| "an app is still in maintenance".to_owned()),
+            ..new(H::DaemonStopped)
+        },
+        Fact::ClockStepped { by } => Line {
+            step: Some(*by),
+            ..new(H::ClockStepped)
+        },
+        Fact::SessionOpened { session } => Line {
+            text: session
+                .rehearsal
+                .as_ref()
+                .map(|r| format!("rehearsal: {}", r.reason)),
+            next: Some(session.starts),
+            ..new(H::SessionOpened).of(&session.id)
+        },
+        Fact::SessionPlanned {
+            session, starts, ..
+        } => Line {
+            next: Some(*starts),
+            ..new(H::SessionPlanned).of(session)
+        },
+        Fact::SessionAnnounced { session } => new(H::SessionAnnounced).of(session),
+        Fact::SessionStarting { session } => new(H::SessionStarting).of(session),
+        Fact::SessionEntering { session, .. } => new(H::SessionEntering).of(session),
+        Fact::SessionActive { session } => new(H::SessionActive).of(session),
+        Fact::SessionLeaving {
+            session, reason, ..
+        } => new(H::SessionLeaving).of(session).because(reason.as_ref()),
+        Fact::SessionLeft { session } => new(H::SessionLeft).of(session),
+        Fact::SessionReopened { session, .. } => new(H::SessionReopened).of(session),
+        Fact::SessionClosed {
+            session,
+            outcome,
+            reason,
+            next,
+        } => {
+            let line = |event| Line {
+                outcome: Some(*outcome),
+                next: *next,
+                ..new(event).of(session).because(reason.as_ref())
+            };
+            let mut lines = Vec::with_capacity(2);
+            if *outcome == Outcome::Postponed {
+                lines.push(line(H::SessionPostponed));
+            }
+            lines.push(line(H::SessionClosed));
+            return lines;
+        }
+        Fact::StepDone {
+            session,
+            job,
+            host,
+            due,
+            outcome,
+            reason,
+            ..
+        } => Line {
+            job: Some(job.clone()),
+            host: Some(host.to_string()),
+            outcome: Some(*outcome),
+            ..new(H::StepEnded)
+                .of(session)
+                .because(Some(reason))
+                .owed(Some(*due))
+        },
+        Fact::AttemptStarted {
+            run,
+            attempt,
+            what,
+            due,
+            ..
+        } => new(started(what)).attempt(*run, *attempt, what).owed(*due),
+        Fact::AttemptEnded(ended) => attempt_ended(at, ended),
+        Fact::NoticeAccepted { about, .. } => new(H::NoticeAccepted).about(about),
+        Fact::NoticeDelayed {
+            about,
+            why,
+            retry_at,
+            ..
+        } => Line {
+            text: Some(why.clone()),
+            next: Some(*retry_at),
+            ..new(H::NoticeDelayed).about(about)
+        },
+        Fact::NoticeRefused { about, why, .. } => Line {
+            text: Some(why.clone()),
+            ..new(H::NoticeRefused).about(about)
+        },
+        Fact::NoticeGivenUp { about, why, .. } => Line {
+            text: Some(why.clone()),
+            ..new(H::NoticeGivenUp).about(about)
+        },
+        Fact::Skipped {
+            job,
+            host,
+            due,
+            reason,
+        } => Line {
+            job: Some(job.clone()),
+            host: Some(host.to_string()),
+            outcome: Some(Outcome::Skipped),
+            ..new(H::RunSkipped).because(Some(reason)).owed(Some(*due))
+        },
+        Fact::RunDeferred { job, due, reason } => Line {
+            job: Some(job.clone()),
+            due: Some(*due),
+            reason: Some(Code::word(*reason)),
+            ..new(H::RunDeferred)
+        },
+        Fact::AttentionRaised {
+            key,
+            kind,
+            text,
+            app,
+            ..
+        } => Line {
+            key: Some(key.clone()),
+            kind: Some(kind.word()),
+            text: Some(text.clone()),
+            app: app.as_ref().map(ToString::to_string),
+            ..new(if kind.alarms() {
+                H::Alarm
+            } else {
+                H::AttentionRaised
+            })
+        },
+        Fact::AttentionCleared { key } => Line {
+            key: Some(key.clone()),
+            ..new(H::AttentionCleared)
+        },
+    };
+    vec![line]
+}
+
+fn started(what: &What) -> Happening {
+    match what {
+        What::Step { .. } | What::Periodic { .. } => Happening::RunStarted,
+        What::Ask { .. } => Happening::QuestionStarted,
+        What::Enter { .. } => Happening::EnterStarted,
+        What::Leave { .. } => Happening::LeaveStarted,
+        What::Alarm { .. } => Happening::AlarmStarted,
+    }
+}
+
+fn attempt_ended(at: Timestamp, ended: &AttemptEnded) -> Line {
+    let event = match ended.what {
+        What::Step { .. } | What::Periodic { .. } => Happening::RunEnded,
+        What::Ask { .. } => Happening::QuestionEnded,
+        What::Enter { .. } => Happening::EnterEnded,
+        What::Leave { .. } => Happening::LeaveEnded,
+        What::Alarm { .. } => Happening::AlarmEnded,
+    };
+    Line {
+        outcome: Some(ended.outcome),
+        exit_code: ended.exit_code,
+        elapsed: Some(ended.elapsed),
+        next: ended.retry.map(|r| r.at),
+        ..Line::new(at, event)
+            .attempt(ended.run, ended.attempt, &ended.what)
+            .because(ended.reason.as_ref())
+            .owed(ended.due)
+    }
+}
+
+#[cfg(test)]
+mod tests;

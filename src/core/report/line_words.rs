@@ -1,0 +1,135 @@
+//! Events as one line for people.
+use std::fmt;
+
+use super::line::{Happening, Line};
+
+impl Happening {
+    /// In words, for people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::DaemonStarted => "daemon started",
+            Self::DaemonStopped => "daemon stopped",
+            Self::DaemonKilled => "daemon killed",
+            Self::ClockStepped => "clock stepped",
+            Self::Suspended => "machine was asleep",
+            Self::SessionOpened => "session known",
+            Self::SessionPlanned => "session planned",
+            Self::SessionAnnounced => "session announced",
+            Self::SessionStarting => "session is about to start",
+            Self::SessionEntering => "app is taken out of service",
+            Self::SessionActive => "app is in maintenance",
+            Self::SessionLeaving => "app is brought back",
+            Self::SessionLeft => "app is back",
+            Self::SessionReopened => "second round",
+            Self::SessionPostponed => "session postponed",
+            Self::SessionClosed => "session closed",
+            Self::EnterStarted => "enter hook started",
+            Self::EnterEnded => "enter hook ended",
+            Self::LeaveStarted => "leave hook started",
+            Self::LeaveEnded => "leave hook ended",
+            Self::RunStarted => "run started",
+            Self::RunEnded => "run ended",
+            Self::StepEnded => "step not run",
+            Self::RunSkipped => "run skipped",
+            Self::RunDeferred => "run put off",
+            Self::QuestionStarted => "only_if asked",
+            Self::QuestionEnded => "only_if answered",
+            Self::AlarmStarted => "alarm command started",
+            Self::AlarmEnded => "alarm command ended",
+            Self::NoticeAccepted => "notice accepted",
+            Self::NoticeDelayed => "notice not accepted yet",
+            Self::NoticeRefused => "notice refused",
+            Self::NoticeGivenUp => "notice given up",
+            Self::Alarm => "ALARM",
+            Self::AttentionRaised => "needs attention",
+            Self::AttentionCleared => "no longer needs attention",
+        }
+    }
+}
+
+/// The event without its instant, on one line: `run ended: os-updates on local, succeeded after 12 s (run 42)`.
+/// Words from outside have lost their line breaks and control characters.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.event.words())?;
+        let mut parts = Parts { f, first: true };
+        if let Some(key) = self.key.as_ref().filter(|_| self.text.is_none()) {
+            parts.add(format_args!("{key}"))?;
+        }
+        match (&self.job, &self.host) {
+            (Some(job), Some(host)) => parts.add(format_args!("{job} on {host}"))?,
+            (Some(job), None) => parts.add(format_args!("{job}"))?,
+            (None, Some(host)) => parts.add(format_args!("on {host}"))?,
+            (None, None) => {}
+        }
+        if let Some(session) = &self.session {
+            parts.add(format_args!("{session}"))?;
+        }
+        if let Some(recipient) = &self.recipient {
+            let kind = self.kind.unwrap_or("notice");
+            parts.add(format_args!("{kind} to {}", one_line(recipient)))?;
+        }
+        self.result(&mut parts)?;
+        if let Some(run) = &self.run {
+            let attempt = self.attempt.unwrap_or(1);
+            match attempt {
+                1 => write!(parts.f, " (run {run})")?,
+                n => write!(parts.f, " (run {run}, attempt {n})")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn result(&self, parts: &mut Parts<'_, '_>) -> fmt::Result {
+        if let Some(outcome) = self.outcome {
+            match self.elapsed {
+                Some(elapsed) => {
+                    parts.add(format_args!("{} after {elapsed:#}", outcome.word()))?;
+                }
+                None => parts.add(format_args!("{}", outcome.word()))?,
+            }
+        }
+        if let Some(code) = self.exit_code.filter(|c| *c != 0) {
+            parts.add(format_args!("exit code {code}"))?;
+        }
+        if let Some(count) = self.dues {
+            parts.add(format_args!("{count} due instants"))?;
+        }
+        if let Some(step) = self.step {
+            parts.add(format_args!("by {step:#}"))?;
+        }
+        if let Some(lasted) = self.lasted {
+            parts.add(format_args!("for {lasted:#}"))?;
+        }
+        match (&self.text, self.reason) {
+            (Some(text), _) => parts.add(format_args!("{}", one_line(text)))?,
+            (None, Some(reason)) => parts.add(format_args!("{}", reason.replace('_', " ")))?,
+            (None, None) => {}
+        }
+        if let Some(next) = self.next {
+            parts.add(format_args!("next {next:.0}"))?;
+        }
+        Ok(())
+    }
+}
+
+struct Parts<'a, 'b> {
+    f: &'a mut fmt::Formatter<'b>,
+    first: bool,
+}
+
+impl Parts<'_, '_> {
+    fn add(&mut self, part: fmt::Arguments<'_>) -> fmt::Result {
+        self.f.write_str(if self.first { ": " } else { ", " })?;
+        self.first = false;
+        self.f.write_fmt(part)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

@@ -1,0 +1,26 @@
+//! The state in words and numbers, for people and programs: everything that is read from the outside.
+//!
+//! The names of the fields are the keys of the JSON that other programs read: they are added to, never renamed.
+mod counters;
+mod diagnosis;
+mod history;
+mod line;
+mod line_words;
+mod periodic;
+mod plan_view;
+mod seconds;
+mod status;
+mod upcoming;
+mod when;
+
+pub use counters::Counters;
+pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
+pub use history::{Row, rows};
+pub use line::{Happening, Line, event};
+pub use periodic::{Failing, Last, Periodic, Waits};
+pub use plan_view::{HookView, PlanView, RunView, SessionView, StepView, UnplannedView};
+pub use status::{
+    AppState, AppStatus, AttentionItem, Counts, Daemon, Lock, RunningItem, Shell, Status, status,
+};
+pub use upcoming::{Announcement, Next, NextJob};
+pub use when::{relative, span, when};

@@ -1,0 +1,321 @@
+//! What is: the answer to "is all well, and if not, what waits for me".
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::diagnosis::{self, Diagnosis, Mail, Windows};
+use super::periodic::{self, Periodic};
+use super::upcoming::{self, Next};
+use crate::core::plan::Plan;
+use crate::core::policy::{Name, Policy};
+use crate::core::run::SessionId;
+use crate::core::session::{Phase, Session};
+use crate::core::state::State;
+
+/// No more entries than this in a list.
+const LISTED: usize = 200;
+
+/// Everything that `status` shows. Lists are bounded; [`Counts`] has the full numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// This installation.
+    pub name: Name,
+    pub now: Timestamp,
+    /// Whether nothing waits for a person.
+    pub well: bool,
+    #[serde(flatten)]
+    pub shell: Shell,
+    pub attention: Vec<AttentionItem>,
+    pub running: Vec<RunningItem>,
+    pub apps: Vec<AppStatus>,
+    pub next: Vec<Next>,
+    pub periodic: Periodic,
+    pub mail: Mail,
+    pub hosts: Diagnosis,
+    pub state: Diagnosis,
+    pub windows: Windows,
+    pub counts: Counts,
+}
+
+/// What only the shell knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Shell {
+    pub daemon: Daemon,
+    /// The folder of the lock files, for `flock` by hand.
+    pub lock_dir: Option<String>,
+    pub state_dir: Option<String>,
+    pub locks: Vec<Lock>,
+}
+
+/// The daemon's process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Daemon {
+    pub running: bool,
+    pub pid: Option<i32>,
+    pub since: Option<Timestamp>,
+    pub version: Option<String>,
+}
+
+/// A lock file that somebody holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lock {
+    pub name: String,
+    pub held: bool,
+    pub run: Option<String>,
+    pub pid: Option<i32>,
+    #[serde(rename = "age_s", serialize_with = "super::seconds::optional")]
+    pub age: Option<SignedDuration>,
+    /// Who holds it, where that is not one of our runs; from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+}
+
+/// Something waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AttentionItem {
+    pub key: Name,
+    /// One of the fixed words, or `daemon_down`.
+    pub kind: &'static str,
+    pub text: String,
+    pub since: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<Name>,
+}
+
+/// Where an app is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppState {
+    InService,
+    Entering,
+    InMaintenance,
+    Leaving,
+}
+
+impl AppState {
+    /// The word used in every interface.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InService => "in_service",
+            Self::Entering => "entering",
+            Self::InMaintenance => "in_maintenance",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+/// One app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AppStatus {
+    pub app: Name,
+    pub state: AppState,
+    /// Since when it is so, where that is remembered.
+    pub since: Option<Timestamp>,
+    /// The session that has it out of service.
+    pub session: Option<SessionId>,
+    /// The end of that session's occurrence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closes: Option<Timestamp>,
+}
+
+/// An attempt whose process is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunningItem {
+    pub run: String,
+    pub attempt: u32,
+    pub what: &'static str,
+    pub job: Option<Name>,
+    pub host: Option<String>,
+    pub session: Option<SessionId>,
+    pub due: Option<Timestamp>,
+    pub started: Timestamp,
+    pub stop_by: Option<Timestamp>,
+    pub pid: Option<i32>,
+    /// Who holds the lock it waits for; from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+}
+
+/// How many there are, listed or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub attention: usize,
+    pub running: usize,
+    pub apps: usize,
+    pub in_maintenance: usize,
+    pub next: usize,
+}
+
+/// The state as people and programs read it. What only the shell knows is added by [`Status::with`].
+pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> Status {
+    let apps = apps(policy, state);
+    let (next, more) = upcoming::next(policy, state, plan);
+    let mut status = Status {
+        name: policy.name.clone(),
+        now,
+        well: state.attention.is_empty() && state.live.unwritable.is_none(),
+        shell: Shell::default(),
+        attention: attention(state),
+        running: running(state),
+        counts: Counts {
+            attention: state.attention.len(),
+            running: state.running.len(),
+            apps: apps.len(),
+            in_maintenance: apps
+                .iter()
+                .filter(|a| a.state != AppState::InService)
+                .count(),
+            next: next.len() + more,
+        },
+        apps,
+        next,
+        periodic: periodic::periodic(policy, state),
+        mail: diagnosis::mail(state),
+        hosts: diagnosis::hosts(),
+        state: diagnosis::state_of(state),
+        windows: diagnosis::windows(policy, now),
+    };
+    // What is out of service is never cut off the list.
+    status.apps.sort_by_key(|a| a.state == AppState::InService);
+    status.apps.truncate(LISTED);
+    status
+}
+
+impl Status {
+    /// Adds what only the shell knows. A daemon that is not there waits for a person where it has work to do.
+    #[must_use]
+    pub fn with(mut self, policy: &Policy, shell: Shell) -> Self {
+        let work = !policy.maintenance.is_empty() || !policy.periodic.is_empty();
+        if !shell.daemon.running && (work || self.counts.in_maintenance > 0) {
+            let text = match self.counts.in_maintenance {
+                0 => "the daemon does not run: nothing is started and nobody is told".to_owned(),
+                n => format!("the daemon does not run, and {n} apps are in maintenance"),
+            };
+            let since = shell.daemon.since.unwrap_or(self.now);
+            let item = AttentionItem {
+                key: "daemon".into(),
+                kind: "daemon_down",
+                text,
+                since,
+                app: None,
+            };
+            self.attention.insert(0, item);
+            self.counts.attention += 1;
+            self.well = false;
+        }
+        self.shell = shell;
+        self
+    }
+
+    /// The same for readers who are not known: states, times and outcomes; no addresses, hosts, paths, or words that
+    /// a command, a mail server or an operator said.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.shell.lock_dir = None;
+        self.shell.state_dir = None;
+        self.shell.daemon.pid = None;
+        for lock in &mut self.shell.locks {
+            lock.pid = None;
+            lock.holder = None;
+        }
+        for item in &mut self.attention {
+            item.text = item.kind.replace('_', " ");
+        }
+        for item in &mut self.running {
+            item.host = None;
+            item.pid = None;
+            item.waiting = item.waiting.take().map(|_| "a lock".to_owned());
+        }
+        for next in &mut self.next {
+            next.announcement.missing.clear();
+        }
+        self.mail.answer = None;
+        if !self.state.ok {
+            self.state.text = "the state cannot be written, nothing new is started".to_owned();
+        }
+        self
+    }
+}
+
+fn attention(state: &State) -> Vec<AttentionItem> {
+    let mut items: Vec<_> = state
+        .attention
+        .iter()
+        .map(|(key, a)| AttentionItem {
+            key: key.clone(),
+            kind: a.kind.word(),
+            text: a.text.clone(),
+            since: a.since,
+            app: a.app.clone(),
+        })
+        .collect();
+    items.sort_by_key(|a| a.since);
+    items.truncate(LISTED);
+    items
+}
+
+fn running(state: &State) -> Vec<RunningItem> {
+    state
+        .running
+        .iter()
+        .take(LISTED)
+        .map(|(run, r)| RunningItem {
+            run: run.to_string(),
+            attempt: r.attempt,
+            what: r.what.word(),
+            job: r.what.job().cloned(),
+            host: Some(r.what.host().to_owned()),
+            session: r.what.session().cloned(),
+            due: r.due.map(|d| d.last),
+            started: r.started,
+            stop_by: r.stop_by,
+            pid: r.pid,
+            waiting: r.waiting.clone(),
+        })
+        .collect()
+}
+
+fn apps(policy: &Policy, state: &State) -> Vec<AppStatus> {
+    let mut out: BTreeMap<&Name, &Session> = BTreeMap::new();
+    let mut back: BTreeMap<&Name, Timestamp> = BTreeMap::new();
+    for session in state.sessions.values() {
+        if session.phase.in_maintenance() {
+            out.insert(&session.app, session);
+        } else if let (Some(closed), Some(_)) = (&session.closed, session.entered) {
+            let at = back.entry(&session.app).or_insert(closed.at);
+            *at = (*at).max(closed.at);
+        }
+    }
+    let gone = out
+        .keys()
+        .copied()
+        .filter(|app| !policy.apps.contains_key(*app));
+    let names: Vec<&Name> = policy.apps.keys().chain(gone).collect();
+    names
+        .into_iter()
+        .map(|app| match out.get(app) {
+            None => AppStatus {
+                app: app.clone(),
+                state: AppState::InService,
+                since: back.get(app).copied(),
+                session: None,
+                closes: None,
+            },
+            Some(session) => AppStatus {
+                app: app.clone(),
+                state: match session.phase {
+                    Phase::Entering => AppState::Entering,
+                    Phase::Leaving => AppState::Leaving,
+                    _ => AppState::InMaintenance,
+                },
+                since: session.entered,
+                session: Some(session.id.clone()),
+                closes: Some(session.closes),
+            },
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The sessions that come next, and whether people were told.
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::core::notice::{Kind, Progress};
+use crate::core::plan::{Plan, PlannedSession};
+use crate::core::policy::{Name, Policy};
+use crate::core::run::SessionId;
+use crate::core::session::Phase;
+use crate::core::state::State;
+
+/// No more sessions than this are listed.
+const LISTED: usize = 20;
+/// No more addresses than this are listed for one session.
+const WAITED_FOR: usize = 20;
+
+/// A session that has not begun.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Next {
+    pub session: SessionId,
+    pub app: Name,
+    pub window: Name,
+    pub phase: &'static str,
+    pub opens: Timestamp,
+    pub closes: Timestamp,
+    pub starts: Timestamp,
+    pub ends: Timestamp,
+    #[serde(rename = "expected_s", serialize_with = "super::seconds::serialize")]
+    pub expected: SignedDuration,
+    pub announce_at: Timestamp,
+    pub notice_by: Timestamp,
+    pub announcement: Announcement,
+    pub jobs: Vec<NextJob>,
+}
+
+/// One job of it, with the number of hosts it is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextJob {
+    pub job: Name,
+    pub hosts: usize,
+    pub if_needed: bool,
+}
+
+/// How far the telling is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Announcement {
+    /// `to_be_sent`, `waiting`, `accepted`.
+    pub state: &'static str,
+    pub accepted: usize,
+    pub of: usize,
+    /// Addresses that have not accepted yet, or never will; at most twenty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// The sessions of the plan that have not begun, and how many there are beyond those listed.
+pub(super) fn next(policy: &Policy, state: &State, plan: &Plan) -> (Vec<Next>, usize) {
+    let mut told = told(state);
+    let coming: Vec<&PlannedSession> = plan
+        .sessions
+        .iter()
+        .filter(|s| {
+            matches!(
+                s.phase,
+                Phase::Asking | Phase::Planned | Phase::Announced | Phase::Starting
+            )
+        })
+        .collect();
+    let listed = coming
+        .iter()
+        .take(LISTED)
+        .map(|s| {
+            let mut announcement = told.remove(&s.id).unwrap_or_default();
+            if announcement.of == 0 {
+                announcement.of = recipients(policy, &s.app);
+            }
+            announcement.state = match s.phase {
+                Phase::Announced | Phase::Starting => "accepted",
+                _ if announcement.accepted > 0 || !announcement.missing.is_empty() => "waiting",
+                _ => "to_be_sent",
+            };
+            describe(s, announcement)
+        })
+        .collect();
+    (listed, coming.len().saturating_sub(LISTED))
+}
+
+fn describe(session: &PlannedSession, announcement: Announcement) -> Next {
+    let mut jobs: Vec<NextJob> = Vec::new();
+    for step in &session.steps {
+        match jobs.iter_mut().rfind(|j| j.job == step.job) {
+            Some(job) => job.hosts += 1,
+            None => {
+                jobs.push(NextJob {
+                    job: step.job.clone(),
+                    hosts: 1,
+                    if_needed: step.if_needed,
+                });
+            }
+        }
+    }
+    Next {
+        session: session.id.clone(),
+        app: session.app.clone(),
+        window: session.window.clone(),
+        phase: session.phase.word(),
+        opens: session.opens,
+        closes: session.closes,
+        starts: session.starts,
+        ends: session.ends,
+        expected: session.expected,
+        announce_at: session.announce_at,
+        notice_by: session.notice_by,
+        announcement,
+        jobs,
+    }
+}
+
+fn told(state: &State) -> BTreeMap<&SessionId, Announcement> {
+    let mut told: BTreeMap<&SessionId, Announcement> = BTreeMap::new();
+    for notice in state.notices.values().filter(|n| n.kind == Kind::Advance) {
+        let Some(session) = &notice.session else {
+            continue;
+        };
+        let entry = told.entry(session).or_default();
+        entry.of += 1;
+        if matches!(notice.progress, Progress::Accepted { .. }) {
+            entry.accepted += 1;
+        } else if entry.missing.len() < WAITED_FOR {
+            entry.missing.push(notice.person.email.clone());
+        }
+    }
+    told
+}
+
+fn recipients(policy: &Policy, app: &Name) -> usize {
+    policy.apps.get(app).map_or(0, |a| {
+        a.notify.iter().map(|audience| audience.people.len()).sum()
+    })
+}
