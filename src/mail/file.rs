@@ -63,11 +63,9 @@ fn name(message: &Composed) -> String {
         })
         .take(80)
         .collect();
-    format!(
-        "{at}-{}-{to}-{}.eml",
-        message.kind.word(),
-        fingerprint(&message.message_id)
-    )
+    // Two addresses may look the same once cleaned, so the hash is over both.
+    let hash = fingerprint(&format!("{}\n{}", message.message_id, message.envelope_to));
+    format!("{at}-{}-{to}-{hash}.eml", message.kind.word())
 }
 
 /// Whole and durable, or not at all.

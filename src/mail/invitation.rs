@@ -9,6 +9,8 @@ use lettre::Address;
 
 use super::{ComposeError, Letter, LetterKind, Mailbox, clean, content, content::Content};
 
+/// Octets of a line, without its end.
+const MAX_LINE: usize = 75;
 /// Octets.
 const MAX_DESCRIPTION: usize = 8000;
 
@@ -63,7 +65,26 @@ pub(super) fn invitation(
     calendar.append_property(("CALSCALE", "GREGORIAN"));
     calendar.append_property(("METHOD", method));
     calendar.push(event);
-    Ok(calendar.to_string())
+    Ok(fold_calendar(&calendar.to_string()))
+}
+
+/// Folds again what the `icalendar` crate has written (any calendar, CRLF lines): the last piece of a line it folds can
+/// have 76 octets, one more than allowed.
+pub fn fold_calendar(calendar: &str) -> String {
+    let mut out = String::with_capacity(calendar.len() + 16);
+    for line in calendar.replace("\r\n ", "").split_terminator("\r\n") {
+        let mut room = MAX_LINE;
+        for c in line.chars() {
+            if c.len_utf8() > room {
+                out.push_str("\r\n ");
+                room = MAX_LINE - 1;
+            }
+            out.push(c);
+            room -= c.len_utf8();
+        }
+        out.push_str("\r\n");
+    }
+    out
 }
 
 fn utc(at: Timestamp) -> String {
@@ -107,4 +128,34 @@ fn mailto(address: &Address) -> String {
         }
     }
     uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_is_folded_within_the_bound_and_unfolds_to_itself() {
+        for unit in ["x", "ä", "€", "😀", "a ä"] {
+            for count in 0..240 {
+                let line = format!("SUMMARY:{}\r\n", unit.repeat(count));
+                let folded = fold_calendar(&line);
+                assert!(
+                    folded.split("\r\n").all(|line| line.len() <= 75),
+                    "{folded}"
+                );
+                assert_eq!(folded.replace("\r\n ", ""), line);
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_become_uris() {
+        let uri = |address: &str| mailto(&address.parse().unwrap());
+        assert_eq!(uri("ops+night@example.org"), "mailto:ops+night@example.org");
+        assert_eq!(
+            uri("\"a b,c\"@example.org"),
+            "mailto:%22a%20b%2Cc%22@example.org"
+        );
+    }
 }

@@ -20,6 +20,7 @@ mod words;
 pub use answer::Answer;
 pub use compose::{Composed, compose};
 pub use error::{ComposeError, SetupError};
+pub use invitation::fold_calendar;
 pub use letter::{Language, Letter, LetterJob, LetterKind, Recipient};
 pub use lettre::message::Mailbox;
 pub use mailer::Mailer;

@@ -404,3 +404,49 @@ fn the_thread_and_the_machine_headers() {
         ["Tue, 17 Nov 2026 08:00:00 +0000"]
     );
 }
+
+proptest::proptest! {
+    /// Whatever the texts are, the message has exactly the headers it should have, and the calendar its lines.
+    #[test]
+    fn any_text_leaves_the_shape_alone(
+        app in "\\PC{0,40}|[\\x00-\\x7f]{0,200}|.{0,40}",
+        name in "\\PC{0,40}|[\\x00-\\x7f]{0,200}",
+        detail in "(?s).{0,400}",
+    ) {
+        let mut letter = letter(LetterKind::Advance, Language::De);
+        letter.app = app.clone();
+        letter.installation = detail.clone();
+        letter.uid = detail.clone();
+        letter.recipient.name = Some(name);
+        letter.jobs[0].detail = Some(detail);
+        letter.jobs[0].hosts = vec![app];
+        let message = message(&letter);
+        assert!(message.is_ascii());
+        let names: Vec<String> = headers(&message)
+            .iter()
+            .map(|line| line.split_once(':').unwrap().0.to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
+                "MIME-Version", "Content-Type"
+            ]
+        );
+        let calendar = calendar(&message);
+        let unfolded = calendar.replace("\r\n ", "");
+        let keys: Vec<&str> = unfolded
+            .trim_end()
+            .split("\r\n")
+            .map(|line| line.split([':', ';']).next().unwrap())
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "BEGIN", "VERSION", "PRODID", "CALSCALE", "METHOD", "BEGIN", "DESCRIPTION", "DTEND", "DTSTAMP",
+                "DTSTART", "ORGANIZER", "SEQUENCE", "STATUS", "SUMMARY", "TRANSP", "UID", "ATTENDEE", "END", "END"
+            ]
+        );
+        assert!(calendar.split("\r\n").all(|line| line.len() <= 75));
+    }
+}

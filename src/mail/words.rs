@@ -74,7 +74,7 @@ static DE: Words = Words {
     if_needed: "falls nötig",
     reason: "Grund",
     next: "Neuer Termin",
-    contact: "Ansprechpartner",
+    contact: "Kontakt",
     session: "Kennung",
     footer: "Automatisch versandt von offhours für",
     operators: "Hier wird jemand gebraucht",

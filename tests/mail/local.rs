@@ -68,7 +68,6 @@ async fn a_folder_that_takes_nothing_is_temporary() {
             .await,
     );
     assert!(why.contains("missing"), "{why}");
-    // /dev/full answers every write with ENOSPC but cannot stand for a folder; a file in place of one comes close.
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     temporary(
@@ -77,6 +76,50 @@ async fn a_folder_that_takes_nothing_is_temporary() {
             .send(&message("a@example.org"))
             .await,
     );
+}
+
+/// A file system of its own, gone with this value.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    /// `None` where mounting is not allowed.
+    fn new(options: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(dir.path())
+            .output();
+        mount
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(dir))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // A lazy unmount cannot fail for a file that is still open; nothing else could be done about it anyway.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_temporary_and_leaves_nothing_behind() {
+    let Some(mount) = Mount::new("size=8k") else {
+        println!(
+            "*** SKIPPED a_full_disk_is_temporary_and_leaves_nothing_behind: mounting is not allowed ***"
+        );
+        return;
+    };
+    let dir = mount.0.path();
+    let mailer = Mailer::new(&to_folder(dir.into())).unwrap();
+    let mut notice = message("support@example.org");
+    notice.bytes.resize(20_000, b'x');
+    let why = temporary(&mailer.send(&notice).await);
+    assert!(why.contains("space"), "{why}");
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
+    notice.bytes.truncate(4_000);
+    accepted(&mailer.send(&notice).await);
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 1);
 }
 
 fn program(dir: &tempfile::TempDir, script: &str) -> MailSettings {

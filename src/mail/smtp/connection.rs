@@ -173,6 +173,10 @@ fn failure(error: Error) -> Failure {
             text,
         },
         None if text.is_empty() => Failure::Broken(error.to_string()),
+        // What lettre says to an end of file.
+        None if text == "incomplete response" => {
+            Failure::Broken("the server closed the connection".into())
+        }
         None => Failure::Broken(text),
     }
 }

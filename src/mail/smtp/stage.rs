@@ -99,7 +99,7 @@ pub(super) fn classify(server: &str, stage: Stage, failure: &Failure) -> Answer 
             code: code @ (530 | 534 | 535 | 538),
             text,
         } => Answer::temporary(&format!(
-            "{server} wants another login than the configured one, at {at}: {code} {text}"
+            "{server} wants other login or TLS settings than ours, at {at}: {code} {text}"
         )),
         Failure::Refused { code, text } => {
             let why = format!("{server} refused at {at}: {code} {text}");
