@@ -94,7 +94,10 @@ impl StepWatch {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
         arm(&timer)?;
-        Ok(Self { timer: AsyncFd::register(timer)? })
+        // SAFETY: the descriptor is owned by the `AsyncFd` alone from here on; it is read and set through `get_ref`,
+        // never closed, replaced or handed out, so it stays valid and registered until the `AsyncFd` is dropped.
+        let timer = unsafe { AsyncFd::register(timer) }?;
+        Ok(Self { timer })
     }
 
     /// Waits for the next step or resume. Loses none when it is cancelled.

@@ -26,3 +26,4 @@ pub mod process;
 pub mod simulate;
 pub mod store;
 pub mod systemd;
+pub mod text;

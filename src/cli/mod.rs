@@ -3,4 +3,4 @@ pub mod args;
 pub mod out;
 pub mod refusal;
 pub mod table;
-pub mod text;
+

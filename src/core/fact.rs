@@ -85,6 +85,8 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<Timestamp>,
     },
+    /// The configuration changed: what is not begun ends no later than this.
+    SessionBounded { session: SessionId, closes: Timestamp },
     /// An answer to `only_if` that was given without asking, or a question to be asked again.
     StepNeed {
         session: SessionId,
@@ -252,6 +254,7 @@ impl Fact {
             Self::SessionLeft { .. } => "session_left",
             Self::SessionReopened { .. } => "session_reopened",
             Self::SessionClosed { .. } => "session_closed",
+            Self::SessionBounded { .. } => "session_bounded",
             Self::StepNeed { .. } => "step_need",
             Self::StepDone { .. } => "step_done",
             Self::AttemptStarted { .. } => "attempt_started",
@@ -294,6 +297,7 @@ impl Fact {
             | Self::SessionLeft { session }
             | Self::SessionReopened { session, .. }
             | Self::SessionClosed { session, .. }
+            | Self::SessionBounded { session, .. }
             | Self::StepNeed { session, .. }
             | Self::StepDone { session, .. } => Some(session),
             Self::AttemptStarted { what, .. } => what.session(),

@@ -19,6 +19,7 @@ pub enum Kind {
     Finished,
     Failed,
     Postponed,
+    Cancelled,
     /// To the operators: something needs a person.
     Operators,
 }
@@ -32,6 +33,7 @@ impl Kind {
             Self::Finished => "finished",
             Self::Failed => "failed",
             Self::Postponed => "postponed",
+            Self::Cancelled => "cancelled",
             Self::Operators => "operators",
         }
     }

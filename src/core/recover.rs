@@ -9,11 +9,12 @@ use super::run::{End, Report, RunId};
 use super::session::{Code, Phase, SessionResult};
 
 /// The daemon is up. Attempts of the last life are cut off first; entered apps are left before anything new starts.
-pub(super) fn started(turn: &mut Turn<'_>, boot: String, version: String, nonce: String) {
+pub(super) fn started(turn: &mut Turn<'_>, boot: String, version: String, nonce: String, alone: bool) {
     if turn.state.nonce.is_empty() {
         turn.record(Fact::StateCreated { nonce });
     }
     turn.record(Fact::DaemonStarted { boot, version });
+    turn.state.live.alone = alone;
     let cut_off: Vec<RunId> = turn.state.running.keys().copied().collect();
     for run in cut_off {
         let elapsed = turn

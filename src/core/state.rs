@@ -52,6 +52,8 @@ pub struct Live {
     pub stopping: Option<Timestamp>,
     /// The state cannot be written: nothing new is started.
     pub unwritable: Option<String>,
+    /// Only what an operator asks for is done.
+    pub alone: bool,
     /// Stop was asked of these attempts.
     pub stopped: std::collections::BTreeSet<RunId>,
 }

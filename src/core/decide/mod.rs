@@ -9,17 +9,21 @@
 //! | `notices` | which mails go out, and what an answer means |
 //! | `attention` | what needs a person, and that somebody is called |
 //! | `periodic` | the periodic jobs |
+//! | `reload` | what a changed configuration means for what is known
 //! | `start` | how an attempt is started |
 mod attention;
 mod ending;
 mod notices;
 mod opening;
 mod periodic;
+mod reload;
 mod session;
 mod start;
 mod steps;
 
 use jiff::Timestamp;
+
+pub use session::{REHEARSAL, owed_leave};
 
 use super::agenda::Agenda;
 use super::apply::{Illegal, apply, observe};
@@ -108,6 +112,7 @@ impl Turn<'_> {
                 self.know_jobs();
                 *self.agenda = Agenda::build(self.policy, self.state);
                 self.clear_removed();
+                self.reconcile();
             }
             Event::Ended { run, report } => self.ended(run, &report),
             Event::Answered { notice, answer } => self.answered(notice, answer),

@@ -241,9 +241,9 @@ impl Turn<'_> {
         let Some(session) = self.state.sessions.get(id).cloned() else {
             return;
         };
-        let sequence = session.sequence + u32::from(kind == Kind::Postponed);
+        let sequence = session.sequence + u32::from(matches!(kind, Kind::Postponed | Kind::Cancelled));
         let mut notices = self.notices_for(&session, kind, sequence);
-        if kind == Kind::Postponed {
+        if matches!(kind, Kind::Postponed | Kind::Cancelled) {
             let expects = |notice: &Notice| {
                 self.state.notices.values().any(|n| {
                     n.session.as_ref() == Some(id)
@@ -284,7 +284,7 @@ impl Turn<'_> {
                 .filter(|text| !text.is_empty())
                 .cloned()
         };
-        let ended = matches!(notice.kind, Kind::Finished | Kind::Failed | Kind::Postponed);
+        let ended = matches!(notice.kind, Kind::Finished | Kind::Failed | Kind::Postponed | Kind::Cancelled);
         Letter {
             kind: match notice.kind {
                 Kind::Advance => LetterKind::Advance,
@@ -292,6 +292,7 @@ impl Turn<'_> {
                 Kind::Finished => LetterKind::Finished,
                 Kind::Failed => LetterKind::Failed,
                 Kind::Postponed => LetterKind::Postponed,
+                Kind::Cancelled => LetterKind::Cancelled,
                 Kind::Operators => LetterKind::Operators,
             },
             message_id: id(notice.id),

@@ -72,7 +72,7 @@ impl Turn<'_> {
 
     /// Opens every session whose announcement is due, and passes over occurrences whose deadline went by unseen.
     pub(super) fn open_sessions(&mut self) {
-        if self.held_back() || !self.agenda.sessions_due(self.now) {
+        if self.held_back() || self.state.live.alone || !self.agenda.sessions_due(self.now) {
             return;
         }
         self.pass_over();

@@ -26,7 +26,7 @@ enum Answer {
 impl Turn<'_> {
     /// Starts what is due, as far as the bound on runs allows.
     pub(super) fn start_periodic(&mut self) {
-        if self.held_back() {
+        if self.held_back() || self.state.live.alone {
             return;
         }
         let mut room = self

@@ -392,6 +392,7 @@ impl Turn<'_> {
             Outcome::Skipped => (told && kinds.finished).then_some(Kind::Finished),
             Outcome::Postponed if session.entered.is_some() => kinds.failed.then_some(Kind::Failed),
             Outcome::Postponed => told.then_some(Kind::Postponed),
+            Outcome::Cancelled => told.then_some(Kind::Cancelled),
             _ => kinds.failed.then_some(Kind::Failed),
         };
         if let Some(kind) = kind {
@@ -502,4 +503,4 @@ pub fn owed_leave(policy: &Policy, session: &Session) -> Vec<(usize, Hook)> {
 }
 
 /// Where a rehearsal's date stands in an id.
-pub(super) const REHEARSAL: &str = "rehearsal";
+pub const REHEARSAL: &str = "rehearsal";
