@@ -6,7 +6,7 @@ mod launch;
 mod locks;
 mod output;
 mod supervise;
-mod tree;
+pub(in crate::process) mod tree;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
