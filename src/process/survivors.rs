@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
+use super::child::cgroup;
 use super::child::tree::{all_processes, descendants, parent_of};
+use super::spec::Cgroups;
 
 /// Why it is not known that nothing is left.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +87,7 @@ pub fn wait_gone(runs_lock: &Path, wait_up_to: Duration) -> Result<(), SurvivorE
 /// SIGTERM, SIGKILL after `grace`. Returns how many there were. Blocks the thread, for `grace` and ten seconds at most.
 /// Never call it with the cookie of a run whose supervisor lives: it would race with it.
 ///
-/// What cleared its environment and left its parents is not found; such a process is only safe in a control group.
+/// What cleared its environment and left its parents is not found; where runs have control groups [`end_group`] gets it.
 pub fn end_by_cookie(cookie: &[&str], grace: Duration) -> Result<usize, SurvivorError> {
     end_where(
         |variables| {
@@ -107,6 +109,14 @@ pub fn end_by_prefix(prefix: &str, grace: Duration) -> Result<usize, SurvivorErr
         },
         grace,
     )
+}
+
+/// Kills what is left in the control group of a run ([`RunSpec::id`](super::RunSpec::id)) whose supervisor is dead. Does
+/// nothing where runs have no groups. Not before [`end_by_cookie`]: this leaves no grace.
+pub fn end_group(cgroups: &Cgroups, id: &str) {
+    if let Some(parent) = cgroup::parent(cgroups) {
+        cgroup::kill_left(&parent, id);
+    }
 }
 
 fn end_where(is_ours: impl Fn(&[&[u8]]) -> bool, grace: Duration) -> Result<usize, SurvivorError> {

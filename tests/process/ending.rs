@@ -1,11 +1,13 @@
 //! A timeout, or a stop, ends all of it.
 use std::time::Duration;
 
+use offhours::process::survivors::end_group;
 use offhours::process::{Cgroups, End, Launcher};
 use tempfile::TempDir;
 
 use crate::lab::{
-    Lab, PATIENCE, began, ended, exists, exited, is_alive, parent, pids, script, setup, wait_until,
+    Lab, PATIENCE, began, ended, exists, exited, is_alive, parent as parent_pid, pids, script,
+    setup, wait_until,
 };
 
 /// A daemon by the book: forks twice, starts a session, closes everything, ignores SIGTERM, and forks on.
@@ -88,7 +90,7 @@ async fn so_does_a_sigterm_to_the_supervisor() {
     let mut run = lab.launcher.spawn(stubborn(lab.dir.path()));
     let pid = began(&mut run).await;
     wait_until("all of it has started", || all_started(lab.dir.path()));
-    let supervisor = rustix::process::Pid::from_raw(parent(pid)).unwrap();
+    let supervisor = rustix::process::Pid::from_raw(parent_pid(pid)).unwrap();
     rustix::process::kill_process(supervisor, rustix::process::Signal::TERM).unwrap();
     assert_eq!(ended(&mut run).await.end, End::Stopped { exit: None });
     assert_gone(lab.dir.path());
@@ -150,7 +152,7 @@ async fn what_is_left_behind_ends_at_the_timeout_and_the_code_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipe_that_is_held_elsewhere_holds_up_nothing() {
     let lab = Lab::new().await;
-    // The helper, outside the run, opens the run's pipe through /proc and keeps it.
+    // This process, outside the run, opens the run's pipe through /proc and keeps it.
     let mut spec = lab.script("echo out; echo $$ > pid; while test ! -e held; do sleep 0.01; done");
     spec.id = "held.1".into();
     let mut run = lab.launcher.spawn(spec);
@@ -220,5 +222,30 @@ async fn a_control_group_is_used_where_there_is_one() {
     let result = ended(&mut launcher.spawn(failing)).await;
     assert!(matches!(result.end, End::SpawnFailed(reason) if reason.contains("no-such-program")));
     assert!(!is_alive(pid));
+    let mut hidden = script(
+        dir.path(),
+        "(echo $$ > hidden; exec env -i setsid sleep 1000) & wait",
+    );
+    hidden.id = "hidden.1".into();
+    let mut run = launcher.spawn(hidden);
+    let supervisor = parent_pid(began(&mut run).await);
+    let sleeper = || {
+        pids(&parent.join("run-hidden.1/cgroup.procs"))
+            .into_iter()
+            .find(|pid| {
+                std::fs::read(format!("/proc/{pid}/cmdline"))
+                    .is_ok_and(|line| line.starts_with(b"sleep"))
+            })
+    };
+    wait_until("it hides", || sleeper().is_some());
+    let sleeper = sleeper().unwrap();
+    let supervisor = rustix::process::Pid::from_raw(supervisor).unwrap();
+    rustix::process::kill_process(supervisor, rustix::process::Signal::KILL).unwrap();
+    assert_eq!(ended(&mut run).await.end, End::SupervisorDied);
+    end_group(&Cgroups::Below(parent.clone()), "hidden.1");
+    wait_until("it is killed", || !is_alive(sleeper));
+    wait_until("the group is empty", || {
+        std::fs::remove_dir(parent.join("run-hidden.1")).is_ok()
+    });
     std::fs::remove_dir(&parent).expect("the runs' groups are gone");
 }

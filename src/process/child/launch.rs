@@ -80,7 +80,11 @@ fn prepare(arguments: &[OsString]) -> Result<(SignalFd, File, Option<PathBuf>), 
     restore_file_limit(files.to_str().and_then(|files| files.parse().ok()));
     let _ = rustix::thread::set_name(c"offhours-exec");
     let runs = lock_runs(Path::new(runs))?;
-    Ok((signals, runs, cgroup::parent(cgroups)))
+    let groups = cgroup::parent(&super::cgroups(cgroups.clone()));
+    if let Some(groups) = &groups {
+        cgroup::tidy(groups);
+    }
+    Ok((signals, runs, groups))
 }
 
 /// Every signal gets its default action, which jobs inherit, and is held back here: a launcher ends with its daemon
