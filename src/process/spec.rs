@@ -102,7 +102,7 @@ pub struct RunResult {
     pub log_error: Option<String>,
     /// From the start of the job until its last process was dead.
     pub elapsed: Duration,
-    /// Processes beside the main one that had to be ended.
+    /// Processes that were still there when the main one had ended, and had to be signalled.
     pub left_behind: u32,
     /// The last 400 bytes of output or less, as they were printed: not fit for display.
     pub tail: String,
