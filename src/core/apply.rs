@@ -181,6 +181,13 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             give_up_unsent(state, session);
             forget_settled(state, session);
         }
+        Fact::SessionBounded { session, closes } => {
+            let bounded = find(state, session)?;
+            bounded.closes = bounded.closes.min(*closes);
+            for step in &mut bounded.steps {
+                step.closes = step.closes.min(*closes);
+            }
+        }
         Fact::StepNeed {
             session,
             step,

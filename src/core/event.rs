@@ -11,10 +11,12 @@ use super::session::Rehearsal;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The daemon is up: survivors of the last one are gone. `nonce` names this installation if the state is new.
+    /// `alone`: only what an operator asks for is done, and entered apps are left.
     Started {
         boot: String,
         version: String,
         nonce: String,
+        alone: bool,
     },
     /// The instant that was asked for has come, or may have.
     Woke,

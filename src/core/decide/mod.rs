@@ -103,7 +103,8 @@ impl Turn<'_> {
                 boot,
                 version,
                 nonce,
-            } => recover::started(self, boot, version, nonce),
+                alone,
+            } => recover::started(self, boot, version, nonce, alone),
             Event::ClockStepped { by } => {
                 self.record(Fact::ClockStepped { by });
                 *self.agenda = Agenda::build(self.policy, self.state);
