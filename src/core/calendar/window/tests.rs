@@ -131,6 +131,10 @@ fn a_gap_can_empty_an_occurrence() {
     );
     let (from, until) = ("2026-03-01T00:00:00Z", "2027-03-01T00:00:00Z");
     assert_eq!(night.emptied(at(from), at(until)), [date(2026, 3, 29)]);
+    let (gap, second) = (at("2026-03-29T01:00:00Z"), SignedDuration::from_secs(1));
+    assert_eq!(night.emptied(gap, gap + second), [date(2026, 3, 29)]);
+    assert_eq!(night.emptied(gap + second, at(until)), []);
+    assert_eq!(night.emptied(at(from), gap), []);
     assert_eq!(
         local(&night, "2026-03-29T00:00:00Z", "2026-03-30T00:00:00Z"),
         [""; 0]
