@@ -34,10 +34,14 @@ impl Turn<'_> {
 
     /// One transition; whether there was one.
     fn advance(&mut self, id: &SessionId) -> bool {
-        let Some(session) = self.state.sessions.get(id) else {
+        let Some(session) = self.state.sessions.get(id).cloned() else {
             return false;
         };
-        let session = session.clone();
+        // Alone, only rehearsals go on, and what is in maintenance is brought back.
+        let waits = session.rehearsal.is_none() && !session.phase.in_maintenance();
+        if self.state.live.alone && waits {
+            return false;
+        }
         let before = (self.decision.facts.len(), self.decision.effects.len());
         self.watch(&session);
         match session.phase {
