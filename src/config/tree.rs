@@ -103,8 +103,14 @@ pub fn parse<'a>(
 ) -> Option<Spanned<DeTable<'a>>> {
     let (table, errors) = DeTable::parse_recoverable(source.text());
     let whole = errors.is_empty();
+    let mut last_line = None;
     for error in errors {
         let range = error.span().unwrap_or(0..0);
+        // What follows on the same line follows from it.
+        let line = source.position(range.start).0;
+        if last_line.replace(line) == Some(line) {
+            continue;
+        }
         let place = Place {
             file,
             start: u32::try_from(range.start).unwrap_or(u32::MAX),
@@ -209,6 +215,13 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn has(&self, table: &'static str, name: &str) -> bool {
         self.index.contains_key(&(table, name))
+    }
+
+    /// The fields of a named entry.
+    #[must_use]
+    pub fn fields(&self, table: &'static str, name: &str) -> Option<Fields<'a>> {
+        let field = self.index.get(&(table, name))?;
+        Some(Fields::of(field.item.value.as_table()?, field.place))
     }
 
     /// Where a key of a named entry stands, else the entry.

@@ -25,14 +25,29 @@ pub fn nobody_is_told(policy: &Policy, reading: &mut Reading<'_>) {
         else {
             continue;
         };
-        // A role that is not there was told of already.
-        if told.insert(&app.name) && !reading.problems.refused() {
-            reading
-                .problems
-                .error(reading.document.place("app", &app.name, "notify"), format!("nobody is told of the maintenance of `app.{}`", app.name))
-                .hint(r#"name roles or addresses: notify = ["ops@example.org"] here, or `to` in [notice] for all apps"#);
+        if !told.insert(&app.name) || names_somebody(&app.name, reading) {
+            continue;
         }
+        let place = reading.document.place("app", &app.name, "notify");
+        reading
+            .problems
+            .error(place, format!("nobody is told of the maintenance of `app.{}`", app.name))
+            .hint(r#"name roles or addresses: notify = ["ops@example.org"] here, or `to` in [notice] for all apps"#);
     }
+}
+
+/// Whether somebody was named after all, though wrongly, of which was told already.
+fn names_somebody(app: &str, reading: &Reading<'_>) -> bool {
+    let fields = reading.document.fields("app", app);
+    let own = fields.and_then(|fields| fields.get("notify"));
+    let default = || {
+        reading
+            .document
+            .section("notice")
+            .and_then(|fields| fields.get("to"))
+    };
+    let named = own.or_else(default);
+    named.is_some_and(|item| item.value.as_array().is_none_or(|array| !array.is_empty()))
 }
 
 pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
