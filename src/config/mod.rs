@@ -1,1 +1,36 @@
-//! config
+//! `windows.toml`: from text to policy, all problems at once.
+//!
+//! Texts are read with suspicion ([`trust`](self)), parsed into trees whose every value knows its place, merged, and
+//! read entry by entry into the policy; what is wrong is told and left out, so that one load tells everything.
+
+mod ahead;
+mod app;
+mod command;
+pub mod duration;
+mod env;
+pub mod instant;
+pub mod keys;
+mod load;
+mod maintenance;
+mod notice;
+mod order;
+mod people;
+mod periodic;
+mod problem;
+mod programs;
+mod reading;
+mod render;
+mod settings;
+pub mod size;
+mod source;
+mod tree;
+mod trust;
+mod window;
+
+pub use env::Env;
+pub use load::{LARGEST_FILE, Loaded, NotFound, Purpose, Refused, find, load};
+pub use problem::{Problem, Related, Severity};
+pub use programs::PATH;
+pub use render::{json, render};
+pub use settings::{HttpConfig, MailConfig, Settings, Tls};
+pub use source::{Place, Source, Sources};

@@ -1,0 +1,131 @@
+//! What a year of the calendar shows: jobs that never fit, windows that never close, work that nobody is told of.
+
+mod freezes;
+mod jobs;
+mod windows;
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Purpose;
+use super::reading::Reading;
+use crate::core::calendar::{Occurrence, Window, subtract};
+use crate::core::policy::{Name, Policy};
+
+const YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
+/// Enough for an hourly window; one that opens more often is looked at for less than a year.
+const MOST_OCCURRENCES: usize = 10_000;
+
+/// Tells what the policy leads to. Everything is told at the place where it can be mended.
+pub fn check(policy: &Policy, reading: &mut Reading<'_>) {
+    // What stands in a file that could not be read may be all that is missing.
+    if !reading.document.complete {
+        return;
+    }
+    let year = Year::of(policy, reading);
+    jobs::nobody_is_told(policy, reading);
+    if reading.purpose == Purpose::Read {
+        return;
+    }
+    windows::check(policy, &year, reading);
+    freezes::check(policy, &year, reading);
+    jobs::check(policy, year, reading);
+}
+
+/// The occurrences of the windows in the year ahead, without freezes.
+struct Year {
+    now: Timestamp,
+    until: Timestamp,
+    windows: HashMap<Name, Vec<Occurrence>>,
+    /// By window and the freezes that apply.
+    visible: HashMap<(Name, Vec<usize>), Option<SignedDuration>>,
+}
+
+impl Year {
+    /// Leaves out, and tells of, windows that never close.
+    fn of(policy: &Policy, reading: &mut Reading<'_>) -> Self {
+        let now = reading.now;
+        let until = now.saturating_add(YEAR).unwrap_or(Timestamp::MAX);
+        let mut windows = HashMap::new();
+        for window in policy.windows.values() {
+            if let Some(endless) = window.never_closes(now, until) {
+                let place = reading.document.place("window", &window.name, "");
+                let from = day(window, endless.opens);
+                reading
+                    .problems
+                    .error(place, format!("`window.{}` never closes: from {from} it is open for more than seven days", window.name))
+                    .hint("occurrences that overlap or touch are one: leave time between them");
+            } else if reading.purpose != Purpose::Read {
+                let occurrences = window
+                    .occurrences(now, until)
+                    .take(MOST_OCCURRENCES)
+                    .collect();
+                windows.insert(window.name.clone(), occurrences);
+            }
+        }
+        Self {
+            now,
+            until,
+            windows,
+            visible: HashMap::new(),
+        }
+    }
+
+    fn occurrences(&self, window: &str) -> &[Occurrence] {
+        self.windows
+            .get(window)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    fn longest(&self, window: &str) -> Option<SignedDuration> {
+        self.occurrences(window)
+            .iter()
+            .map(Occurrence::length)
+            .max()
+    }
+
+    fn shortest(&self, window: &str) -> Option<Occurrence> {
+        self.occurrences(window)
+            .iter()
+            .min_by_key(|occurrence| occurrence.length())
+            .copied()
+    }
+
+    /// The longest occurrence that work with these labels sees.
+    fn longest_visible(
+        &mut self,
+        policy: &Policy,
+        window: &Name,
+        app: &str,
+        labels: &[Name],
+    ) -> Option<SignedDuration> {
+        let applies = |freeze: &crate::core::calendar::Freeze| {
+            freeze.until > self.now && freeze.applies(window, Some(app), labels)
+        };
+        let freezes: Vec<usize> = (0..policy.freezes.len())
+            .filter(|&at| applies(&policy.freezes[at]))
+            .collect();
+        if freezes.is_empty() {
+            return self.longest(window);
+        }
+        let key = (window.clone(), freezes);
+        if let Some(known) = self.visible.get(&key) {
+            return *known;
+        }
+        let spans: Vec<_> = key.1.iter().map(|&at| policy.freezes[at].span()).collect();
+        let pieces = self
+            .occurrences(window)
+            .iter()
+            .flat_map(|occurrence| subtract(*occurrence, &spans));
+        let longest = pieces.map(|piece| piece.length()).max();
+        self.visible.insert(key, longest);
+        longest
+    }
+}
+
+/// A day as the window's people would say it.
+fn day(window: &Window, at: Timestamp) -> String {
+    window.zone.date(at).to_string()
+}

@@ -1,0 +1,261 @@
+//! Whether jobs fit, and whether somebody is told.
+
+use std::collections::HashSet;
+
+use jiff::SignedDuration;
+
+use super::super::duration::format;
+use super::super::reading::Reading;
+use super::super::{Place, Purpose};
+use super::{Year, day};
+use crate::core::policy::{App, MaintenanceJob, Name, Outside, PeriodicJob, Policy};
+
+const LONG_LEAD: SignedDuration = SignedDuration::from_hours(72);
+/// How often schedules are asked, all jobs together, whether they ever meet their windows.
+const MOST_QUESTIONS: usize = 20_000;
+
+/// Maintenance that nobody would be told of is refused for every purpose.
+pub fn nobody_is_told(policy: &Policy, reading: &mut Reading<'_>) {
+    let mut told: HashSet<&Name> = HashSet::new();
+    for job in policy.maintenance.values() {
+        let Some(app) = policy
+            .apps
+            .get(&job.app)
+            .filter(|app| app.notify.is_empty())
+        else {
+            continue;
+        };
+        // A role that is not there was told of already.
+        if told.insert(&app.name) && !reading.problems.refused() {
+            reading
+                .problems
+                .error(reading.document.place("app", &app.name, "notify"), format!("nobody is told of the maintenance of `app.{}`", app.name))
+                .hint(r#"name roles or addresses: notify = ["ops@example.org"] here, or `to` in [notice] for all apps"#);
+        }
+    }
+}
+
+pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
+    means_of_telling(policy, reading);
+    leads(policy, reading);
+    let mut reserves = HashSet::new();
+    for job in policy.maintenance.values() {
+        let Some(app) = policy.apps.get(&job.app) else {
+            continue;
+        };
+        if !reserve(job, app, policy, &year, &mut reserves, reading) {
+            fits(job, app, policy, &mut year, reading);
+        }
+    }
+    let mut questions = MOST_QUESTIONS;
+    for job in policy.periodic.values() {
+        periodic(job, policy, &year, &mut questions, reading);
+    }
+}
+
+fn means_of_telling(policy: &Policy, reading: &mut Reading<'_>) {
+    let first = |table| {
+        reading
+            .document
+            .table(table)
+            .first()
+            .map(|field| field.place)
+    };
+    let (maintenance, periodic) = (first("maintenance"), first("periodic"));
+    if let Some(place) = maintenance.filter(|_| reading.document.section("mail").is_none()) {
+        let message = "there is maintenance to be announced and no [mail]";
+        let hint = "[mail] transport = \"file\" and `from` write the notices to a folder";
+        if reading.purpose == Purpose::Run {
+            reading.problems.error(place, message).hint(hint);
+        } else {
+            reading
+                .problems
+                .warning(place, message)
+                .hint(format!("`run` refuses this; {hint}"));
+        }
+    }
+    let notice = reading
+        .document
+        .section("notice")
+        .and_then(|fields| fields.place);
+    if let Some(place) = maintenance.or(periodic)
+        && policy.notice.operators.is_empty()
+        && policy.notice.alarm.is_none()
+    {
+        reading
+            .problems
+            .warning(
+                notice.unwrap_or(place),
+                "nobody is told when something needs a person",
+            )
+            .hint("name `operators` or an `alarm` in [notice]");
+    }
+}
+
+fn leads(policy: &Policy, reading: &mut Reading<'_>) {
+    let mut places: Vec<(Place, SignedDuration)> = Vec::new();
+    let default = reading
+        .document
+        .section("notice")
+        .map(|fields| fields.place_of("lead"));
+    for app in policy.apps.values().filter(|app| app.lead > LONG_LEAD) {
+        let name = reading.document.place("app", &app.name, "");
+        let own = reading.document.place("app", &app.name, "lead");
+        let place = default.filter(|_| own == name).unwrap_or(own);
+        if !places.iter().any(|(other, _)| *other == place) {
+            places.push((place, app.lead));
+        }
+    }
+    for (place, lead) in places {
+        reading
+            .problems
+            .warning(
+                place,
+                format!(
+                    "with a lead of {} security updates wait for more than three days",
+                    format(lead)
+                ),
+            )
+            .hint("an emergency override is then the only way to be faster");
+    }
+}
+
+/// Tells when leaving and ending take the whole of an occurrence; whether they do.
+fn reserve<'p>(
+    job: &'p MaintenanceJob,
+    app: &'p App,
+    policy: &'p Policy,
+    year: &Year,
+    told: &mut HashSet<(&'p Name, &'p Name)>,
+    reading: &mut Reading<'_>,
+) -> bool {
+    let (Some(shortest), Some(window)) =
+        (year.shortest(&job.window), policy.windows.get(&job.window))
+    else {
+        return false;
+    };
+    let kept = app.leave_reserve.saturating_add(job.grace);
+    if kept < shortest.length() {
+        return false;
+    }
+    if told.insert((&app.name, &window.name)) {
+        let message = format!(
+            "leaving ({}) and ending ({}) are not shorter than the shortest occurrence of `window.{}`, which is {} long on {}",
+            format(app.leave_reserve),
+            format(job.grace),
+            window.name,
+            format(shortest.length()),
+            day(window, shortest.opens)
+        );
+        reading
+            .problems
+            .error(reading.document.place("maintenance", &job.name, "grace"), message)
+            .hint("the time kept for leaving is the sum of the leave hooks' timeouts, or the app's `leave_reserve`");
+    }
+    true
+}
+
+fn fits(
+    job: &MaintenanceJob,
+    app: &App,
+    policy: &Policy,
+    year: &mut Year,
+    reading: &mut Reading<'_>,
+) {
+    let Some(longest) = year.longest_visible(policy, &job.window, &app.name, &job.labels) else {
+        return;
+    };
+    let room = longest.saturating_sub(app.leave_reserve);
+    let needed = job.estimate.unwrap_or(job.timeout);
+    let place = |key| reading.document.place("maintenance", &job.name, key);
+    let left = match app.leave_reserve.is_zero() {
+        true => String::new(),
+        false => format!(" less {} for leaving", format(app.leave_reserve)),
+    };
+    if needed > room {
+        let (key, what) = if job.estimate.is_some() {
+            ("estimate", "estimate")
+        } else {
+            ("timeout", "timeout")
+        };
+        let message = format!(
+            "`maintenance.{}` never fits: its {what} is {}, `window.{}` has at most {}{left}",
+            job.name,
+            format(needed),
+            job.window,
+            format(longest)
+        );
+        let hint = match job.estimate {
+            Some(_) => "a longer window, or less work in one step",
+            None => "without an `estimate` the timeout is what is planned with",
+        };
+        reading.problems.error(place(key), message).hint(hint);
+    } else if job.timeout.saturating_add(job.grace) > room {
+        let message = format!(
+            "the timeout of {} is longer than `window.{}`, which has at most {}{left}",
+            format(job.timeout),
+            job.window,
+            format(longest)
+        );
+        reading
+            .problems
+            .warning(place("timeout"), message)
+            .hint("the job is ended with its window, whatever its timeout");
+    }
+}
+
+fn periodic(
+    job: &PeriodicJob,
+    policy: &Policy,
+    year: &Year,
+    questions: &mut usize,
+    reading: &mut Reading<'_>,
+) {
+    let Some((name, outside)) = &job.window else {
+        return;
+    };
+    let Some(longest) = year.longest(name) else {
+        return;
+    };
+    if job.timeout > longest {
+        let message = format!(
+            "the timeout of {} is longer than `window.{name}`, which has at most {}",
+            format(job.timeout),
+            format(longest)
+        );
+        reading.problems.warning(
+            reading.document.place("periodic", &job.name, "timeout"),
+            message,
+        );
+    }
+    if *outside == Outside::Defer || !policy.windows.contains_key(name) {
+        return;
+    }
+    for occurrence in year.occurrences(name) {
+        if *questions == 0 {
+            return;
+        }
+        *questions -= 1;
+        let before = occurrence
+            .opens
+            .saturating_sub(SignedDuration::from_secs(1))
+            .unwrap_or(occurrence.opens);
+        if job
+            .schedule
+            .next_after(&job.zone, before)
+            .is_some_and(|due| due < occurrence.closes)
+        {
+            return;
+        }
+    }
+    reading
+        .problems
+        .error(
+            reading.document.place("periodic", &job.name, "schedule"),
+            format!(
+                "`periodic.{}` never runs: its schedule never falls into `window.{name}`",
+                job.name
+            ),
+        )
+        .hint(r#"outside = "defer" runs it when the window opens"#);
+}

@@ -1,0 +1,317 @@
+//! Commands: `run` or `script`, and how they are executed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::Purpose;
+use super::programs::{PATH, Program};
+use super::reading::Reading;
+use super::tree::{Fields, Item};
+use crate::core::policy::{Command, Hook, LOCAL, Name, Retry};
+
+const MOST_ARGUMENTS: usize = 1_000;
+const LONGEST_ARGUMENT: usize = 128 * 1024;
+
+/// What the contract with jobs promises to set.
+const RESERVED: &str = "OFFHOURS_";
+
+pub const SECOND: SignedDuration = SignedDuration::from_secs(1);
+pub const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+pub const GRACE: SignedDuration = SignedDuration::from_secs(10);
+
+impl<'a> Reading<'a> {
+    /// The command of a table. `hook` is whether others must not be able to change the program.
+    pub fn command(&mut self, fields: &Fields<'a>, what: &str, hook: bool) -> Option<Command> {
+        let user = self.account(fields, "user");
+        let group = self.account(fields, "group");
+        let umask = fields.get("umask").and_then(|item| self.umask(item));
+        let env = fields
+            .get("env")
+            .map(|item| self.variables(item))
+            .unwrap_or_default();
+        let dir = self.dir(fields);
+        let argv = match (fields.get("run"), fields.get("script")) {
+            (Some(run), None) => self.run(run, &env, hook, user.as_ref())?,
+            (None, Some(script)) => {
+                let text = self.text(script)?;
+                if text.trim().is_empty() {
+                    self.problems.error(script.place, "this script is empty");
+                    return None;
+                }
+                if text.len() > LONGEST_ARGUMENT {
+                    self.problems
+                        .error(script.place, "this script is too long")
+                        .hint("put it into a file and `run` that");
+                    return None;
+                }
+                vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()]
+            }
+            (Some(_), Some(_)) => {
+                self.problems.error(
+                    fields.place_of("script"),
+                    "`run` and `script` exclude each other",
+                );
+                return None;
+            }
+            (None, None) => {
+                self.problems
+                    .error(fields.place_of(""), format!("{what} needs a command"))
+                    .hint(r#"run = ["program", "argument"] or script = "…""#);
+                return None;
+            }
+        };
+        Some(Command {
+            argv,
+            dir,
+            user,
+            group,
+            umask,
+            env,
+        })
+    }
+
+    fn run(
+        &mut self,
+        item: Item<'a>,
+        env: &[(String, String)],
+        hook: bool,
+        user: Option<&Name>,
+    ) -> Option<Vec<String>> {
+        let whole = item;
+        let (mut argv, first) = if let Some(text) = item.value.as_str() {
+            (vec![text.to_owned()], item)
+        } else {
+            let items = self.array(item, "an array of strings or one program");
+            let first = *items.first().or_else(|| {
+                if item.value.as_array().is_some() {
+                    self.problems.error(item.place, "this command is empty");
+                }
+                None
+            })?;
+            if items.len() > MOST_ARGUMENTS {
+                self.problems
+                    .error(item.place, format!("more than {MOST_ARGUMENTS} arguments"));
+                return None;
+            }
+            let count = items.len();
+            let argv: Vec<String> = items
+                .into_iter()
+                .filter_map(|item| self.text(item).map(str::to_owned))
+                .collect();
+            if argv.len() != count {
+                return None;
+            }
+            (argv, first)
+        };
+        if argv
+            .iter()
+            .any(|argument| argument.len() > LONGEST_ARGUMENT)
+        {
+            self.problems.error(whole.place, "an argument is too long");
+            return None;
+        }
+        let program = self.line(first)?;
+        let path = env
+            .iter()
+            .find(|(name, _)| name == "PATH")
+            .map_or(PATH, |(_, value)| value.as_str());
+        let folder = self.folder.clone();
+        let found = self.programs.find(program, &folder, path);
+        if let Program::At(path) | Program::Missing(path) | Program::NotExecutable(path) = &found {
+            argv[0] = path.to_string_lossy().into_owned();
+        }
+        self.tell(first, program, &found, hook, user);
+        Some(argv)
+    }
+
+    /// What is to be said about a program. A command that only reads need not have it at hand.
+    fn tell(
+        &mut self,
+        item: Item<'a>,
+        program: &str,
+        found: &Program,
+        hook: bool,
+        user: Option<&Name>,
+    ) {
+        if self.purpose == Purpose::Read {
+            return;
+        }
+        let spaces = program.contains(' ') && item.value.as_str() == Some(program);
+        let hint = spaces.then(|| "arguments are items of their own: run = [\"program\", \"argument\"], or use `script`".to_owned());
+        match found {
+            Program::Missing(path) => {
+                let message = format!("there is no program {}", path.display());
+                let hint = hint.or(Some(
+                    "a relative program is looked for beside the file".to_owned(),
+                ));
+                self.problems.error(item.place, message).maybe_hint(hint);
+            }
+            Program::NotExecutable(path) => {
+                let message = format!("{} cannot be executed", path.display());
+                self.problems
+                    .error(item.place, message)
+                    .hint(format!("chmod +x {}", path.display()));
+            }
+            Program::NotInPath if spaces => {
+                self.problems
+                    .error(item.place, format!("there is no program `{program}`"))
+                    .maybe_hint(hint);
+            }
+            Program::NotInPath => {
+                let message = format!("there is no program `{program}` beside the file or in PATH");
+                self.problems.warning(item.place, message);
+            }
+            Program::At(path) if hook => {
+                let also = user.and_then(|user| self.programs.user(user));
+                if let Some((message, hint)) = self.programs.distrusted(path, also, &mut self.trust)
+                {
+                    self.problems
+                        .error(item.place, format!("this hook is not used: {message}"))
+                        .maybe_hint(hint);
+                }
+            }
+            Program::At(_) | Program::InPath => {}
+        }
+    }
+
+    fn dir(&mut self, fields: &Fields<'a>) -> Arc<PathBuf> {
+        let Some(item) = fields.get("dir") else {
+            return self.folder.clone();
+        };
+        let Some(text) = self.line(item) else {
+            return self.folder.clone();
+        };
+        let dir = self.folder.join(text);
+        if self.purpose != Purpose::Read && !self.programs.is_folder(&dir) {
+            self.problems
+                .warning(item.place, format!("there is no folder {}", dir.display()));
+        }
+        Arc::new(dir)
+    }
+
+    fn account(&mut self, fields: &Fields<'a>, key: &str) -> Option<Name> {
+        let item = fields.get(key)?;
+        let text = self.line(item)?;
+        // A name service may be late when the machine starts, so this alone must not keep the daemon down.
+        let known = self.purpose == Purpose::Read
+            || if key == "user" {
+                self.programs.user(text).is_some()
+            } else {
+                self.programs.has_group(text)
+            };
+        if !known {
+            self.problems
+                .warning(item.place, format!("there is no {key} `{text}` here"));
+        }
+        Some(self.name(text))
+    }
+
+    fn umask(&mut self, item: Item<'a>) -> Option<u32> {
+        let Some(text) = item.value.as_str() else {
+            self.problems
+                .error(item.place, "expected a umask in a string")
+                .hint(r#"umask = "0022""#);
+            return None;
+        };
+        let octal =
+            (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+        let value = u32::from_str_radix(text, 8)
+            .ok()
+            .filter(|&value| octal && value <= 0o777);
+        if value.is_none() {
+            self.problems
+                .error(item.place, format!("`{text}` is not a umask"))
+                .hint(r#"three octal digits, such as "0022""#);
+        }
+        value
+    }
+
+    fn variables(&mut self, item: Item<'a>) -> Vec<(String, String)> {
+        let Some(table) = item.value.as_table() else {
+            self.mismatch(item, "a table of variables");
+            return Vec::new();
+        };
+        let mut variables = Vec::new();
+        for field in Fields::of(table, item.place).list {
+            if field.key.is_empty() || field.key.contains(['=', '\0']) {
+                self.problems.error(
+                    field.place,
+                    format!("`{}` cannot be the name of a variable", field.key),
+                );
+            } else if field.key.starts_with(RESERVED) {
+                self.problems
+                    .error(
+                        field.place,
+                        format!("`{}` is set by offhours itself", field.key),
+                    )
+                    .hint("choose another name");
+            } else if field.item.value.is_str() {
+                variables.extend(
+                    self.text(field.item)
+                        .map(|value| (field.key.to_owned(), value.to_owned())),
+                );
+            } else {
+                self.problems
+                    .error(field.item.place, "the value of a variable is a string")
+                    .hint("put it into quotes");
+            }
+        }
+        variables
+    }
+
+    /// An array of enter or leave hooks.
+    pub fn hooks(&mut self, fields: &Fields<'a>, key: &str) -> Vec<Hook> {
+        let Some(item) = fields.get(key) else {
+            return Vec::new();
+        };
+        let items = self.array(item, "an array of hooks");
+        items
+            .into_iter()
+            .filter_map(|item| self.hook(item))
+            .collect()
+    }
+
+    fn hook(&mut self, item: Item<'a>) -> Option<Hook> {
+        let fields = self.table(
+            item,
+            super::keys::HOOK,
+            r#"a hook such as { run = ["hooks/down"] }"#,
+        )?;
+        let timeout = self.duration_or(&fields, "timeout", SECOND, SignedDuration::from_mins(5));
+        let grace = self.duration_or(&fields, "grace", SignedDuration::ZERO, GRACE);
+        let command = self.command(&fields, "a hook", true)?;
+        Some(Hook {
+            command,
+            host: self.name(LOCAL),
+            timeout,
+            grace,
+        })
+    }
+
+    pub fn retry(&mut self, fields: &Fields<'a>) -> Retry {
+        let mut retry = Retry {
+            attempts: 1,
+            backoff: MINUTE,
+        };
+        let Some(item) = fields.get("retry") else {
+            return retry;
+        };
+        let Some(fields) = self.table(
+            item,
+            super::keys::RETRY,
+            r#"a table such as { attempts = 2, backoff = "1m" }"#,
+        ) else {
+            return retry;
+        };
+        if let Some(attempts) = fields
+            .get("attempts")
+            .and_then(|item| self.integer(item, 1..=1_000))
+        {
+            retry.attempts = u32::try_from(attempts).unwrap_or(1);
+        }
+        retry.backoff = self.duration_or(&fields, "backoff", SignedDuration::ZERO, MINUTE);
+        retry
+    }
+}

@@ -1,0 +1,200 @@
+//! Every key there is: for unknown keys, suggestions, and the test that the reference names them all.
+
+pub const TOP: &[&str] = &[
+    "name",
+    "time_zone",
+    "contacts_file",
+    "state",
+    "control",
+    "mail",
+    "notice",
+    "http",
+    "limits",
+    "contacts",
+    "window",
+    "freeze",
+    "app",
+    "maintenance",
+    "periodic",
+];
+pub const STATE: &[&str] = &["dir", "keep", "keep_runs", "keep_failures", "keep_logs"];
+pub const CONTROL: &[&str] = &["socket"];
+pub const MAIL: &[&str] = &[
+    "transport",
+    "host",
+    "port",
+    "tls",
+    "from",
+    "username",
+    "password_file",
+    "ca_file",
+    "timeout",
+    "dir",
+];
+pub const NOTICE: &[&str] = &[
+    "lead",
+    "margin",
+    "accepted",
+    "to",
+    "operators",
+    "alarm",
+    "started",
+    "finished",
+    "failed",
+];
+pub const HTTP: &[&str] = &["listen", "token_file", "hosts"];
+pub const LIMITS: &[&str] = &["runs", "log_size"];
+pub const PERSON: &[&str] = &["email", "name", "language", "time_zone"];
+pub const RULE: &[&str] = &["days", "start", "end", "duration", "cron", "from", "until"];
+pub const WINDOW: &[&str] = &[
+    "days",
+    "start",
+    "end",
+    "duration",
+    "cron",
+    "from",
+    "until",
+    "open",
+    "rules",
+    "cutoff",
+    "time_zone",
+];
+pub const FREEZE: &[&str] = &[
+    "from",
+    "until",
+    "except_labels",
+    "apps",
+    "windows",
+    "time_zone",
+];
+pub const APP: &[&str] = &[
+    "description",
+    "notify",
+    "contact",
+    "window",
+    "lead",
+    "margin",
+    "enter",
+    "leave",
+    "leave_reserve",
+    "drain",
+];
+pub const HOOK: &[&str] = &[
+    "run", "script", "timeout", "grace", "dir", "user", "group", "umask", "env",
+];
+/// Also of `only_if`.
+pub const ALARM: &[&str] = &[
+    "run", "script", "timeout", "dir", "user", "group", "umask", "env",
+];
+pub const RETRY: &[&str] = &["attempts", "backoff"];
+pub const MAINTENANCE: &[&str] = &[
+    "app",
+    "window",
+    "description",
+    "run",
+    "script",
+    "every",
+    "schedule",
+    "time_zone",
+    "estimate",
+    "timeout",
+    "grace",
+    "locks",
+    "after",
+    "priority",
+    "labels",
+    "only_if",
+    "retry",
+    "on_failure",
+    "on_interrupt",
+    "hosts",
+    "dir",
+    "user",
+    "group",
+    "umask",
+    "env",
+];
+pub const PERIODIC: &[&str] = &[
+    "schedule",
+    "time_zone",
+    "run",
+    "script",
+    "timeout",
+    "grace",
+    "description",
+    "overlap",
+    "missed",
+    "missed_within",
+    "window",
+    "outside",
+    "app",
+    "during_maintenance",
+    "locks",
+    "lock_wait",
+    "retry",
+    "jitter",
+    "dir",
+    "user",
+    "group",
+    "umask",
+    "env",
+];
+
+/// Tables of settings, each given once, and their keys.
+pub const SECTIONS: [(&str, &[&str]); 6] = [
+    ("state", STATE),
+    ("control", CONTROL),
+    ("mail", MAIL),
+    ("notice", NOTICE),
+    ("http", HTTP),
+    ("limits", LIMITS),
+];
+
+/// Tables keyed by name.
+pub const TABLES: [&str; 6] = [
+    "contacts",
+    "window",
+    "freeze",
+    "app",
+    "maintenance",
+    "periodic",
+];
+
+/// The sections whose values environment variables may override.
+pub const OVERRIDABLE: [&str; 4] = ["mail", "http", "state", "control"];
+
+/// The nearest of the known names, if one is near enough to have been meant.
+pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if wanted.len() > 200 {
+        return None;
+    }
+    let most = (wanted.chars().count() / 3).clamp(1, 4);
+    let lower = wanted.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
+                name,
+            )
+        })
+        .filter(|&(distance, _)| distance <= most)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_seen_and_a_stranger_is_not() {
+        assert_eq!(nearest("tiemout", HOOK.iter().copied()), Some("timeout"));
+        assert_eq!(nearest("Timeout", HOOK.iter().copied()), Some("timeout"));
+        assert_eq!(
+            nearest("time-zone", FREEZE.iter().copied()),
+            Some("time_zone")
+        );
+        assert_eq!(nearest("colour", HOOK.iter().copied()), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! `[maintenance.N]`.
+
+use jiff::SignedDuration;
+
+use super::app::AppWindows;
+use super::command::{GRACE, MINUTE, SECOND};
+use super::keys;
+use super::reading::Reading;
+use super::tree::{Field, Fields};
+use crate::core::policy::{Due, MaintenanceJob, Name, OnFailure};
+
+impl<'a> Reading<'a> {
+    pub fn maintenance(
+        &mut self,
+        field: Field<'a>,
+        windows: &AppWindows,
+    ) -> Option<MaintenanceJob> {
+        let fields = self.entry("maintenance", field, keys::MAINTENANCE)?;
+        let name = self.name(field.key);
+        let what = "a maintenance job";
+        let description = fields
+            .get("description")
+            .and_then(|item| self.line(item))
+            .map(str::to_owned);
+        if !fields.has("app") {
+            self.missing(&fields, what, "app");
+        }
+        let app = fields
+            .get("app")
+            .and_then(|item| self.existing(item, "app"));
+        let window = match (fields.get("window"), &app) {
+            (Some(item), _) => self.existing(item, "window"),
+            (None, Some(app)) => {
+                let default = windows.get(app).cloned();
+                if default.is_none() && !self.app_names_window(app) {
+                    let hint = format!("name one here, or as the default of [app.{app}]");
+                    self.problems
+                        .error(field.place, "a maintenance job needs a `window`")
+                        .hint(hint);
+                }
+                default
+            }
+            (None, None) => None,
+        };
+        let due = self.due(&fields);
+        let command = self.command(&fields, what, false);
+        let estimate = fields
+            .get("estimate")
+            .and_then(|item| self.duration(item, SECOND));
+        let timeout = self.duration_or(&fields, "timeout", SECOND, SignedDuration::from_hours(1));
+        let on_failure = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue)];
+        let on_failure = fields
+            .get("on_failure")
+            .and_then(|item| self.choice(item, &on_failure));
+        let repeat = [("carry", false), ("repeat", true)];
+        let repeat = fields
+            .get("on_interrupt")
+            .and_then(|item| self.choice(item, &repeat));
+        let priority = fields
+            .get("priority")
+            .and_then(|item| self.integer(item, i32::MIN.into()..=i32::MAX.into()));
+        if let Some(estimate) = estimate.filter(|&estimate| estimate > timeout) {
+            let timeout = super::duration::format(timeout);
+            let message = format!(
+                "the estimate of {} is longer than the timeout of {timeout}",
+                super::duration::format(estimate)
+            );
+            self.problems.error(fields.place_of("estimate"), message);
+        }
+        Some(MaintenanceJob {
+            description,
+            grace: self.duration_or(&fields, "grace", SignedDuration::ZERO, GRACE),
+            hosts: self.hosts(&fields),
+            locks: self.locks(&fields),
+            after: self.after(&fields),
+            labels: self.labels(&fields, "labels"),
+            only_if: fields
+                .get("only_if")
+                .and_then(|item| self.asked(item, MINUTE, false)),
+            retry: self.retry(&fields),
+            priority: priority
+                .and_then(|priority| i32::try_from(priority).ok())
+                .unwrap_or(0),
+            on_failure: on_failure.unwrap_or(OnFailure::Stop),
+            repeat_on_interrupt: repeat.unwrap_or(false),
+            estimate,
+            timeout,
+            name,
+            app: app?,
+            window: window?,
+            due: due?,
+            command: command?,
+        })
+    }
+
+    /// Whether an app has a default window, though perhaps a wrong one, of which its own entry tells.
+    fn app_names_window(&self, app: &str) -> bool {
+        let found = self
+            .document
+            .table("app")
+            .iter()
+            .find(|field| field.key == app);
+        let table = found.and_then(|field| field.item.value.as_table());
+        table.is_some_and(|table| table.iter().any(|(key, _)| key.get_ref() == "window"))
+    }
+
+    fn due(&mut self, fields: &Fields<'a>) -> Option<Due> {
+        match (fields.get("every"), fields.get("schedule")) {
+            (Some(every), None) => {
+                if let Some(zone) = fields.get("time_zone") {
+                    self.zone_named(zone);
+                    self.problems.warning(
+                        zone.place,
+                        "`time_zone` belongs to `schedule` and does nothing here",
+                    );
+                }
+                let requested = self.choice(every, &[("window", false), ("request", true)])?;
+                Some(if requested { Due::Request } else { Due::Window })
+            }
+            (None, Some(item)) => {
+                let zone = self.zone_of(fields);
+                self.schedule(item).map(|expr| Due::Schedule(expr, zone))
+            }
+            (Some(_), Some(_)) => {
+                self.problems.error(
+                    fields.place_of("schedule"),
+                    "`every` and `schedule` exclude each other",
+                );
+                None
+            }
+            (None, None) => {
+                self.problems
+                    .error(fields.place_of(""), "this job does not say when it is due")
+                    .hint(r#"every = "window", every = "request", or schedule = "0 0 * * 6""#);
+                None
+            }
+        }
+    }
+
+    /// `locks`: names of files beside those of the jobs themselves.
+    pub fn locks(&mut self, fields: &Fields<'a>) -> Vec<Name> {
+        let locks = self.labels(fields, "locks");
+        if let Some(lock) = locks
+            .iter()
+            .find(|lock| lock.starts_with("maintenance.") || lock.starts_with("periodic."))
+        {
+            self.problems
+                .error(
+                    fields.place_of("locks"),
+                    format!("`{lock}` is the name of a job's own lock"),
+                )
+                .hint("give both jobs a lock of another name");
+        }
+        locks
+    }
+
+    fn after(&mut self, fields: &Fields<'a>) -> Vec<Name> {
+        let Some(item) = fields.get("after") else {
+            return Vec::new();
+        };
+        let mut jobs = Vec::new();
+        for (_, item) in self.lines(item) {
+            if let Some(job) = self.existing(item, "maintenance")
+                && !jobs.contains(&job)
+            {
+                jobs.push(job);
+            }
+        }
+        jobs
+    }
+}

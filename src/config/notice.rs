@@ -1,0 +1,129 @@
+//! `[notice]`, `[limits]` and what is kept.
+
+use jiff::SignedDuration;
+
+use super::command::SECOND;
+use super::keys;
+use super::people::Roles;
+use super::reading::Reading;
+use super::tree::{Fields, Item};
+use crate::core::policy::{
+    Accepted, Alarm, Audience, Keep, Limits, NoticeKinds, NoticePolicy, Probe,
+};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What apps take from `[notice]` where they say nothing.
+pub struct Defaults {
+    pub to: Vec<Audience>,
+    pub lead: SignedDuration,
+    pub margin: SignedDuration,
+    /// The operators' addresses.
+    pub contact: Vec<String>,
+    pub roles: Roles,
+}
+
+impl<'a> Reading<'a> {
+    pub fn notice(&mut self, roles: Roles) -> (NoticePolicy, Defaults) {
+        let fields = self.document.section("notice").cloned().unwrap_or_default();
+        let words = [("each-role", Accepted::EachRole), ("all", Accepted::All)];
+        let accepted = fields
+            .get("accepted")
+            .and_then(|item| self.choice(item, &words))
+            .unwrap_or(Accepted::EachRole);
+        let operators = self
+            .audiences(&fields, "operators", &roles)
+            .unwrap_or_default();
+        let to = self.audiences(&fields, "to", &roles).unwrap_or_default();
+        let alarm = fields
+            .get("alarm")
+            .and_then(|item| self.asked(item, SignedDuration::from_secs(30), true));
+        let alarm = alarm.map(|Probe { command, timeout }| Alarm { command, timeout });
+        let mut flag = |key: &str, default| {
+            fields
+                .get(key)
+                .and_then(|item| self.boolean(item))
+                .unwrap_or(default)
+        };
+        let kinds = NoticeKinds {
+            started: flag("started", false),
+            finished: flag("finished", true),
+            failed: flag("failed", true),
+        };
+        let lead = self.duration_or(
+            &fields,
+            "lead",
+            SignedDuration::ZERO,
+            SignedDuration::from_hours(12),
+        );
+        let margin = self.duration_or(
+            &fields,
+            "margin",
+            SignedDuration::ZERO,
+            SignedDuration::from_hours(1),
+        );
+        let people = operators.iter().flat_map(|audience| &audience.people);
+        let contact = people.map(|person| person.email.clone()).collect();
+        (
+            NoticePolicy {
+                accepted,
+                operators,
+                alarm,
+                kinds,
+            },
+            Defaults {
+                to,
+                lead,
+                margin,
+                contact,
+                roles,
+            },
+        )
+    }
+
+    /// A command with a time-out that is asked something: `only_if`, `alarm`.
+    pub fn asked(&mut self, item: Item<'a>, default: SignedDuration, hook: bool) -> Option<Probe> {
+        let fields = self.table(
+            item,
+            keys::ALARM,
+            r#"a table such as { run = ["program"] }"#,
+        )?;
+        let timeout = self.duration_or(&fields, "timeout", SECOND, default);
+        let command = self.command(&fields, "this", hook)?;
+        Some(Probe { command, timeout })
+    }
+
+    pub fn limits(&mut self) -> Limits {
+        let fields = self.document.section("limits").cloned().unwrap_or_default();
+        let runs = fields
+            .get("runs")
+            .and_then(|item| self.integer(item, 1..=10_000));
+        let log_bytes = fields
+            .get("log_size")
+            .and_then(|item| self.size(item, 1 << 10..=1 << 30));
+        Limits {
+            runs: runs
+                .and_then(|runs| usize::try_from(runs).ok())
+                .unwrap_or(256),
+            log_bytes: log_bytes.unwrap_or(1 << 20),
+        }
+    }
+
+    pub fn keep(&mut self) -> Keep {
+        let fields: Fields<'a> = self.document.section("state").cloned().unwrap_or_default();
+        let runs = fields
+            .get("keep_runs")
+            .and_then(|item| self.integer(item, 1..=1_000_000));
+        let logs = fields
+            .get("keep_logs")
+            .and_then(|item| self.size(item, 1 << 20..=1 << 50));
+        Keep {
+            sessions: self.duration_or(&fields, "keep", DAY, DAY * 180),
+            runs: runs
+                .and_then(|runs| u32::try_from(runs).ok())
+                .unwrap_or(200),
+            failures: self.duration_or(&fields, "keep_failures", DAY, DAY * 30),
+            logs: logs.unwrap_or(1 << 30),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The texts that were read, so that a problem can show the place it speaks of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A span of bytes in one of the [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// Index into the sources, in the order in which they were read.
+    pub file: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+/// One text: a file, or an environment variable under its name.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    text: String,
+    /// Where each line begins.
+    lines: Vec<u32>,
+}
+
+impl Source {
+    /// `text` is at most 4 GiB; readers bound it far below.
+    #[must_use]
+    pub fn new(path: PathBuf, text: String) -> Self {
+        let mut lines = vec![0];
+        lines.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|&(_, byte)| byte == b'\n')
+                .filter_map(|(at, _)| u32::try_from(at + 1).ok()),
+        );
+        Self { path, text, lines }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    #[must_use]
+    pub fn position(&self, at: usize) -> (usize, usize) {
+        let at = self.text.floor_char_boundary(at);
+        let line = self.lines.partition_point(|&start| start as usize <= at);
+        let start = self.line_start(line);
+        (line, self.text[start..at].chars().count() + 1)
+    }
+
+    /// The byte at which a line (from 1) begins.
+    #[must_use]
+    pub fn line_start(&self, line: usize) -> usize {
+        let start = self.lines.get(line.saturating_sub(1)).copied();
+        start.map_or(self.text.len(), |start| start as usize)
+    }
+
+    /// A line (from 1) without its end.
+    #[must_use]
+    pub fn line(&self, line: usize) -> &str {
+        let (start, end) = (self.line_start(line), self.line_start(line + 1));
+        self.text[start..end].trim_end_matches(['\n', '\r'])
+    }
+}
+
+/// All texts that were read for one configuration, in the order of reading.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<Arc<Source>>,
+}
+
+impl Sources {
+    /// Adds a text and returns its index.
+    pub fn push(&mut self, source: Arc<Source>) -> u32 {
+        self.files.push(source);
+        u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    #[must_use]
+    pub fn get(&self, file: u32) -> Option<&Source> {
+        self.files.get(file as usize).map(Arc::as_ref)
+    }
+
+    /// The text of that path, where it was read.
+    #[must_use]
+    pub fn find(&self, path: &Path) -> Option<&Source> {
+        self.files
+            .iter()
+            .map(Arc::as_ref)
+            .find(|source| source.path == path)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.files.iter()
+    }
+}

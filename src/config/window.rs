@@ -1,0 +1,332 @@
+//! `[window.N]` and `[freeze.N]`.
+
+use jiff::SignedDuration;
+use jiff::civil::Time;
+use toml::de::DeValue;
+
+use super::command::SECOND;
+use super::reading::Reading;
+use super::tree::{Field, Fields, Item};
+use super::{duration, instant, keys};
+use crate::core::calendar::{Days, End, Freeze, LONGEST, Rule, Window, Zone, parse_open};
+
+const MOST_RULES: usize = 100;
+
+/// The ways to say when a window opens, and the keys that show which was chosen.
+const FORMS: [(&str, &[&str]); 5] = [
+    ("days", &["days", "start", "end"]),
+    ("cron", &["cron"]),
+    ("from", &["from", "until"]),
+    ("open", &["open"]),
+    ("rules", &["rules"]),
+];
+
+const FORMS_HINT: &str = "`days` with `start` and `end` or `duration`; `cron` with `duration`; `from` with `until`; `open`; or `rules`";
+
+impl<'a> Reading<'a> {
+    pub fn window(&mut self, field: Field<'a>) -> Option<Window> {
+        let fields = self.entry("window", field, keys::WINDOW)?;
+        let cutoff = self.duration_or(
+            &fields,
+            "cutoff",
+            SignedDuration::ZERO,
+            SignedDuration::ZERO,
+        );
+        let zone = self.zone_of(&fields);
+        let rules = match self.form(&fields)? {
+            "open" => self.open(fields.get("open")?),
+            "rules" => {
+                let items = self.array(fields.get("rules")?, "an array of rules");
+                let mut rules = Vec::new();
+                for item in items.into_iter().take(MOST_RULES + 1) {
+                    let wanted =
+                        r#"a rule such as { days = "Sat", start = "20:00", duration = "10h" }"#;
+                    let Some(fields) = self.table(item, keys::RULE, wanted) else {
+                        continue;
+                    };
+                    let Some(form) = self.form(&fields) else {
+                        continue;
+                    };
+                    rules.extend(self.rule(form, &fields, &zone));
+                }
+                rules
+            }
+            form => self.rule(form, &fields, &zone).into_iter().collect(),
+        };
+        if rules.len() > MOST_RULES {
+            self.problems.error(
+                field.place,
+                format!("more than {MOST_RULES} rules in one window"),
+            );
+        }
+        if rules.is_empty() {
+            return None;
+        }
+        Some(Window {
+            name: self.name(field.key),
+            zone,
+            rules,
+            cutoff,
+        })
+    }
+
+    /// Which of the forms was written; exactly one must be.
+    fn form(&mut self, fields: &Fields<'a>) -> Option<&'static str> {
+        let written = |keys: &[&str]| {
+            fields
+                .list
+                .iter()
+                .find(|field| keys.contains(&field.key))
+                .copied()
+        };
+        let mut found = FORMS
+            .iter()
+            .filter_map(|(form, keys)| Some((*form, written(keys)?)));
+        let Some((form, first)) = found.next() else {
+            let place = fields.place_of("");
+            self.problems
+                .error(place, "this window says nowhere when it opens")
+                .hint(FORMS_HINT);
+            return None;
+        };
+        if let Some((_, second)) = found.next() {
+            let message = format!(
+                "`{}` and `{}` are two ways to say when the window opens",
+                first.key, second.key
+            );
+            self.problems
+                .error(second.place, message)
+                .hint("several rules make one window with `rules = [{ … }, { … }]`");
+            return None;
+        }
+        if form == "open" || form == "rules" {
+            if let Some(extra) = written(&["duration"]) {
+                self.problems
+                    .error(extra.place, format!("`duration` does not go with `{form}`"));
+            }
+        } else if form == "from"
+            && let Some(extra) = written(&["duration"])
+        {
+            self.problems
+                .error(extra.place, "`duration` does not go with `from`")
+                .hint("say `until` when it ends");
+        }
+        Some(form)
+    }
+
+    fn rule(&mut self, form: &str, fields: &Fields<'a>, zone: &Zone) -> Option<Rule> {
+        match form {
+            "cron" => {
+                let expr = fields.get("cron").and_then(|item| self.schedule(item));
+                let duration = self.length(fields, "`cron`")?;
+                Some(Rule::Cron {
+                    expr: expr?,
+                    duration,
+                })
+            }
+            "from" => {
+                let (from, until) = self.span(fields, zone, "this window")?;
+                if until.duration_since(from) > LONGEST {
+                    let message = "this window is open for more than seven days: it never closes";
+                    self.problems.error(fields.place_of("until"), message);
+                    return None;
+                }
+                Some(Rule::Once { from, until })
+            }
+            _ => {
+                let days = fields.get("days").map(|item| self.days(item));
+                let start = fields.get("start").map(|item| self.time(item, false));
+                for (key, missing) in [("days", days.is_none()), ("start", start.is_none())] {
+                    if missing {
+                        self.missing(fields, "this window", key);
+                    }
+                }
+                let end = match fields.get("end") {
+                    Some(_) if fields.has("duration") => {
+                        self.problems.error(
+                            fields.place_of("duration"),
+                            "`end` and `duration` exclude each other",
+                        );
+                        None
+                    }
+                    Some(item) => self.time(item, true).map(End::At),
+                    None => self.length(fields, "`start` without `end`").map(End::After),
+                };
+                Some(Rule::Days {
+                    days: days??,
+                    start: start??,
+                    end: end?,
+                })
+            }
+        }
+    }
+
+    /// `duration`, from a second to seven days.
+    fn length(&mut self, fields: &Fields<'a>, what: &str) -> Option<SignedDuration> {
+        let Some(item) = fields.get("duration") else {
+            self.missing(fields, what, "duration");
+            return None;
+        };
+        let length = self.duration(item, SECOND)?;
+        if length > LONGEST {
+            let message = format!(
+                "a window is open for at most {}: this one never closes",
+                duration::format(LONGEST)
+            );
+            self.problems.error(item.place, message);
+            return None;
+        }
+        Some(length)
+    }
+
+    /// `from` and `until`, the one before the other.
+    fn span(
+        &mut self,
+        fields: &Fields<'a>,
+        zone: &Zone,
+        what: &str,
+    ) -> Option<(jiff::Timestamp, jiff::Timestamp)> {
+        let mut end = |key: &str| {
+            let Some(item) = fields.get(key) else {
+                self.missing(fields, what, key);
+                return None;
+            };
+            self.instant(item, zone)
+        };
+        let (from, until) = (end("from"), end("until"));
+        let (from, until) = (from?, until?);
+        if from >= until {
+            let place = fields
+                .get("until")
+                .map_or(fields.place_of("until"), |item| item.place);
+            self.problems
+                .error(place, "`until` is not after `from`")
+                .hint("`until` is exclusive: the first instant after the span");
+            return None;
+        }
+        Some((from, until))
+    }
+
+    fn open(&mut self, item: Item<'a>) -> Vec<Rule> {
+        let texts = match item.value.is_str() {
+            true => vec![item],
+            false => self.array(
+                item,
+                r#"a string such as "Mon-Fri 22:00-05:00", or an array of them"#,
+            ),
+        };
+        if texts.is_empty() && item.value.is_array() {
+            self.problems
+                .error(item.place, "this window says nowhere when it opens");
+        }
+        let mut rules = Vec::new();
+        for item in texts.into_iter().take(MOST_RULES + 1) {
+            let Some(text) = self.text(item) else {
+                continue;
+            };
+            match parse_open(text) {
+                Ok(rule) => rules.push(rule),
+                Err(error) => self.malformed(item, error),
+            }
+        }
+        rules
+    }
+
+    /// A string, or an array of strings that mean their union.
+    fn days(&mut self, item: Item<'a>) -> Option<Days> {
+        let items = match item.value.is_str() {
+            true => vec![item],
+            false => self.array(item, r#"days such as "Mon-Fri" or ["Mon", "Thu"]"#),
+        };
+        let mut texts = Vec::new();
+        for item in &items {
+            let text = self.text(*item)?;
+            if let Err(error) = Days::parse(text) {
+                self.malformed(*item, error);
+                return None;
+            }
+            texts.push(text);
+        }
+        match Days::parse(&texts.join(",")) {
+            Ok(days) => Some(days),
+            Err(error) if items.len() == 1 => {
+                self.malformed(item, error);
+                None
+            }
+            Err(error) => {
+                if item.value.is_str() || item.value.is_array() {
+                    self.problems
+                        .error(item.place, error.message)
+                        .hint(error.hint);
+                }
+                None
+            }
+        }
+    }
+
+    /// A time of day, as a string or as TOML's own; `24:00` ends a day.
+    fn time(&mut self, item: Item<'a>, end: bool) -> Option<Time> {
+        if let DeValue::Datetime(written) = item.value
+            && let (None, Some(time), None) = (written.date, written.time, written.offset)
+        {
+            let part = |number: u8| i8::try_from(number).unwrap_or(i8::MAX);
+            let second = part(time.second.unwrap_or(0));
+            let read = Time::new(part(time.hour), part(time.minute), second, 0).ok();
+            if let Some(read) = read.filter(|_| time.nanosecond.unwrap_or(0) == 0) {
+                return Some(read);
+            }
+        }
+        let text = self.text(item)?;
+        let read = if end && text == "24:00" {
+            Some(Time::midnight())
+        } else {
+            instant::time_of_day(text)
+        };
+        if read.is_none() {
+            self.problems
+                .error(item.place, format!("`{text}` is not a time of day"))
+                .hint("from \"00:00\" to \"23:59\"");
+        }
+        read
+    }
+
+    pub fn freeze(&mut self, field: Field<'a>) -> Option<Freeze> {
+        let fields = self.entry("freeze", field, keys::FREEZE)?;
+        let zone = self.zone_of(&fields);
+        let except_labels = self.labels(&fields, "except_labels");
+        let apps = self.named(&fields, "apps", "app");
+        let windows = self.named(&fields, "windows", "window");
+        let (from, until) = self.span(&fields, &zone, "this freeze")?;
+        Some(Freeze {
+            name: self.name(field.key),
+            zone,
+            from,
+            until,
+            except_labels,
+            apps,
+            windows,
+        })
+    }
+
+    /// Names that must be entries of a table.
+    fn named(
+        &mut self,
+        fields: &Fields<'a>,
+        key: &str,
+        table: &'static str,
+    ) -> Vec<crate::core::policy::Name> {
+        let Some(item) = fields.get(key) else {
+            return Vec::new();
+        };
+        let lines = self.lines(item);
+        if lines.is_empty() && item.value.as_array().is_some_and(|array| array.is_empty()) {
+            self.problems
+                .error(item.place, format!("`{key}` names nothing"))
+                .hint(format!("leave `{key}` out to mean all of them"));
+        }
+        lines
+            .into_iter()
+            .filter_map(|(_, item)| self.existing(item, table))
+            .collect()
+    }
+}
