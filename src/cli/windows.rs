@@ -13,7 +13,7 @@ use crate::core::report::{span, when};
 use crate::exit::Exit;
 
 /// One line of the listing: what freezes leave of an occurrence.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 struct Found<'a> {
     window: &'a str,
     opens: Timestamp,
