@@ -7,7 +7,7 @@
 //! | [`cli`] | one file per command |
 //! | [`daemon`] | the loop, the performer of effects, startup and shutdown |
 //! | [`simulate`] | the same loop over a made-up world |
-//! | [`http`], [`control`], [`systemd`], [`mail`], [`process`], [`store`], [`lock`], [`logs`], [`clock`] | the shell: everything that touches the machine |
+//! | [`http`], [`control`], [`systemd`], [`mail`], [`process`], [`store`], [`lock`], [`logs`], [`surroundings`], [`clock`] | the shell: everything that touches the machine |
 //! | [`config`] | `windows.toml`: text to policy, all problems at once |
 //! | [`core`] | what is decided: calendar, plan, session, recovery. Pure: no clock, no file, no process |
 //! | [`exit`] | the exit codes |
@@ -25,5 +25,6 @@ pub mod mail;
 pub mod process;
 pub mod simulate;
 pub mod store;
+pub mod surroundings;
 pub mod systemd;
 pub mod text;

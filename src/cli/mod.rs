@@ -1,6 +1,96 @@
-//! The commands: arguments, what is printed, exit codes.
+//! The commands: arguments, what is printed, exit codes. One file per command.
 pub mod args;
+mod check;
+mod cron;
+mod history;
+pub mod load;
+mod logs;
 pub mod out;
+mod logging;
+pub mod memory;
+mod plan;
 pub mod refusal;
+mod rehearse;
+mod run;
+mod status;
 pub mod table;
+mod windows;
 
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use jiff::Timestamp;
+
+use self::args::{Cli, ColorWhen, Command};
+use self::load::Context;
+use self::out::Out;
+use self::refusal::Refusal;
+use crate::config::Env;
+use crate::exit::Exit;
+use crate::text;
+
+/// Reads the command line, does what it says, and tells what went wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut stdout = BufWriter::new(io::stdout());
+    let mut out = Out::stdout(&mut stdout, cli.color);
+    let result = dispatch(&cli, &mut out).and_then(|exit| {
+        out.flush()?;
+        Ok(exit)
+    });
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => told(&error).into(),
+    }
+}
+
+fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let colour = match cli.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => io::stderr().is_terminal() && out.colour,
+    };
+    let context = Context {
+        config: cli.config.clone(),
+        env: Env::of_process(),
+        json: cli.json,
+        now: Timestamp::now(),
+        colour,
+    };
+    match &cli.command {
+        Command::Check(args) => check::run(args, &context, out),
+        Command::Windows(args) => windows::run(args, &context, out),
+        Command::Cron(args) => cron::run(args, &context, out),
+        Command::Plan(args) => plan::run(args, &context, out),
+        Command::Status(args) => status::run(args, &context, out),
+        Command::History(args) => history::run(args, &context, out),
+        Command::Logs(args) => logs::run(args, &context, out),
+        Command::Run(args) => run::run(args, &context),
+        Command::Rehearse(args) => rehearse::run(args, &context, out),
+    }
+}
+
+/// A reader that went away wants no more, and no complaint.
+fn told(error: &anyhow::Error) -> Exit {
+    let gone = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    if error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(gone))
+    {
+        return Exit::Ok;
+    }
+    let (exit, text) = match error.downcast_ref::<Refusal>() {
+        Some(refusal) => (refusal.exit, refusal.text.clone()),
+        None => (Exit::Failed, format!("{error:#}")),
+    };
+    // Several lines are problems of the configuration: they were made for people already.
+    let shown = if text.trim_end().contains('\n') {
+        text.trim_end().to_owned()
+    } else {
+        format!("offhours: {}", text::clean(&text))
+    };
+    // Nobody is left to be told where standard error is gone too.
+    let _ = writeln!(io::stderr(), "{shown}");
+    exit
+}

@@ -79,6 +79,22 @@ impl<'a> Out<'a> {
         self.writer.write_all(b"\n")
     }
 
+    /// An array whose entries are made one by one; after an error it is left unfinished.
+    pub fn json_array<T: Serialize>(
+        &mut self,
+        items: impl Iterator<Item = anyhow::Result<T>>,
+    ) -> anyhow::Result<()> {
+        self.writer.write_all(b"[")?;
+        for (at, item) in items.enumerate() {
+            let item = item?;
+            self.writer.write_all(if at == 0 { b"" } else { b"," })?;
+            let mut serializer = serde_json::Serializer::with_formatter(&mut *self.writer, Harmless);
+            item.serialize(&mut serializer).map_err(io::Error::from)?;
+        }
+        self.writer.write_all(b"]\n")?;
+        Ok(())
+    }
+
     pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.writer.write_all(bytes)
     }

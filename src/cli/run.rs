@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::RunArgs;
-use super::configuration;
+use super::load::Context;
 use super::refusal::Refusal;
 use crate::config::{Env, Loaded, Purpose};
 use crate::core::event::Event;
@@ -23,10 +23,12 @@ use crate::systemd::Notify;
 ///
 /// # Errors
 /// A refused configuration, a state that somebody else holds or that cannot be used.
-pub fn run(args: &RunArgs, config: Option<&Path>, json: bool) -> anyhow::Result<Exit> {
-    let form = if json { Form::Json } else { Form::Words };
-    let loaded = configuration::load(config, Purpose::Run)?;
-    configuration::warn(&loaded);
+pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
+    let form = if context.json { Form::Json } else { Form::Words };
+    super::logging::start(context.colour);
+    let purpose = if args.dry_run { Purpose::Read } else { Purpose::Run };
+    let loaded = context.load_for(purpose)?;
+    context.warn(&loaded);
     super::memory::give_back();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -125,7 +127,10 @@ async fn reload(tell: &mpsc::Sender<Heard>, file: &Path) {
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(loaded)) => {
-            configuration::warn(&loaded);
+            if !loaded.warnings.is_empty() {
+                let text = crate::config::render(&loaded.warnings, &loaded.sources, false);
+                tracing::warn!("the configuration can be used, but:\n{text}");
+            }
             let mailers = (startup::mailer(&loaded.settings), startup::rehearsal_mailer(&loaded.settings));
             match mailers {
                 (Ok(mailer), Ok(rehearsal)) => {

@@ -382,6 +382,11 @@ impl World for Real {
         self.prune_logs(at);
     }
 
+    fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {
+        self.mailer = mailer.map(Arc::new);
+        self.rehearsal_mail = rehearsal.map(Arc::new);
+    }
+
     fn trouble(&mut self, what: Option<&str>) {
         match what {
             Some(what) => {

@@ -114,6 +114,10 @@ impl<S: Facts, W: World> Turns<S, W> {
                     self.policy = policy;
                     Event::PolicyChanged
                 }
+                Heard::Mail { mailer, rehearsal } => {
+                    self.world.mail(mailer, rehearsal);
+                    continue;
+                }
                 Heard::Look(look) => {
                     looks.push(look);
                     continue;

@@ -9,6 +9,7 @@ use crate::core::event::Event;
 use crate::core::fact::Fact;
 use crate::core::policy::Policy;
 use crate::core::state::State;
+use crate::mail::Mailer;
 
 /// A question to the loop's own state, answered between two turns.
 pub type Look = Box<dyn FnOnce(&Policy, &State, Timestamp) + Send>;
@@ -19,6 +20,8 @@ pub enum Heard {
     /// The configuration was read again and is good.
     Policy(Arc<Policy>),
     Look(Look),
+    /// How mail leaves from now on.
+    Mail { mailer: Option<Mailer>, rehearsal: Option<Mailer> },
 }
 
 impl From<Event> for Heard {
@@ -41,6 +44,9 @@ pub trait World {
 
     /// These facts count from now on; `durable` where they are recorded for good.
     fn recorded(&mut self, at: Timestamp, facts: &[Fact], state: &State, durable: bool);
+
+    /// Mail leaves another way from now on.
+    fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>);
 
     /// Something is wrong with the state file, or well again (none).
     fn trouble(&mut self, what: Option<&str>);

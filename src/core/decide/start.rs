@@ -6,6 +6,7 @@ use super::Turn;
 use crate::core::contract;
 use crate::core::effect::{Effect, LockWait, Start};
 use crate::core::fact::Fact;
+use crate::core::notice::{Notice, Progress};
 use crate::core::policy::{Command, Hook, Name};
 use crate::core::run::{Dues, RunId, What};
 use crate::core::session::Session;
@@ -129,7 +130,14 @@ impl Turn<'_> {
 
     /// Exits when everything that stopping asks for is done.
     pub(super) fn maybe_exit(&mut self) {
+        // Alone there is no next start soon: what is owed is tried once.
+        let untried = |n: &Notice| {
+            n.progress == Progress::Sending
+                || n.attempts == 0 && matches!(n.progress, Progress::Owed { .. })
+        };
+        let telling = self.state.live.alone && self.state.notices.values().any(untried);
         if self.state.live.stopping.is_some()
+            && !telling
             && self.state.running.is_empty()
             && !self
                 .state

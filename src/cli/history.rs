@@ -1,0 +1,155 @@
+//! `history`: what was?
+use super::args::HistoryArgs;
+use super::load::{self, Context};
+use super::out::Out;
+use super::table::{Cell, Paint, Table};
+use crate::core::calendar::Zone;
+use crate::core::report::{Row, rows, span, when};
+use crate::core::run::Outcome;
+use crate::exit::Exit;
+use crate::store::{HistoryFilter, Reader};
+
+/// Rows fetched at once.
+const PAGE: usize = 1000;
+
+/// Lists ends of attempts, skips and sessions, newest first.
+///
+/// # Errors
+/// When configuration or state are refused, or a time cannot be read.
+pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let loaded = context.load()?;
+    let zone = &loaded.policy.zone;
+    let since = args.since.as_deref().map(|t| load::time(t, zone, context.now)).transpose()?;
+    let filter = HistoryFilter {
+        job: args.job.as_deref().map(Into::into),
+        session: args.session.as_deref().map(Into::into),
+        since,
+        limit: PAGE,
+        ..HistoryFilter::default()
+    };
+    let reader = load::reader(&loaded)?;
+    let all = Pages { reader: reader.as_ref(), filter, page: Vec::new().into_iter(), over: false };
+    let wanted = all.filter(|row| row.as_ref().map_or(true, |r| !args.failed || is_bad(r)));
+    if context.json {
+        out.json_array(wanted.take(args.limit.for_programs()))?;
+        return Ok(Exit::Ok);
+    }
+    let limit = args.limit.for_people();
+    let mut shown: Vec<Row> = Vec::new();
+    // One more than is shown tells whether there are more; counting them all would read the whole history.
+    for row in wanted.take(limit.saturating_add(1)) {
+        shown.push(row?);
+    }
+    let more = shown.len() > limit;
+    shown.truncate(limit);
+    if shown.is_empty() {
+        out.line(format_args!("nothing is recorded"))?;
+    } else {
+        out.table(&table(&shown, zone))?;
+    }
+    if more {
+        let note = out.painted(Paint::Dim, "… there are more, use --all or --limit");
+        out.line(format_args!("{note}"))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn is_bad(row: &Row) -> bool {
+    row.outcome.is_bad()
+}
+
+/// The rows of the history, page by page.
+struct Pages<'a> {
+    reader: Option<&'a Reader>,
+    filter: HistoryFilter,
+    page: std::vec::IntoIter<crate::store::HistoryRow>,
+    over: bool,
+}
+
+impl Iterator for Pages<'_> {
+    type Item = anyhow::Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(line) = self.page.next() {
+                self.filter.before_seq = Some(line.seq);
+                match rows(line.at, &line.fact) {
+                    Some(row) => return Some(Ok(row)),
+                    None => continue,
+                }
+            }
+            if self.over {
+                return None;
+            }
+            match self.reader?.history(&self.filter) {
+                Ok(page) => {
+                    self.over = page.len() < PAGE;
+                    self.page = page.into_iter();
+                }
+                Err(error) => {
+                    self.over = true;
+                    return Some(Err(super::refusal::refused(error.to_string())));
+                }
+            }
+        }
+    }
+}
+
+/// The colour of an outcome.
+pub(super) fn paint(outcome: Outcome) -> Paint {
+    match outcome {
+        Outcome::Succeeded => Paint::Good,
+        Outcome::Cancelled | Outcome::Postponed => Paint::Warn,
+        Outcome::Skipped => Paint::Dim,
+        _ => Paint::Bad,
+    }
+}
+
+fn table(rows: &[Row], zone: &Zone) -> Table {
+    let mut table = Table::new(&["ended", "run", "what", "took", "outcome", "why"]);
+    for row in rows {
+        let run = match (&row.run, row.attempt) {
+            (Some(run), Some(attempt)) if attempt > 1 => format!("{run}.{attempt}"),
+            (Some(run), _) => run.clone(),
+            (None, _) => String::new(),
+        };
+        table.row([
+            when(zone, row.ended).into(),
+            run.into(),
+            what(row).into(),
+            row.elapsed.map(span).unwrap_or_default().into(),
+            Cell::painted(row.outcome.word(), paint(row.outcome)),
+            why(row).into(),
+        ]);
+    }
+    table
+}
+
+fn what(row: &Row) -> String {
+    let host = row.host.as_deref().filter(|h| *h != crate::core::policy::LOCAL);
+    let on = host.map(|h| format!(" on {h}")).unwrap_or_default();
+    let session = row.session.as_deref().unwrap_or_default();
+    match (row.what, &row.job) {
+        ("step" | "periodic", Some(job)) => format!("{job}{on}"),
+        (what, Some(job)) => format!("{job} {what}{on}"),
+        ("session", None) => format!("session {session}"),
+        (what, None) if session.is_empty() => what.to_owned(),
+        (what, None) => format!("{what} {session}{on}"),
+    }
+}
+
+fn why(row: &Row) -> String {
+    let mut why = row.text.clone().unwrap_or_default();
+    if why.is_empty()
+        && let Some(code) = row.exit_code.filter(|c| *c != 0)
+    {
+        why = format!("exit code {code}");
+    }
+    if let Some(count) = row.due_count {
+        why.push_str(&format!(" ({count} due instants)"));
+    }
+    if row.outcome.is_bad() && !row.tail.is_empty() {
+        why.push_str(&format!(": {}", row.tail));
+    }
+    why
+}

@@ -1,0 +1,151 @@
+//! `logs`: what did a run print?
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::args::LogsArgs;
+use super::load::{self, Context};
+use super::out::Out;
+use super::refusal::{Refusal, usage};
+use super::text::{Filter, clean};
+use crate::config::Loaded;
+use crate::core::run::RunId;
+use crate::exit::Exit;
+use crate::logs::{self, LogFile};
+use crate::store::HistoryFilter;
+
+/// More than this of a file is not put into one JSON string.
+const LARGEST_JSON: u64 = 16 << 20;
+
+/// Prints the output of the latest attempt, or of the one that was named: as it is to a pipe, made harmless to a
+/// terminal. Memory is bounded, except with `--json`, where it is by 16 MiB.
+///
+/// # Errors
+/// When there is no such run, or its file cannot be read.
+pub fn run(args: &LogsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let loaded = context.load()?;
+    let Some(file) = find(&args.run, &loaded)? else {
+        return Ok(Exit::Ok);
+    };
+    let reading = || format!("cannot read {}", file.path.display());
+    if context.json {
+        json(&file, out).with_context(reading)?;
+    } else {
+        let opened = File::open(&file.path).with_context(reading)?;
+        copy(opened, out)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// The file that is meant; none, and a note, where the run is known and printed nothing.
+fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
+    let state_dir = &loaded.settings.state_dir;
+    let (run, attempt) = match wanted.split_once('.') {
+        Some((run, attempt)) => (run.parse::<RunId>().ok(), attempt.parse::<u32>().ok()),
+        None => (wanted.parse::<RunId>().ok(), None),
+    };
+    let Some(run) = run else {
+        return of_job(wanted, state_dir, loaded).map(Some);
+    };
+    let files = logs::find(state_dir, run).context("cannot read the folder of logs")?;
+    let file = match attempt {
+        Some(attempt) => files.into_iter().find(|f| f.attempt == attempt),
+        None => files.into_iter().next_back(),
+    };
+    if file.is_none() {
+        let known = load::reader(loaded)?.is_some_and(|reader| {
+            let filter = HistoryFilter { run: Some(run), limit: 1, ..HistoryFilter::default() };
+            reader.history(&filter).is_ok_and(|rows| !rows.is_empty())
+        });
+        if !known {
+            let text = format!("there is no run {wanted} in the history");
+            return Err(Refusal { exit: Exit::Failed, text }.into());
+        }
+        eprintln!("run {wanted} printed nothing, or its log is no longer kept");
+    }
+    Ok(file)
+}
+
+fn of_job(job: &str, state_dir: &Path, loaded: &Loaded) -> anyhow::Result<LogFile> {
+    let latest = logs::latest(state_dir, job).context("cannot read the folder of logs")?;
+    if let Some(file) = latest {
+        return Ok(file);
+    }
+    let known = loaded.policy.maintenance.contains_key(job) || loaded.policy.periodic.contains_key(job);
+    Err(match known {
+        true => Refusal {
+            exit: Exit::Failed,
+            text: format!("no run of {job} has printed anything that is kept"),
+        }
+        .into(),
+        false => usage(format!("{:?} is neither a run nor a job", clean(job))),
+    })
+}
+
+fn copy(mut from: impl Read, out: &mut Out<'_>) -> io::Result<()> {
+    let mut chunk = vec![0; 64 * 1024];
+    let mut filter = Filter::default();
+    let mut kept = Vec::with_capacity(chunk.len());
+    loop {
+        let read = match from.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => &chunk[..read],
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        if out.is_terminal() {
+            kept.clear();
+            filter.push(read, &mut kept);
+            out.bytes(&kept)?;
+        } else {
+            out.bytes(read)?;
+        }
+    }
+    kept.clear();
+    filter.finish(&mut kept);
+    out.bytes(&kept)
+}
+
+#[derive(Serialize)]
+struct Printed {
+    run: String,
+    attempt: u32,
+    path: String,
+    bytes: u64,
+    /// Whether `text` is only the beginning.
+    cut: bool,
+    text: String,
+}
+
+fn json(file: &LogFile, out: &mut Out<'_>) -> io::Result<()> {
+    let opened = File::open(&file.path)?;
+    let bytes = opened.metadata()?.len();
+    let mut text = Vec::new();
+    opened.take(LARGEST_JSON).read_to_end(&mut text)?;
+    out.json(&Printed {
+        run: file.run.to_string(),
+        attempt: file.attempt,
+        path: file.path.display().to_string(),
+        bytes,
+        cut: bytes > LARGEST_JSON,
+        text: String::from_utf8_lossy(&text).into_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_gets_the_bytes_and_a_terminal_only_text() {
+        let bytes = b"\x1b[31mred\xff\n";
+        for (width, expected) in [(None, &bytes[..]), (Some(80), "red\u{fffd}\n".as_bytes())] {
+            let mut written = Vec::new();
+            copy(&bytes[..], &mut Out::plain(&mut written, width)).expect("copied");
+            assert_eq!(written, expected);
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! `status`: is all well, and if not, what waits for me?
+use super::args::StatusArgs;
+use super::history::paint;
+use super::load::{self, Context};
+use super::out::Out;
+use super::refusal::refused;
+use super::table::{Cell, Paint, Table};
+use super::text::clean;
+use crate::core::calendar::Zone;
+use crate::core::plan::plan;
+use crate::core::policy::{LOCAL, Policy};
+use crate::core::report::{AppState, Next, RunningItem, Status, relative, span, status, when};
+use crate::exit::Exit;
+use crate::surroundings;
+
+/// How far ahead the next sessions are looked for.
+const DAYS: u32 = 35;
+/// Lines of a part, for people.
+const LINES: usize = 12;
+
+/// Prints what is; works with the daemon down. [`Exit::Failed`] when something waits for a person.
+///
+/// # Errors
+/// When configuration or state are refused.
+pub fn run(_args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let loaded = context.load()?;
+    let policy = &loaded.policy;
+    let state = load::state(&loaded)?;
+    let plan = plan(
+        policy,
+        &state,
+        context.now,
+        load::days_after(context.now, DAYS),
+    );
+    let shell = surroundings::shell(&loaded.settings.state_dir, &state, context.now)
+        .map_err(|e| refused(e.to_string()))?;
+    let status = status(policy, &state, &plan, context.now).with(policy, shell);
+    if context.json {
+        out.json(&status)?;
+    } else {
+        show(policy, &status, out)?;
+    }
+    Ok(if status.well { Exit::Ok } else { Exit::Failed })
+}
+
+/// The status for people: what waits for somebody first.
+pub(super) fn show(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let zone = &policy.zone;
+    let verdict = match status.counts.attention {
+        _ if status.well => out.painted(Paint::Good, "all is well"),
+        0 => out.painted(Paint::Bad, &status.state.text),
+        1 => out.painted(Paint::Bad, "1 matter waits for a person"),
+        n => out.painted(Paint::Bad, &format!("{n} matters wait for a person")),
+    };
+    out.line(format_args!(
+        "{verdict} ({}, {})",
+        status.name,
+        when(zone, status.now)
+    ))?;
+    attention(status, out)?;
+    running(zone, status, out)?;
+    apps(zone, status, out)?;
+    next(policy, status, out)?;
+    periodic(zone, status, out)?;
+    locks(status, out)?;
+    parts(zone, status, out)
+}
+
+fn attention(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    for item in &status.attention {
+        let age = span(status.now.duration_since(item.since));
+        let mark = out.painted(Paint::Bad, "!");
+        // Never cut to the width of the terminal: this is what one came for.
+        out.line(format_args!(
+            "  {mark} {} ({}, for {age})",
+            clean(&item.text),
+            item.kind
+        ))?;
+    }
+    note(
+        out,
+        status
+            .counts
+            .attention
+            .saturating_sub(status.attention.len()),
+    )
+}
+
+fn running(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    if status.running.is_empty() {
+        return Ok(());
+    }
+    heading("running", out)?;
+    let mut table = Table::indented(2);
+    for item in status.running.iter().take(LINES) {
+        let state = match (&item.waiting, item.stop_by) {
+            (Some(holder), _) => Cell::painted(format!("waits for {holder}"), Paint::Warn),
+            (None, Some(stop_by)) => format!("ended by {}", when(zone, stop_by)).into(),
+            (None, None) => Cell::default(),
+        };
+        table.row([
+            format!("run {}", item.run).into(),
+            what(item).into(),
+            format!("for {}", span(status.now.duration_since(item.started))).into(),
+            state,
+        ]);
+    }
+    out.table(&table)?;
+    note(out, status.counts.running.saturating_sub(LINES))
+}
+
+fn what(item: &RunningItem) -> String {
+    let host = item.host.as_deref().filter(|h| *h != LOCAL);
+    let on = host.map(|h| format!(" on {h}")).unwrap_or_default();
+    let session = item
+        .session
+        .as_deref()
+        .map(|s| format!(" ({s})"))
+        .unwrap_or_default();
+    match (&item.job, item.what) {
+        (Some(job), "step" | "periodic") => format!("{job}{on}{session}"),
+        (Some(job), what) => format!("{job} {what}{on}{session}"),
+        (None, what) => format!("{what}{on}{session}"),
+    }
+}
+
+fn apps(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    if status.apps.is_empty() {
+        return Ok(());
+    }
+    heading("apps", out)?;
+    let mut table = Table::indented(2);
+    for app in status.apps.iter().take(LINES) {
+        let paint = if app.state == AppState::InService {
+            Paint::Good
+        } else {
+            Paint::Warn
+        };
+        let since = app.since.map(|since| {
+            format!(
+                "since {} ({})",
+                when(zone, since),
+                span(status.now.duration_since(since))
+            )
+        });
+        let session = app.session.as_deref().map(|session| match app.closes {
+            Some(closes) => format!("{session}, window closes {}", relative(closes, status.now)),
+            None => session.to_owned(),
+        });
+        table.row([
+            Cell::from(&app.app),
+            Cell::painted(app.state.word().replace('_', " "), paint),
+            since.unwrap_or_default().into(),
+            session.unwrap_or_default().into(),
+        ]);
+    }
+    out.table(&table)?;
+    note(out, status.counts.apps.saturating_sub(LINES))
+}
+
+fn next(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    if status.next.is_empty() {
+        return Ok(());
+    }
+    heading("next", out)?;
+    let mut table = Table::indented(2);
+    for next in status.next.iter().take(LINES) {
+        let zone = policy
+            .windows
+            .get(&next.window)
+            .map_or(&policy.zone, |window| &window.zone);
+        table.row([
+            when(zone, next.starts).into(),
+            relative(next.starts, status.now).into(),
+            Cell::from(&next.session),
+            format!("about {}", span(next.expected)).into(),
+            jobs(next).into(),
+            told(zone, next),
+        ]);
+    }
+    out.table(&table)?;
+    note(out, status.counts.next.saturating_sub(LINES))
+}
+
+fn jobs(next: &Next) -> String {
+    const NAMED: usize = 3;
+    let mut names: Vec<String> = next
+        .jobs
+        .iter()
+        .take(NAMED)
+        .map(|job| match job.hosts {
+            1 => job.job.to_string(),
+            n => format!("{} on {n} hosts", job.job),
+        })
+        .collect();
+    if next.jobs.len() > NAMED {
+        names.push(format!("{} more", next.jobs.len() - NAMED));
+    }
+    names.join(", ")
+}
+
+fn told(zone: &Zone, next: &Next) -> Cell {
+    let told = &next.announcement;
+    let counted = format!("{} of {}", told.accepted, told.of);
+    match told.state {
+        "accepted" => Cell::painted(format!("announced ({counted})"), Paint::Good),
+        "waiting" => {
+            let by = when(zone, next.notice_by);
+            Cell::painted(format!("{counted} accepted, needed by {by}"), Paint::Warn)
+        }
+        _ => format!("to be announced {}", when(zone, next.announce_at)).into(),
+    }
+}
+
+fn periodic(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let periodic = &status.periodic;
+    if periodic.jobs == 0 {
+        return Ok(());
+    }
+    heading("periodic jobs", out)?;
+    let mut sum = format!(
+        "{} jobs, {} of them succeeded last",
+        periodic.jobs, periodic.succeeded
+    );
+    if periodic.failed > 0 {
+        sum.push_str(&format!(", {} failed", periodic.failed));
+    }
+    if periodic.running > 0 {
+        sum.push_str(&format!(", {} running", periodic.running));
+    }
+    if periodic.never > 0 {
+        sum.push_str(&format!(", {} have not run yet", periodic.never));
+    }
+    out.line(format_args!("  {sum}"))?;
+    let mut table = Table::indented(2);
+    for failing in periodic.failing.iter().take(LINES) {
+        let success = match failing.last_success {
+            Some(success) => format!("last success {}", when(zone, success)),
+            None => "never succeeded".to_owned(),
+        };
+        table.row([
+            Cell::from(&failing.job),
+            Cell::painted(failing.outcome.word(), paint(failing.outcome)),
+            relative(failing.ended, status.now).into(),
+            format!("{} in a row", failing.failures).into(),
+            success.into(),
+        ]);
+    }
+    for waits in periodic.waiting.iter().take(LINES) {
+        table.row([
+            Cell::from(&waits.job),
+            Cell::painted("waits", Paint::Warn),
+            format!("due {}", relative(waits.due, status.now)).into(),
+            waits.reason.replace('_', " ").into(),
+        ]);
+    }
+    out.table(&table)?;
+    note(out, periodic.failed.saturating_sub(LINES))
+}
+
+fn locks(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    if status.shell.locks.is_empty() {
+        return Ok(());
+    }
+    heading("locks held", out)?;
+    let mut table = Table::indented(2);
+    for lock in status.shell.locks.iter().take(LINES) {
+        let by = match (&lock.holder, lock.pid) {
+            (Some(holder), _) => format!("by {holder}"),
+            (None, Some(pid)) => format!("by pid {pid}, not one of ours"),
+            (None, None) => String::new(),
+        };
+        let age = lock
+            .age
+            .map(|age| format!("for {}", span(age)))
+            .unwrap_or_default();
+        table.row([Cell::from(&lock.name), age.into(), by.into()]);
+    }
+    out.table(&table)?;
+    note(out, status.shell.locks.len().saturating_sub(LINES))
+}
+
+fn parts(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    out.line(format_args!(""))?;
+    let daemon = &status.shell.daemon;
+    let mut words = if daemon.running {
+        "running"
+    } else {
+        "not running"
+    }
+    .to_owned();
+    if let Some(pid) = daemon.pid.filter(|_| daemon.running) {
+        words.push_str(&format!(", pid {pid}"));
+    }
+    if let Some(since) = daemon.since.filter(|_| daemon.running) {
+        words.push_str(&format!(", since {}", when(zone, since)));
+    }
+    let bad = |ok: bool| if ok { Paint::Plain } else { Paint::Bad };
+    let mut table = Table::default();
+    table.row(["daemon".into(), Cell::painted(words, bad(daemon.running))]);
+    let answer = status
+        .mail
+        .answer
+        .as_deref()
+        .map(|a| format!(": {a}"))
+        .unwrap_or_default();
+    let mail = format!("{}{answer}", status.mail.text);
+    table.row(["mail".into(), Cell::painted(mail, bad(status.mail.ok))]);
+    table.row([
+        "state".into(),
+        Cell::painted(&status.state.text, bad(status.state.ok)),
+    ]);
+    table.row([
+        "windows".into(),
+        Cell::painted(&status.windows.text, bad(status.windows.ok)),
+    ]);
+    out.table(&table)?;
+    Ok(())
+}
+
+fn heading(text: &str, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let text = out.painted(Paint::Bold, text);
+    out.line(format_args!("\n{text}"))?;
+    Ok(())
+}
+
+fn note(out: &mut Out<'_>, left_out: usize) -> anyhow::Result<()> {
+    if left_out > 0 {
+        let text = out.painted(Paint::Dim, &format!("… {left_out} more, with --json"));
+        out.line(format_args!("  {text}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What stands around the state: the daemon's process and the lock files, for `status` and the page.
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::report::{Daemon, Lock, Shell};
+use crate::core::state::State;
+use crate::lock::{self, LockError, LockState};
+
+/// The folder of the lock files.
+pub fn lock_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("locks")
+}
+
+/// The file of the lock that the daemon holds as long as it lives.
+pub fn instance_lock(state_dir: &Path) -> PathBuf {
+    state_dir.join("instance.lock")
+}
+
+/// Looks at the daemon and the locks from outside. Touches no lock. Blocks on the file system.
+///
+/// # Errors
+/// When a folder, or the kernel's list of locks, cannot be read.
+pub fn shell(state_dir: &Path, state: &State, now: Timestamp) -> Result<Shell, LockError> {
+    let daemon = lock::list(state_dir)?
+        .into_iter()
+        .find(|l| l.name == "instance" && l.held)
+        .map(|l| daemon(&l))
+        .unwrap_or_default();
+    let locks = held(state_dir, state, now)?;
+    Ok(Shell {
+        daemon: Daemon { since: daemon.since, ..daemon },
+        lock_dir: Some(lock_dir(state_dir).display().to_string()),
+        state_dir: Some(state_dir.display().to_string()),
+        locks,
+    })
+}
+
+/// The locks that somebody holds, by name.
+///
+/// # Errors
+/// When the folder, or the kernel's list of locks, cannot be read.
+pub fn held(state_dir: &Path, state: &State, now: Timestamp) -> Result<Vec<Lock>, LockError> {
+    let locks = lock::list(&lock_dir(state_dir))?;
+    Ok(locks.into_iter().filter(|l| l.held).map(|l| describe(l, state, now)).collect())
+}
+
+/// The holder's line is `daemon PID SINCE`; a command that holds the lock for a moment is no daemon.
+fn daemon(lock: &LockState) -> Daemon {
+    let line = lock.holder.as_deref().unwrap_or_default();
+    let mut words = line.split_ascii_whitespace();
+    Daemon {
+        running: words.next() == Some("daemon"),
+        pid: words.next().and_then(|pid| pid.parse().ok()),
+        since: words.next().and_then(|since| since.parse().ok()),
+        version: None,
+    }
+}
+
+fn describe(lock: LockState, state: &State, now: Timestamp) -> Lock {
+    let holder = lock.holder.as_deref().unwrap_or_default();
+    let mut words = holder.split(|c: char| !c.is_ascii_alphanumeric());
+    let named = words.by_ref().find(|w| *w == "run").and_then(|_| words.next());
+    let run = named.and_then(|n| n.parse().ok()).filter(|run| state.running.contains_key(run));
+    let since = lock.since.and_then(|s| Timestamp::try_from(s).ok());
+    Lock {
+        name: lock.name,
+        held: true,
+        run: run.map(|run: u64| run.to_string()),
+        pid: lock.pid.and_then(|pid| i32::try_from(pid).ok()),
+        age: since.map(|s| now.duration_since(s).max(SignedDuration::ZERO)),
+        holder: lock.holder,
+    }
+}
