@@ -29,7 +29,14 @@ pub fn shell(state_dir: &Path, state: &State, now: Timestamp) -> Result<Shell, L
         .unwrap_or_default();
     let locks = held(state_dir, state, now)?;
     Ok(Shell {
-        daemon: Daemon { since: daemon.since, ..daemon },
+        daemon: match daemon.running {
+            true => daemon,
+            // When it was last seen, where it ever was.
+            false => Daemon {
+                since: Some(state.last).filter(|_| !state.nonce.is_empty()),
+                ..Daemon::default()
+            },
+        },
         lock_dir: Some(lock_dir(state_dir).display().to_string()),
         state_dir: Some(state_dir.display().to_string()),
         locks,

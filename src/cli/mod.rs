@@ -51,7 +51,8 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         config: cli.config.clone(),
         env: Env::of_process(),
         json: cli.json,
-        now: Timestamp::now(),
+        // To the second, as people count.
+        now: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
         colour,
     };
     match &cli.command {
