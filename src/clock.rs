@@ -5,8 +5,8 @@ use std::io;
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 use rustix::time::{
-    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -68,7 +68,10 @@ impl Compare {
     pub fn look(&mut self, look: Look) -> Vec<Moved> {
         let mut moved = Vec::new();
         let elapsed = look.elapsed.saturating_sub(self.last.elapsed);
-        let step = look.wall.saturating_sub(self.last.wall).saturating_sub(elapsed);
+        let step = look
+            .wall
+            .saturating_sub(self.last.wall)
+            .saturating_sub(elapsed);
         let slept = elapsed.saturating_sub(look.awake.saturating_sub(self.last.awake));
         if slept > STEP {
             moved.push(Moved::Slept(slept));
@@ -128,10 +131,19 @@ impl StepWatch {
 }
 
 fn arm(timer: &std::os::fd::OwnedFd) -> io::Result<()> {
-    let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let zero = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // Year 2200: never, and within what every file system and kernel can say.
-    let never = Timespec { tv_sec: 7_258_118_400, tv_nsec: 0 };
-    let spec = Itimerspec { it_interval: zero, it_value: never };
+    let never = Timespec {
+        tv_sec: 7_258_118_400,
+        tv_nsec: 0,
+    };
+    let spec = Itimerspec {
+        it_interval: zero,
+        it_value: never,
+    };
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
     timerfd_settime(timer, flags, &spec)?;
     Ok(())
@@ -143,7 +155,11 @@ mod tests {
 
     fn look(wall: i64, elapsed: i64, awake: i64) -> Look {
         let s = SignedDuration::from_secs;
-        Look { wall: s(wall), elapsed: s(elapsed), awake: s(awake) }
+        Look {
+            wall: s(wall),
+            elapsed: s(elapsed),
+            awake: s(awake),
+        }
     }
 
     #[test]
@@ -158,13 +174,19 @@ mod tests {
         let forward = SignedDuration::from_hours(1);
         assert_eq!(compare.look(look(4_601, 11, 11)), [Moved::Stepped(forward)]);
         assert_eq!(compare.look(look(4_602, 12, 12)), []);
-        assert_eq!(compare.look(look(1_003, 13, 13)), [Moved::Stepped(-forward)]);
+        assert_eq!(
+            compare.look(look(1_003, 13, 13)),
+            [Moved::Stepped(-forward)]
+        );
     }
 
     #[test]
     fn a_suspend_is_no_step() {
         let mut compare = Compare::new(look(1_000, 10, 10));
-        assert_eq!(compare.look(look(4_600, 3_610, 11)), [Moved::Slept(SignedDuration::from_secs(3_599))]);
+        assert_eq!(
+            compare.look(look(4_600, 3_610, 11)),
+            [Moved::Slept(SignedDuration::from_secs(3_599))]
+        );
     }
 
     #[test]

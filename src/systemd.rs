@@ -19,8 +19,15 @@ impl Notify {
     /// Looks whether a service manager listens, and how often it wants to hear that all is well.
     pub fn from_environment() -> Self {
         let listening = std::env::var_os("NOTIFY_SOCKET").is_some();
-        let watchdog = sd_notify::watchdog_enabled().map(|interval| interval / 3).filter(|_| listening);
-        Self { listening, watchdog, next: tokio::time::Instant::now(), said: String::new() }
+        let watchdog = sd_notify::watchdog_enabled()
+            .map(|interval| interval / 3)
+            .filter(|_| listening);
+        Self {
+            listening,
+            watchdog,
+            next: tokio::time::Instant::now(),
+            said: String::new(),
+        }
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {
@@ -90,8 +97,12 @@ fn words(state: &State) -> String {
         1 => parts.push("1 matter needs a person".into()),
         n => parts.push(format!("{n} matters need a person")),
     }
-    let apps: Vec<&str> =
-        state.sessions.values().filter(|s| s.phase.in_maintenance()).map(|s| &*s.app).collect();
+    let apps: Vec<&str> = state
+        .sessions
+        .values()
+        .filter(|s| s.phase.in_maintenance())
+        .map(|s| &*s.app)
+        .collect();
     if !apps.is_empty() {
         parts.push(format!("in maintenance: {}", apps.join(", ")));
     }

@@ -4,10 +4,10 @@ mod check;
 mod cron;
 mod history;
 pub mod load;
-mod logs;
-pub mod out;
 mod logging;
+mod logs;
 pub mod memory;
+pub mod out;
 mod plan;
 pub mod refusal;
 mod rehearse;
@@ -55,7 +55,8 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         config: cli.config.clone(),
         env: Env::of_process(),
         json: cli.json,
-        now: Timestamp::now(),
+        // To the second, as people count.
+        now: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
         colour,
     };
     match &cli.command {

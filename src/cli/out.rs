@@ -88,7 +88,8 @@ impl<'a> Out<'a> {
         for (at, item) in items.enumerate() {
             let item = item?;
             self.writer.write_all(if at == 0 { b"" } else { b"," })?;
-            let mut serializer = serde_json::Serializer::with_formatter(&mut *self.writer, Harmless);
+            let mut serializer =
+                serde_json::Serializer::with_formatter(&mut *self.writer, Harmless);
             item.serialize(&mut serializer).map_err(io::Error::from)?;
         }
         self.writer.write_all(b"]\n")?;

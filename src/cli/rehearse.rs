@@ -31,7 +31,9 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
         return Err(usage(unknown(&loaded.policy, &app)));
     }
     if args.reason.trim().is_empty() {
-        return Err(usage("--reason says why window and notice are overridden: it may not be empty"));
+        return Err(usage(
+            "--reason says why window and notice are overridden: it may not be empty",
+        ));
     }
     if !args.yes && !confirmed(args, &loaded.policy)? {
         return Err(refused("not confirmed: nothing was done"));
@@ -41,7 +43,10 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
         hooks: args.hooks == HooksWhen::Real,
         jobs: args.with_jobs,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let settings = &loaded.settings;
     let opened = startup::open(&settings.state_dir, &loaded.policy, Kind::Command, false);
     match opened {
@@ -49,13 +54,21 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
             if let Some(busy) = control::active_session(&opened.state, &app) {
                 return Err(refused(busy));
             }
-            let form = if context.json { Form::Json } else { Form::Words };
+            let form = if context.json {
+                Form::Json
+            } else {
+                Form::Words
+            };
             let policy = Arc::new(loaded.policy);
             runtime.block_on(alone(policy, settings, opened, form, app, rehearsal))
         }
-        Err(startup::StartError::Lock(LockError::Held { holder, .. })) if holder.kind == Some(Kind::Daemon) => {
+        Err(startup::StartError::Lock(LockError::Held { holder, .. }))
+            if holder.kind == Some(Kind::Daemon) =>
+        {
             let socket = &settings.control_socket;
-            runtime.block_on(control::rehearse(socket, &app, &rehearsal, |reply| show(reply, context.json, out)))
+            runtime.block_on(control::rehearse(socket, &app, &rehearsal, |reply| {
+                show(reply, context.json, out)
+            }))
         }
         Err(error) => Err(refusal(error)),
     }
@@ -63,8 +76,13 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
 
 fn unknown(policy: &Policy, app: &str) -> String {
     let names: Vec<&str> = policy.apps.keys().map(|name| &**name).collect();
-    match names.iter().max_by(|a, b| strsim::jaro(a, app).total_cmp(&strsim::jaro(b, app))) {
-        Some(near) if strsim::jaro(near, app) > 0.7 => format!("there is no app {app}; did you mean {near}?"),
+    match names
+        .iter()
+        .max_by(|a, b| strsim::jaro(a, app).total_cmp(&strsim::jaro(b, app)))
+    {
+        Some(near) if strsim::jaro(near, app) > 0.7 => {
+            format!("there is no app {app}; did you mean {near}?")
+        }
         _ => format!("there is no app {app}; there are: {}", names.join(", ")),
     }
 }
@@ -72,10 +90,15 @@ fn unknown(policy: &Policy, app: &str) -> String {
 /// Asks a person; where there is none, `--yes` has to say it.
 fn confirmed(args: &RehearseArgs, policy: &Policy) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(refused("nobody is there to be asked: say --yes to take the app into maintenance now"));
+        return Err(refused(
+            "nobody is there to be asked: say --yes to take the app into maintenance now",
+        ));
     }
     let app = &args.app;
-    let hooks = policy.apps.get(app.as_str()).map_or(0, |app| app.enter.len() + app.leave.len());
+    let hooks = policy
+        .apps
+        .get(app.as_str())
+        .map_or(0, |app| app.enter.len() + app.leave.len());
     let what = match (args.hooks, args.with_jobs) {
         (HooksWhen::None, false) => "no hooks, no jobs".to_string(),
         (HooksWhen::None, true) => "its jobs without hooks".to_string(),
@@ -83,7 +106,10 @@ fn confirmed(args: &RehearseArgs, policy: &Policy) -> anyhow::Result<bool> {
         (HooksWhen::Real, true) => format!("its {hooks} hooks and all its jobs"),
     };
     let mut stderr = std::io::stderr();
-    write!(stderr, "{app} goes into maintenance now, outside its window and unannounced: {what}. Go on? [y/N] ")?;
+    write!(
+        stderr,
+        "{app} goes into maintenance now, outside its window and unannounced: {what}. Go on? [y/N] "
+    )?;
     stderr.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
@@ -111,9 +137,20 @@ async fn alone(
     app: Name,
     rehearsal: Rehearsal,
 ) -> anyhow::Result<Exit> {
-    let mut daemon = startup::assemble(policy, settings, opened, form, true).await.map_err(refusal)?;
+    let mut daemon = startup::assemble(policy, settings, opened, form, true)
+        .await
+        .map_err(refusal)?;
     let mut events = daemon.turns.world().listeners().subscribe();
-    let _ = daemon.tell.send(Event::Rehearse { app: app.clone(), rehearsal }.into()).await;
+    let _ = daemon
+        .tell
+        .send(
+            Event::Rehearse {
+                app: app.clone(),
+                rehearsal,
+            }
+            .into(),
+        )
+        .await;
     let tell = daemon.tell.clone();
     let interrupt = tell.clone();
     tokio::spawn(async move {
@@ -143,7 +180,11 @@ async fn alone(
         Ended::Fault(illegal) => Err(illegal.into()),
         Ended::Asked { clean } => {
             let well = watch.await.unwrap_or(false);
-            Ok(if clean && well { Exit::Ok } else { Exit::Failed })
+            Ok(if clean && well {
+                Exit::Ok
+            } else {
+                Exit::Failed
+            })
         }
     }
 }

@@ -24,9 +24,17 @@ use crate::systemd::Notify;
 /// # Errors
 /// A refused configuration, a state that somebody else holds or that cannot be used.
 pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
-    let form = if context.json { Form::Json } else { Form::Words };
+    let form = if context.json {
+        Form::Json
+    } else {
+        Form::Words
+    };
     super::logging::start(context.colour);
-    let purpose = if args.dry_run { Purpose::Read } else { Purpose::Run };
+    let purpose = if args.dry_run {
+        Purpose::Read
+    } else {
+        Purpose::Run
+    };
     let loaded = context.load_for(purpose)?;
     context.warn(&loaded);
     super::memory::give_back();
@@ -47,8 +55,7 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     let policy = Arc::new(loaded.policy);
     let opened = {
         let (settings, policy) = (Arc::clone(&settings), Arc::clone(&policy));
-        let open =
-            move || startup::open(&settings.state_dir, &policy, lock::Kind::Daemon, fresh);
+        let open = move || startup::open(&settings.state_dir, &policy, lock::Kind::Daemon, fresh);
         tokio::task::spawn_blocking(open).await?.map_err(refusal)?
     };
     let stop_timeout = policy.limits.stop_timeout;
@@ -64,7 +71,9 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     let signals = tokio::spawn(listen(tell, file, stopped));
     let deadline = async {
         match stop.await {
-            Ok(()) => tokio::time::sleep(Duration::try_from(stop_timeout).unwrap_or(Duration::ZERO)).await,
+            Ok(()) => {
+                tokio::time::sleep(Duration::try_from(stop_timeout).unwrap_or(Duration::ZERO)).await
+            }
             Err(_) => std::future::pending().await,
         }
     };
@@ -131,7 +140,10 @@ async fn reload(tell: &mpsc::Sender<Heard>, file: &Path) {
                 let text = crate::config::render(&loaded.warnings, &loaded.sources, false);
                 tracing::warn!("the configuration can be used, but:\n{text}");
             }
-            let mailers = (startup::mailer(&loaded.settings), startup::rehearsal_mailer(&loaded.settings));
+            let mailers = (
+                startup::mailer(&loaded.settings),
+                startup::rehearsal_mailer(&loaded.settings),
+            );
             match mailers {
                 (Ok(mailer), Ok(rehearsal)) => {
                     tracing::info!("the configuration was read again");
@@ -157,6 +169,14 @@ async fn reload(tell: &mpsc::Sender<Heard>, file: &Path) {
 
 /// What keeps the daemon from starting, with its exit code.
 pub(super) fn refusal(error: StartError) -> anyhow::Error {
-    let exit = if error.refused_by_state() { Exit::Refused } else { Exit::Failed };
-    Refusal { exit, text: error.to_string() }.into()
+    let exit = if error.refused_by_state() {
+        Exit::Refused
+    } else {
+        Exit::Failed
+    };
+    Refusal {
+        exit,
+        text: error.to_string(),
+    }
+    .into()
 }

@@ -5,18 +5,20 @@ use super::load::{self, Context};
 use super::out::Out;
 use super::refusal::refused;
 use super::table::{Cell, Paint, Table};
-use super::text::clean;
 use crate::core::calendar::Zone;
 use crate::core::plan::plan;
 use crate::core::policy::{LOCAL, Policy};
 use crate::core::report::{AppState, Next, RunningItem, Status, relative, span, status, when};
 use crate::exit::Exit;
 use crate::surroundings;
+use crate::text::clean;
 
 /// How far ahead the next sessions are looked for.
 const DAYS: u32 = 35;
 /// Lines of a part, for people.
 const LINES: usize = 12;
+/// Sessions to come, for people.
+const SESSIONS: usize = 5;
 
 /// Prints what is; works with the daemon down. [`Exit::Failed`] when something waits for a person.
 ///
@@ -164,7 +166,7 @@ fn next(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
     }
     heading("next", out)?;
     let mut table = Table::indented(2);
-    for next in status.next.iter().take(LINES) {
+    for next in status.next.iter().take(SESSIONS) {
         let zone = policy
             .windows
             .get(&next.window)
@@ -179,7 +181,7 @@ fn next(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
         ]);
     }
     out.table(&table)?;
-    note(out, status.counts.next.saturating_sub(LINES))
+    note(out, status.counts.next.saturating_sub(SESSIONS))
 }
 
 fn jobs(next: &Next) -> String {
@@ -218,10 +220,7 @@ fn periodic(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
         return Ok(());
     }
     heading("periodic jobs", out)?;
-    let mut sum = format!(
-        "{} jobs, {} of them succeeded last",
-        periodic.jobs, periodic.succeeded
-    );
+    let mut sum = format!("{} of {} succeeded last", periodic.succeeded, periodic.jobs);
     if periodic.failed > 0 {
         sum.push_str(&format!(", {} failed", periodic.failed));
     }

@@ -13,7 +13,10 @@ use crate::exit::Exit;
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error("cannot reach the daemon at {}: {source}", path.display())]
-    Unreachable { path: PathBuf, source: std::io::Error },
+    Unreachable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the daemon refused: {0}")]
     Refused(String),
     #[error("the daemon went away; `offhours status` says how far it came")]
@@ -49,7 +52,10 @@ pub async fn rehearse(
         hooks: rehearsal.hooks,
         jobs: rehearsal.jobs,
     };
-    let unreachable = |source| ControlError::Unreachable { path: socket.into(), source };
+    let unreachable = |source| ControlError::Unreachable {
+        path: socket.into(),
+        source,
+    };
     let stream = UnixStream::connect(socket).await.map_err(unreachable)?;
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(&request)?;
@@ -58,12 +64,15 @@ pub async fn rehearse(
     let mut reader = BufReader::new(read);
     loop {
         let mut line = Vec::new();
-        let got = (&mut reader).take(LONGEST as u64).read_until(b'\n', &mut line).await;
+        let got = (&mut reader)
+            .take(LONGEST as u64)
+            .read_until(b'\n', &mut line)
+            .await;
         if got.map_err(unreachable)? == 0 {
             return Err(ControlError::Gone.into());
         }
-        let reply: Reply =
-            serde_json::from_slice(&line).map_err(|error| ControlError::Garbled(error.to_string()))?;
+        let reply: Reply = serde_json::from_slice(&line)
+            .map_err(|error| ControlError::Garbled(error.to_string()))?;
         match reply {
             Reply::Refused { why } => return Err(ControlError::Refused(why).into()),
             Reply::Done { well } => return Ok(if well { Exit::Ok } else { Exit::Failed }),

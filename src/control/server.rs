@@ -36,11 +36,18 @@ pub struct Ears {
 /// Where the socket cannot be made, or something else has its name.
 pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
-        Ok(_) => return Err(std::io::Error::other("something that is no socket has its name")),
+        Ok(_) => {
+            return Err(std::io::Error::other(
+                "something that is no socket has its name",
+            ));
+        }
         Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
@@ -52,7 +59,9 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
 pub async fn serve(listener: UnixListener, ears: Ears) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let ears = ears.clone();
@@ -80,13 +89,44 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
     let got = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await;
     let request = match got {
         Ok(Ok(_)) if line.ends_with('\n') => serde_json::from_str::<Request>(&line),
-        _ => return say(&mut write, &Reply::Refused { why: "no request came".into() }).await,
+        _ => {
+            return say(
+                &mut write,
+                &Reply::Refused {
+                    why: "no request came".into(),
+                },
+            )
+            .await;
+        }
     };
     match request {
-        Ok(Request::Rehearse { app, reason, hooks, jobs }) => {
-            rehearse(&mut write, ears, app.into(), Rehearsal { reason, hooks, jobs }).await
+        Ok(Request::Rehearse {
+            app,
+            reason,
+            hooks,
+            jobs,
+        }) => {
+            rehearse(
+                &mut write,
+                ears,
+                app.into(),
+                Rehearsal {
+                    reason,
+                    hooks,
+                    jobs,
+                },
+            )
+            .await
         }
-        Err(error) => say(&mut write, &Reply::Refused { why: format!("not understood: {error}") }).await,
+        Err(error) => {
+            say(
+                &mut write,
+                &Reply::Refused {
+                    why: format!("not understood: {error}"),
+                },
+            )
+            .await
+        }
     }
 }
 
@@ -101,7 +141,9 @@ async fn rehearse(
     let name = app.clone();
     let look = move |policy: &crate::core::policy::Policy, state: &crate::core::state::State, _| {
         let why = if !policy.apps.contains_key(&name) {
-            Some(format!("the daemon knows no app {name}: its configuration is older than the file"))
+            Some(format!(
+                "the daemon knows no app {name}: its configuration is older than the file"
+            ))
         } else if state.live.stopping.is_some() {
             Some("the daemon is being stopped".into())
         } else if let Some(why) = &state.live.unwritable {
@@ -121,7 +163,10 @@ async fn rehearse(
         Err(_) => return say(write, &refused("the daemon is being stopped".into())).await,
     }
     let mut watch = Watch::new(&app);
-    let _ = ears.tell.send(Event::Rehearse { app, rehearsal }.into()).await;
+    let _ = ears
+        .tell
+        .send(Event::Rehearse { app, rehearsal }.into())
+        .await;
     say(write, &Reply::Accepted).await?;
     loop {
         let line = match events.recv().await {
@@ -132,7 +177,14 @@ async fn rehearse(
         let over = watch.see(&line);
         if watch.concerns(&line) {
             let event = serde_json::to_value(&line).unwrap_or_default();
-            say(write, &Reply::Event { event, words: line.to_string() }).await?;
+            say(
+                write,
+                &Reply::Event {
+                    event,
+                    words: line.to_string(),
+                },
+            )
+            .await?;
         }
         if let Some(well) = over {
             return say(write, &Reply::Done { well }).await;

@@ -8,12 +8,20 @@ use crate::core::state::State;
 
 /// Why the app cannot be rehearsed now, if it cannot.
 pub fn active_session(state: &State, app: &str) -> Option<String> {
-    let near = |phase| !matches!(phase, Phase::Asking | Phase::Planned | Phase::Announced | Phase::Closed);
-    let busy = state
-        .sessions
-        .values()
-        .find(|s| &*s.app == app && (near(s.phase) || s.rehearsal.is_some() && s.phase != Phase::Closed))?;
-    Some(format!("{app} is busy: session {} is {}", busy.id, busy.phase.word()))
+    let near = |phase| {
+        !matches!(
+            phase,
+            Phase::Asking | Phase::Planned | Phase::Announced | Phase::Closed
+        )
+    };
+    let busy = state.sessions.values().find(|s| {
+        &*s.app == app && (near(s.phase) || s.rehearsal.is_some() && s.phase != Phase::Closed)
+    })?;
+    Some(format!(
+        "{app} is busy: session {} is {}",
+        busy.id,
+        busy.phase.word()
+    ))
 }
 
 /// The first rehearsal of an app that is opened after this was made.
@@ -25,7 +33,10 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(app: &str) -> Self {
-        Self { app: app.into(), session: None }
+        Self {
+            app: app.into(),
+            session: None,
+        }
     }
 
     /// Whether the line is of the rehearsal.
@@ -41,7 +52,10 @@ impl Watch {
         if self.session.is_none() && opened {
             self.session.clone_from(&line.session);
         }
-        let over = matches!(line.event, Happening::SessionClosed | Happening::SessionPostponed);
+        let over = matches!(
+            line.event,
+            Happening::SessionClosed | Happening::SessionPostponed
+        );
         (over && self.concerns(line)).then_some(line.outcome == Some(Outcome::Succeeded))
     }
 }

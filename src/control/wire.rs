@@ -10,7 +10,12 @@ pub const LONGEST: usize = 64 * 1024;
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// One session of the app now; its events follow.
-    Rehearse { app: String, reason: String, hooks: bool, jobs: bool },
+    Rehearse {
+        app: String,
+        reason: String,
+        hooks: bool,
+        jobs: bool,
+    },
 }
 
 /// What the daemon says.
@@ -22,7 +27,10 @@ pub enum Reply {
     /// It was asked for; what comes of it follows.
     Accepted,
     /// One event, and the same in words.
-    Event { event: serde_json::Value, words: String },
+    Event {
+        event: serde_json::Value,
+        words: String,
+    },
     /// It is over.
     Done { well: bool },
 }

@@ -86,7 +86,10 @@ pub enum Fact {
         next: Option<Timestamp>,
     },
     /// The configuration changed: what is not begun ends no later than this.
-    SessionBounded { session: SessionId, closes: Timestamp },
+    SessionBounded {
+        session: SessionId,
+        closes: Timestamp,
+    },
     /// An answer to `only_if` that was given without asking, or a question to be asked again.
     StepNeed {
         session: SessionId,

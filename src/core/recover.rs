@@ -9,7 +9,13 @@ use super::run::{End, Report, RunId};
 use super::session::{Code, Phase, SessionResult};
 
 /// The daemon is up. Attempts of the last life are cut off first; entered apps are left before anything new starts.
-pub(super) fn started(turn: &mut Turn<'_>, boot: String, version: String, nonce: String, alone: bool) {
+pub(super) fn started(
+    turn: &mut Turn<'_>,
+    boot: String,
+    version: String,
+    nonce: String,
+    alone: bool,
+) {
     if turn.state.nonce.is_empty() {
         turn.record(Fact::StateCreated { nonce });
     }

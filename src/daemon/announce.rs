@@ -41,20 +41,31 @@ impl Announcer {
         let (out, lines) = sync_channel::<String>(WAITING);
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = Arc::clone(&left_out);
-        let writer = std::thread::Builder::new().name("events".into()).spawn(move || {
-            let mut stdout = std::io::stdout();
-            for line in lines {
-                let lost = missing.swap(0, Ordering::Relaxed);
-                // Nobody reads any more: the daemon does its work all the same.
-                if lost > 0 && form == Form::Words {
-                    let _ = writeln!(stdout, "({lost} lines were left out: they were not read in time)");
+        let writer = std::thread::Builder::new()
+            .name("events".into())
+            .spawn(move || {
+                let mut stdout = std::io::stdout();
+                for line in lines {
+                    let lost = missing.swap(0, Ordering::Relaxed);
+                    // Nobody reads any more: the daemon does its work all the same.
+                    if lost > 0 && form == Form::Words {
+                        let _ = writeln!(
+                            stdout,
+                            "({lost} lines were left out: they were not read in time)"
+                        );
+                    }
+                    let _ = writeln!(stdout, "{line}");
+                    let _ = stdout.flush();
                 }
-                let _ = writeln!(stdout, "{line}");
-                let _ = stdout.flush();
-            }
-        })?;
+            })?;
         let (listeners, _) = broadcast::channel(LISTENED);
-        Ok(Self { out: Some(out), writer: Some(writer), form, left_out, listeners })
+        Ok(Self {
+            out: Some(out),
+            writer: Some(writer),
+            form,
+            left_out,
+            listeners,
+        })
     }
 
     /// Tells one event.

@@ -36,21 +36,30 @@ impl Unsaved {
 
     pub fn retry_due(&self, now: Timestamp) -> bool {
         // A step back of the clock must not put it off.
-        self.retry_at.is_some_and(|at| at <= now || at.duration_since(now) > LAST_PAUSE)
+        self.retry_at
+            .is_some_and(|at| at <= now || at.duration_since(now) > LAST_PAUSE)
     }
 
     /// The error that is still in force.
     pub fn still(&self) -> StoreError {
-        StoreError::Unrecordable { kind: "all", why: self.why.clone() }
+        StoreError::Unrecordable {
+            kind: "all",
+            why: self.why.clone(),
+        }
     }
 
     fn keep(&mut self, now: Timestamp, facts: Vec<Fact>) {
         let room = KEPT.saturating_sub(self.facts.len());
-        self.facts.extend(facts.into_iter().take(room).map(|fact| (now, fact)));
+        self.facts
+            .extend(facts.into_iter().take(room).map(|fact| (now, fact)));
     }
 
     fn failed(&mut self, now: Timestamp, why: &str) {
-        self.pause = if self.pause.is_zero() { FIRST_PAUSE } else { (self.pause * 2).min(LAST_PAUSE) };
+        self.pause = if self.pause.is_zero() {
+            FIRST_PAUSE
+        } else {
+            (self.pause * 2).min(LAST_PAUSE)
+        };
         self.why = why.into();
         self.retry_at = now.checked_add(self.pause).ok();
     }
@@ -83,7 +92,11 @@ impl<S: Facts, W: World> Turns<S, W> {
         }
         if first || !runs.is_empty() || !notices.is_empty() {
             let (mut facts, mut effects) = (Vec::new(), Vec::new());
-            let event = Event::Unwritable { why: why.into(), runs, notices };
+            let event = Event::Unwritable {
+                why: why.into(),
+                runs,
+                notices,
+            };
             self.decide(event, now, &mut facts, &mut effects)?;
             if !facts.is_empty() || !effects.is_empty() {
                 // Ends: each round takes back what the last one asked for, and nothing new is started meanwhile.

@@ -74,7 +74,9 @@ impl Real {
     pub fn new(parts: Parts) -> (Self, mpsc::Sender<Heard>) {
         let (tell, ears) = mpsc::channel(EARS);
         let steps = StepWatch::new()
-            .inspect_err(|error| tracing::warn!(%error, "clock steps are seen at the next wakeup only"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "clock steps are seen at the next wakeup only"),
+            )
             .ok();
         let real = Self {
             places: parts.places,
@@ -195,7 +197,11 @@ impl Real {
             dir: command.dir.as_ref().clone(),
             user,
             umask: command.umask,
-            locks: start.locks.iter().map(|name| self.places.lock_dir.join(name)).collect(),
+            locks: start
+                .locks
+                .iter()
+                .map(|name| self.places.lock_dir.join(name))
+                .collect(),
             lock_wait: match start.lock_wait {
                 LockWait::For(wait) if wait.is_zero() => process::LockWait::No,
                 LockWait::For(wait) => process::LockWait::For(to_std(wait)),
@@ -203,7 +209,12 @@ impl Real {
             },
             timeout: to_std(start.timeout),
             grace: to_std(start.grace),
-            log: Some(crate::logs::log_path(&self.places.state_dir, &start.what, start.run, start.attempt)),
+            log: Some(crate::logs::log_path(
+                &self.places.state_dir,
+                &start.what,
+                start.run,
+                start.attempt,
+            )),
             log_limit: start.log_limit,
             holder: format!("run {} of {what}, since {since}", start.run),
         })
@@ -211,10 +222,17 @@ impl Real {
 
     fn send(&self, notice: NoticeId, letter: Letter) {
         let rehearsal = letter.window == crate::core::decide::REHEARSAL;
-        let mailer = if rehearsal { self.rehearsal_mail.clone() } else { self.mailer.clone() };
+        let mailer = if rehearsal {
+            self.rehearsal_mail.clone()
+        } else {
+            self.mailer.clone()
+        };
         let Some(mailer) = mailer else {
             let why = "no mail is configured ([mail])".into();
-            return self.say(Event::Answered { notice, answer: Answer::Permanent { why } });
+            return self.say(Event::Answered {
+                notice,
+                answer: Answer::Permanent { why },
+            });
         };
         let tell = self.tell.clone();
         tokio::spawn(async move {
@@ -242,7 +260,11 @@ async fn deliver(mailer: &Mailer, letter: &Letter) -> Answer {
     let domain = mailer.from().email.domain().to_string();
     let composed = match mail::compose(mailer.from(), &letters::letter(letter, &domain)) {
         Ok(composed) => composed,
-        Err(error) => return Answer::Permanent { why: error.to_string() },
+        Err(error) => {
+            return Answer::Permanent {
+                why: error.to_string(),
+            };
+        }
     };
     match mailer.send(&composed).await {
         mail::Answer::Accepted { .. } => Answer::Accepted,
@@ -257,11 +279,19 @@ async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> E
     match event {
         RunEvent::Waiting { lock, holder } => {
             let holder = holder.unwrap_or_else(|| lock.display().to_string());
-            Event::Waiting { run, holder: crate::text::clean(&holder).into_owned() }
+            Event::Waiting {
+                run,
+                holder: crate::text::clean(&holder).into_owned(),
+            }
         }
         RunEvent::Busy { lock, holder } => {
-            let lock = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let holder = holder.map(|holder| crate::text::clean(&holder).into_owned()).unwrap_or_default();
+            let lock = lock
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            let holder = holder
+                .map(|holder| crate::text::clean(&holder).into_owned())
+                .unwrap_or_default();
             let report = run::Report {
                 end: run::End::Busy { lock, holder },
                 elapsed: SignedDuration::ZERO,
@@ -282,7 +312,10 @@ async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> E
                     tracing::error!(%error, run, "processes of a run may be left");
                 }
             }
-            Event::Ended { run, report: report_of(result) }
+            Event::Ended {
+                run,
+                report: report_of(result),
+            }
         }
     }
 }
@@ -293,7 +326,9 @@ fn report_of(result: process::RunResult) -> run::Report {
         process::End::Signalled(signal) => run::End::Signalled { signal },
         process::End::TimedOut { exit } => run::End::TimedOut { code: exit },
         process::End::Stopped { exit } => run::End::Stopped { code: exit },
-        process::End::SpawnFailed(why) => run::End::SpawnFailed { why: crate::text::clean(&why).into_owned() },
+        process::End::SpawnFailed(why) => run::End::SpawnFailed {
+            why: crate::text::clean(&why).into_owned(),
+        },
         process::End::SupervisorDied => run::End::Lost,
     };
     if let Some(error) = &result.log_error {
@@ -376,7 +411,10 @@ impl World for Real {
             }
         }
         if !durable {
-            tracing::error!(facts = facts.len(), "not recorded: the state cannot be written");
+            tracing::error!(
+                facts = facts.len(),
+                "not recorded: the state cannot be written"
+            );
         }
         self.notify.status(state);
         self.prune_logs(at);
@@ -391,7 +429,8 @@ impl World for Real {
         match what {
             Some(what) => {
                 tracing::error!("{what}");
-                self.announcer.words(&format!("STATE NOT WRITABLE: {}", crate::text::clean(what)));
+                self.announcer
+                    .words(&format!("STATE NOT WRITABLE: {}", crate::text::clean(what)));
             }
             None => {
                 tracing::info!("the state can be written again");

@@ -38,17 +38,25 @@ pub enum StartError {
     #[error("mail: {0}")]
     Mail(#[from] mail::SetupError),
     #[error("cannot {verb} {}: {source}", path.display())]
-    Io { verb: &'static str, path: PathBuf, source: std::io::Error },
+    Io {
+        verb: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 impl StartError {
     /// The state is somebody else's, or is not to be used as it is.
     pub fn refused_by_state(&self) -> bool {
-        matches!(self, Self::Lock(LockError::Held { .. } | LockError::Network { .. }))
-            || matches!(
-                self,
-                Self::Store(StoreError::Newer { .. } | StoreError::Damaged { .. } | StoreError::BadFact { .. })
+        matches!(
+            self,
+            Self::Lock(LockError::Held { .. } | LockError::Network { .. })
+        ) || matches!(
+            self,
+            Self::Store(
+                StoreError::Newer { .. } | StoreError::Damaged { .. } | StoreError::BadFact { .. }
             )
+        )
     }
 }
 
@@ -80,7 +88,12 @@ pub struct Opened {
 ///
 /// # Errors
 /// Held by somebody else, on a network file system, damaged, newer, not readable.
-pub fn open(state_dir: &Path, policy: &Policy, kind: lock::Kind, fresh: bool) -> Result<Opened, StartError> {
+pub fn open(
+    state_dir: &Path,
+    policy: &Policy,
+    kind: lock::Kind,
+    fresh: bool,
+) -> Result<Opened, StartError> {
     make_private(state_dir)?;
     lock::refuse_network(state_dir)?;
     let instance = lock::acquire(&instance_lock(state_dir), kind, WAIT_FOR_COMMAND)?;
@@ -103,7 +116,13 @@ pub fn open(state_dir: &Path, policy: &Policy, kind: lock::Kind, fresh: bool) ->
     if state.boot == boot {
         end_orphans(&state, longest_grace);
     }
-    Ok(Opened { store, state, next, boot, instance })
+    Ok(Opened {
+        store,
+        state,
+        next,
+        boot,
+        instance,
+    })
 }
 
 /// Processes of runs whose supervisor was killed together with the daemon.
@@ -125,10 +144,18 @@ fn end_orphans(state: &State, grace: Duration) {
 }
 
 fn longest_grace(policy: &Policy) -> Duration {
-    let hooks = policy.apps.values().flat_map(|app| app.enter.iter().chain(&app.leave)).map(|hook| hook.grace);
+    let hooks = policy
+        .apps
+        .values()
+        .flat_map(|app| app.enter.iter().chain(&app.leave))
+        .map(|hook| hook.grace);
     let jobs = policy.maintenance.values().map(|job| job.grace);
     let periodic = policy.periodic.values().map(|job| job.grace);
-    let longest = hooks.chain(jobs).chain(periodic).max().unwrap_or(SignedDuration::ZERO);
+    let longest = hooks
+        .chain(jobs)
+        .chain(periodic)
+        .max()
+        .unwrap_or(SignedDuration::ZERO);
     Duration::try_from(longest).unwrap_or(Duration::ZERO)
 }
 
@@ -139,22 +166,37 @@ fn make_private(dir: &Path) -> Result<(), StartError> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|source| StartError::Io { verb: "make the folder", path: dir.into(), source })
+        .map_err(|source| StartError::Io {
+            verb: "make the folder",
+            path: dir.into(),
+            source,
+        })
 }
 
 fn boot_id() -> Result<String, StartError> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     std::fs::read_to_string(path)
         .map(|id| id.trim().to_owned())
-        .map_err(|source| StartError::Io { verb: "read", path: path.into(), source })
+        .map_err(|source| StartError::Io {
+            verb: "read",
+            path: path.into(),
+            source,
+        })
 }
 
 /// A short random word: tells this installation's processes and messages from another's.
 fn nonce() -> Result<String, StartError> {
     let path = Path::new("/proc/sys/kernel/random/uuid");
-    let uuid = std::fs::read_to_string(path)
-        .map_err(|source| StartError::Io { verb: "read", path: path.into(), source })?;
-    Ok(uuid.chars().filter(char::is_ascii_hexdigit).take(8).collect())
+    let uuid = std::fs::read_to_string(path).map_err(|source| StartError::Io {
+        verb: "read",
+        path: path.into(),
+        source,
+    })?;
+    Ok(uuid
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(8)
+        .collect())
 }
 
 /// The event that begins a daemon's life.
@@ -163,7 +205,12 @@ fn nonce() -> Result<String, StartError> {
 /// Where the kernel's random source cannot be read.
 pub fn started(boot: String, alone: bool) -> Result<Event, StartError> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Event::Started { boot, version, nonce: nonce()?, alone })
+    Ok(Event::Started {
+        boot,
+        version,
+        nonce: nonce()?,
+        alone,
+    })
 }
 
 /// The mailer of the configuration, if it has one.
@@ -171,7 +218,9 @@ pub fn started(boot: String, alone: bool) -> Result<Event, StartError> {
 /// # Errors
 /// Settings that can never work; a folder that cannot be made.
 pub fn mailer(settings: &Settings) -> Result<Option<Mailer>, StartError> {
-    let Some(config) = &settings.mail else { return Ok(None) };
+    let Some(config) = &settings.mail else {
+        return Ok(None);
+    };
     let settings = mail_settings(config)?;
     Ok(Some(Mailer::new(&settings)?))
 }
@@ -186,14 +235,26 @@ pub fn rehearsal_mailer(settings: &Settings) -> Result<Option<Mailer>, StartErro
         return Ok(None);
     };
     let dir = settings.state_dir.join("rehearsal-mail");
-    let file = MailConfig::File { dir, from: from.clone() };
+    let file = MailConfig::File {
+        dir,
+        from: from.clone(),
+    };
     Ok(Some(Mailer::new(&mail_settings(&file)?)?))
 }
 
 fn mail_settings(config: &crate::config::MailConfig) -> Result<mail::MailSettings, StartError> {
     use crate::config::{MailConfig, Tls};
     Ok(match config {
-        MailConfig::Smtp { host, port, tls, username, password, ca_file, timeout, from } => mail::MailSettings {
+        MailConfig::Smtp {
+            host,
+            port,
+            tls,
+            username,
+            password,
+            ca_file,
+            timeout,
+            from,
+        } => mail::MailSettings {
             transport: mail::Transport::Smtp(mail::SmtpSettings {
                 host: host.clone(),
                 port: *port,
@@ -240,12 +301,22 @@ pub async fn assemble(
     form: Form,
     alone: bool,
 ) -> Result<Daemon, StartError> {
-    let places = Places { state_dir: settings.state_dir.clone(), lock_dir: lock_dir(&settings.state_dir) };
+    let places = Places {
+        state_dir: settings.state_dir.clone(),
+        lock_dir: lock_dir(&settings.state_dir),
+    };
     let exe = PathBuf::from("/proc/self/exe");
-    let setup = process::Setup { exe, runs_lock: runs_lock(&settings.state_dir), cgroups: Cgroups::Auto };
+    let setup = process::Setup {
+        exe,
+        runs_lock: runs_lock(&settings.state_dir),
+        cgroups: Cgroups::Auto,
+    };
     let launcher = Launcher::start(setup).await?;
-    let announcer = Announcer::start(form)
-        .map_err(|source| StartError::Io { verb: "start a thread for", path: "standard output".into(), source })?;
+    let announcer = Announcer::start(form).map_err(|source| StartError::Io {
+        verb: "start a thread for",
+        path: "standard output".into(),
+        source,
+    })?;
     let parts = Parts {
         places,
         launcher,
@@ -258,5 +329,10 @@ pub async fn assemble(
     let (real, tell) = Real::new(parts);
     let first = started(opened.boot, alone)?;
     let turns = Turns::new(policy, opened.state, opened.next, opened.store, real);
-    Ok(Daemon { turns, tell, first, instance: opened.instance })
+    Ok(Daemon {
+        turns,
+        tell,
+        first,
+        instance: opened.instance,
+    })
 }

@@ -83,7 +83,11 @@ impl<S: Facts, W: World> Turns<S, W> {
                 return Ended::Asked { clean };
             }
             self.keep_house(now);
-            let until = if self.more || self.prune_more { Some(now) } else { self.wakeup(now) };
+            let until = if self.more || self.prune_more {
+                Some(now)
+            } else {
+                self.wakeup(now)
+            };
             heard = self.world.hear(until).await;
             if heard.is_empty() {
                 heard.push(Heard::Event(Event::Woke));
@@ -151,7 +155,12 @@ impl<S: Facts, W: World> Turns<S, W> {
     }
 
     /// Durable first, then the effects.
-    fn commit(&mut self, now: Timestamp, facts: Vec<Fact>, effects: Vec<Effect>) -> Result<(), Illegal> {
+    fn commit(
+        &mut self,
+        now: Timestamp,
+        facts: Vec<Fact>,
+        effects: Vec<Effect>,
+    ) -> Result<(), Illegal> {
         if facts.is_empty() && effects.is_empty() {
             return Ok(());
         }
@@ -193,12 +202,18 @@ impl<S: Facts, W: World> Turns<S, W> {
             return;
         }
         let due = now.duration_since(self.pruned).abs() >= PRUNE_EVERY;
-        if self.next.saturating_sub(self.snapshot_at) >= SNAPSHOT_EVERY || (due && self.next > self.snapshot_at) {
+        if self.next.saturating_sub(self.snapshot_at) >= SNAPSHOT_EVERY
+            || (due && self.next > self.snapshot_at)
+        {
             self.snapshot();
         }
         if due || self.prune_more {
             let keep = self.policy.keep;
-            let keep = Keep { sessions: keep.sessions, runs: keep.runs, failures: keep.failures };
+            let keep = Keep {
+                sessions: keep.sessions,
+                runs: keep.runs,
+                failures: keep.failures,
+            };
             match self.store.prune(&keep, now) {
                 Ok(pruned) if pruned.more => self.prune_more = true,
                 Ok(_) => self.pruned = now,

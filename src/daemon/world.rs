@@ -21,7 +21,10 @@ pub enum Heard {
     Policy(Arc<Policy>),
     Look(Look),
     /// How mail leaves from now on.
-    Mail { mailer: Option<Mailer>, rehearsal: Option<Mailer> },
+    Mail {
+        mailer: Option<Mailer>,
+        rehearsal: Option<Mailer>,
+    },
 }
 
 impl From<Event> for Heard {

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Pretend;
@@ -28,9 +27,10 @@ pub async fn dry_run(loaded: Loaded, form: Form) -> anyhow::Result<Exit> {
     let store = MemoryStore::new(state.clone(), next);
     let mut turns = Turns::new(Arc::new(loaded.policy), state, next, store, world);
     let stop = tokio::spawn(async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
             return;
         };
         tokio::select! {
@@ -40,7 +40,12 @@ pub async fn dry_run(loaded: Loaded, form: Form) -> anyhow::Result<Exit> {
         let _ = tell.send(Event::Shutdown.into()).await;
     });
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let first = Event::Started { boot: "dry-run".into(), version, nonce: "dryrun".into(), alone: false };
+    let first = Event::Started {
+        boot: "dry-run".into(),
+        version,
+        nonce: "dryrun".into(),
+        alone: false,
+    };
     let ended = turns.run(first).await;
     stop.abort();
     Ok(match ended {
@@ -52,13 +57,19 @@ pub async fn dry_run(loaded: Loaded, form: Form) -> anyhow::Result<Exit> {
 
 /// The state as it is recorded. What a live daemon is doing at this moment is taken as done well: this is no crash.
 fn copy(state_dir: &Path) -> anyhow::Result<(State, u64)> {
-    let Some(reader) = Reader::open(state_dir)? else { return Ok((State::default(), 1)) };
+    let Some(reader) = Reader::open(state_dir)? else {
+        return Ok((State::default(), 1));
+    };
     let (mut state, next) = reader.load(apply)?;
     let running = std::mem::take(&mut state.running);
     for (run, running) in running {
         match &running.what {
             What::Step { session, step, .. } | What::Ask { session, step, .. } => {
-                if let Some(step) = state.sessions.get_mut(session).and_then(|s| s.steps.get_mut(*step)) {
+                if let Some(step) = state
+                    .sessions
+                    .get_mut(session)
+                    .and_then(|s| s.steps.get_mut(*step))
+                {
                     step.state = StepState::Waiting;
                 }
             }

@@ -31,7 +31,13 @@ impl Pretend {
     pub fn new(announcer: Announcer) -> (Self, mpsc::Sender<Heard>) {
         let (tell, ears) = mpsc::channel(16);
         let compare = Compare::new(Look::now());
-        let pretend = Self { answers: VecDeque::new(), ears, announcer, steps: StepWatch::new().ok(), compare };
+        let pretend = Self {
+            answers: VecDeque::new(),
+            ears,
+            announcer,
+            steps: StepWatch::new().ok(),
+            compare,
+        };
         (pretend, tell)
     }
 }
@@ -42,10 +48,14 @@ impl World for Pretend {
     }
 
     async fn hear(&mut self, until: Option<Timestamp>) -> Vec<Heard> {
-        let moved = self.compare.look(Look::now()).into_iter().map(|moved| match moved {
-            Moved::Stepped(by) => Event::ClockStepped { by }.into(),
-            Moved::Slept(after) => Event::Resumed { after }.into(),
-        });
+        let moved = self
+            .compare
+            .look(Look::now())
+            .into_iter()
+            .map(|moved| match moved {
+                Moved::Stepped(by) => Event::ClockStepped { by }.into(),
+                Moved::Slept(after) => Event::Resumed { after }.into(),
+            });
         let mut heard: Vec<Heard> = moved.collect();
         if let Some(answer) = self.answers.pop_front() {
             heard.push(answer);
@@ -86,10 +96,22 @@ impl World for Pretend {
                     log: false,
                     tail: String::new(),
                 };
-                self.answers.push_back(Event::Ended { run: start.run, report }.into());
+                self.answers.push_back(
+                    Event::Ended {
+                        run: start.run,
+                        report,
+                    }
+                    .into(),
+                );
             }
             Effect::Send { notice, .. } => {
-                self.answers.push_back(Event::Answered { notice, answer: Answer::Accepted }.into());
+                self.answers.push_back(
+                    Event::Answered {
+                        notice,
+                        answer: Answer::Accepted,
+                    }
+                    .into(),
+                );
             }
             Effect::Stop { .. } | Effect::Exit { .. } => {}
         }

@@ -241,7 +241,8 @@ impl Turn<'_> {
         let Some(session) = self.state.sessions.get(id).cloned() else {
             return;
         };
-        let sequence = session.sequence + u32::from(matches!(kind, Kind::Postponed | Kind::Cancelled));
+        let sequence =
+            session.sequence + u32::from(matches!(kind, Kind::Postponed | Kind::Cancelled));
         let mut notices = self.notices_for(&session, kind, sequence);
         if matches!(kind, Kind::Postponed | Kind::Cancelled) {
             let expects = |notice: &Notice| {
@@ -284,7 +285,10 @@ impl Turn<'_> {
                 .filter(|text| !text.is_empty())
                 .cloned()
         };
-        let ended = matches!(notice.kind, Kind::Finished | Kind::Failed | Kind::Postponed | Kind::Cancelled);
+        let ended = matches!(
+            notice.kind,
+            Kind::Finished | Kind::Failed | Kind::Postponed | Kind::Cancelled
+        );
         Letter {
             kind: match notice.kind {
                 Kind::Advance => LetterKind::Advance,

@@ -15,6 +15,8 @@ use crate::core::state::State;
 
 /// No more entries than this in a list.
 const LISTED: usize = 200;
+/// No more apps than this.
+const APPS: usize = 1000;
 
 /// Everything that `status` shows. Lists are bounded; [`Counts`] has the full numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,6 +55,7 @@ pub struct Shell {
 pub struct Daemon {
     pub running: bool,
     pub pid: Option<i32>,
+    /// When it was started; of one that does not run, when it last recorded something.
     pub since: Option<Timestamp>,
     pub version: Option<String>,
 }
@@ -178,7 +181,7 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
     };
     // What is out of service is never cut off the list.
     status.apps.sort_by_key(|a| a.state == AppState::InService);
-    status.apps.truncate(LISTED);
+    status.apps.truncate(APPS);
     status
 }
 

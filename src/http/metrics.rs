@@ -1,0 +1,233 @@
+//! The metrics in Prometheus' text form (OpenMetrics).
+//!
+//! Labels are fixed words, but for two: `app` (at most 1,000) and `job` (at most 10,000, one series each, about 90
+//! bytes; jobs beyond are counted in `offhours_jobs_unlisted`). Sessions, runs, hosts and people are never labels.
+use std::fmt;
+
+use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::Snapshot;
+use crate::core::report::AppState;
+
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// One or two labels: names are ours, values may be anything.
+type Labels = Vec<(&'static str, String)>;
+
+/// All metrics of one moment.
+pub fn render(snapshot: &Snapshot) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("offhours");
+    counters(&mut registry, snapshot);
+    gauges(&mut registry, snapshot);
+    apps(&mut registry, snapshot);
+    jobs(&mut registry, snapshot);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn counters(registry: &mut Registry, snapshot: &Snapshot) {
+    let counted = &snapshot.counters;
+    let attempts = Family::<Labels, Counter>::default();
+    for ((what, outcome), count) in &counted.attempts {
+        let labels = vec![
+            ("what", (*what).to_owned()),
+            ("outcome", outcome.word().to_owned()),
+        ];
+        attempts.get_or_create(&labels).inc_by(*count);
+    }
+    registry.register(
+        "attempts",
+        "Attempts that ended since the daemon started",
+        attempts,
+    );
+    let sessions = Family::<Labels, Counter>::default();
+    for (outcome, count) in &counted.sessions {
+        let labels = vec![("outcome", outcome.word().to_owned())];
+        sessions.get_or_create(&labels).inc_by(*count);
+    }
+    registry.register(
+        "sessions",
+        "Sessions that were closed since the daemon started",
+        sessions,
+    );
+    let notices = Family::<Labels, Counter>::default();
+    for ((kind, result), count) in &counted.notices {
+        let labels = vec![
+            ("kind", (*kind).to_owned()),
+            ("result", (*result).to_owned()),
+        ];
+        notices.get_or_create(&labels).inc_by(*count);
+    }
+    registry.register(
+        "notices",
+        "Answers to notices since the daemon started",
+        notices,
+    );
+    let skipped = Family::<Labels, Counter>::default();
+    for (reason, count) in &counted.skipped {
+        skipped
+            .get_or_create(&vec![("reason", (*reason).to_owned())])
+            .inc_by(*count);
+    }
+    registry.register(
+        "skipped_dues",
+        "Due instants without a run since the daemon started",
+        skipped,
+    );
+    let steps = Counter::<u64>::default();
+    steps.inc_by(counted.clock_steps);
+    registry.register(
+        "clock_steps",
+        "Steps of the wall clock since the daemon started",
+        steps,
+    );
+}
+
+fn gauges(registry: &mut Registry, snapshot: &Snapshot) {
+    let status = &snapshot.status;
+    let build = Family::<Labels, Gauge>::default();
+    build
+        .get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").to_owned())])
+        .set(1);
+    registry.register("build_info", "The version that runs", build);
+    let attention = Family::<Labels, Gauge>::default();
+    for item in &status.attention {
+        attention
+            .get_or_create(&vec![("kind", item.kind.to_owned())])
+            .inc();
+    }
+    registry.register(
+        "attention",
+        "Matters that wait for a person, by kind; at most 200",
+        attention,
+    );
+    let mut gauge = |name: &str, words: &str, value: i64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(value);
+        registry.register(name, words, gauge);
+    };
+    gauge(
+        "attention_all",
+        "Matters that wait for a person",
+        number(status.counts.attention),
+    );
+    gauge(
+        "running",
+        "Attempts whose process is there",
+        number(status.counts.running),
+    );
+    gauge(
+        "notices_waiting",
+        "Notices that nobody accepted yet",
+        number(status.mail.owed),
+    );
+    gauge(
+        "notices_failed",
+        "Notices that could not be delivered",
+        number(status.mail.failed),
+    );
+    gauge(
+        "periodic_failing",
+        "Periodic jobs whose last end was bad",
+        number(status.periodic.failed),
+    );
+    gauge(
+        "periodic_waiting",
+        "Due instants that wait; at most 50",
+        number(status.periodic.waiting.len()),
+    );
+    gauge(
+        "state_writable",
+        "Whether the state can be written",
+        i64::from(status.state.ok),
+    );
+    gauge(
+        "recovered",
+        "Whether what the last daemon left is settled",
+        i64::from(snapshot.recovered),
+    );
+    gauge(
+        "locks_held",
+        "Lock files that somebody holds",
+        number(status.shell.locks.len()),
+    );
+    gauge(
+        "jobs_unlisted",
+        "Jobs without a series of their own",
+        number(snapshot.unlisted),
+    );
+    if let Some(since) = status.shell.daemon.since {
+        gauge(
+            "start_timestamp_seconds",
+            "When the daemon started",
+            since.as_second(),
+        );
+    }
+    if let Some(next) = status.next.iter().map(|n| n.starts).min() {
+        gauge(
+            "next_session_start_timestamp_seconds",
+            "When the next session starts",
+            next.as_second(),
+        );
+    }
+}
+
+fn apps(registry: &mut Registry, snapshot: &Snapshot) {
+    let maintenance = Family::<Labels, Gauge>::default();
+    let since = Family::<Labels, Gauge>::default();
+    let overdue = Family::<Labels, Gauge>::default();
+    for app in &snapshot.status.apps {
+        let labels = vec![("app", app.app.to_string())];
+        let out = app.state != AppState::InService;
+        maintenance.get_or_create(&labels).set(i64::from(out));
+        if !out {
+            continue;
+        }
+        let now: Timestamp = snapshot.status.now;
+        if let Some(at) = app.since {
+            since
+                .get_or_create(&labels)
+                .set(now.duration_since(at).as_secs().max(0));
+        }
+        let past = app.closes.is_some_and(|closes| closes < now);
+        overdue.get_or_create(&labels).set(i64::from(past));
+    }
+    registry.register(
+        "app_in_maintenance",
+        "Whether the app is out of service",
+        maintenance,
+    );
+    registry.register(
+        "app_maintenance_seconds",
+        "For how long the app is out of service",
+        since,
+    );
+    registry.register(
+        "app_past_window",
+        "Whether it is so past the end of its window",
+        overdue,
+    );
+}
+
+fn jobs(registry: &mut Registry, snapshot: &Snapshot) {
+    let successes = Family::<Labels, Gauge>::default();
+    for (job, at) in &snapshot.successes {
+        successes
+            .get_or_create(&vec![("job", job.to_string())])
+            .set(at.as_second());
+    }
+    registry.register(
+        "job_last_success_timestamp_seconds",
+        "When the job last succeeded; of one on several hosts, on the one where that is longest ago",
+        successes,
+    );
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

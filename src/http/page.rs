@@ -1,0 +1,49 @@
+//! The status page: one table after the other, no scripts.
+use std::sync::LazyLock;
+
+use jiff::tz::TimeZone;
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context, value::Serde};
+
+use crate::core::report::{Status, relative};
+
+/// The style sheet, served beside the page so that it needs no exception from the content security policy.
+pub const STYLE: &str = include_str!("page.css");
+const PAGE: &str = include_str!("page.html");
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    templates.set_auto_escape_callback(|_| AutoEscape::Html);
+    templates.add_filter("words", |text: String| text.replace('_', " "));
+    templates.add_filter("at", at);
+    templates.add_filter("from", from);
+    templates
+});
+
+/// The page as HTML.
+///
+/// # Errors
+/// When the template does not fit the status: a defect of this program.
+pub fn render(status: &Status) -> Result<String, Error> {
+    TEMPLATES
+        .template_from_str(PAGE)?
+        .render(context! { status => Value::from(Serde(status)) })
+}
+
+/// An instant for people: the machine's readers are in many zones, so it is UTC and says so.
+fn at(instant: Option<String>) -> String {
+    let parsed = instant.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    parsed.map_or_else(String::new, |t| {
+        t.to_zoned(TimeZone::UTC)
+            .strftime("%a %Y-%m-%d %H:%M UTC")
+            .to_string()
+    })
+}
+
+/// An instant against another: `in 3 h`, `5 min ago`.
+fn from(instant: Option<String>, now: String) -> String {
+    let parsed = instant
+        .and_then(|text| text.parse().ok())
+        .zip(now.parse().ok());
+    parsed.map_or_else(String::new, |(t, now)| relative(t, now))
+}
