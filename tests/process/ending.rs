@@ -85,6 +85,16 @@ async fn a_stop_ends_it_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_at_once_ends_at_once() {
+    let lab = Lab::new().await;
+    let mut first = lab.launcher.spawn(lab.script("exit 0"));
+    let mut run = lab.launcher.spawn(lab.script("sleep 1000"));
+    run.stop();
+    assert_eq!(ended(&mut run).await.end, End::Stopped { exit: None });
+    assert_eq!(ended(&mut first).await.end, exited(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn so_does_a_sigterm_to_the_supervisor() {
     let lab = Lab::new().await;
     let mut run = lab.launcher.spawn(stubborn(lab.dir.path()));
