@@ -1,6 +1,7 @@
 //! How fast many runs that are due at once are started, beside a bare loop that does nothing else.
 //!
 //! `cargo bench --bench starts [-- RUNS ROUNDS PROGRAM ARGUMENT…]`; `{}` in an argument becomes the number of the run.
+//! `OFFHOURS_BENCH_CGROUPS` names a folder of a cgroup v2 file system for the runs' groups.
 //! One line of JSON a round: seconds from the due instant to the start of the last job, and to the end of the last.
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -39,7 +40,8 @@ fn main() {
     let setup = Setup {
         exe: env!("CARGO_BIN_EXE_offhours").into(),
         runs_lock: dir.path().join("runs.lock"),
-        cgroups: Cgroups::Off,
+        cgroups: std::env::var_os("OFFHOURS_BENCH_CGROUPS")
+            .map_or(Cgroups::Off, |folder| Cgroups::Below(folder.into())),
     };
     let launcher = runtime
         .block_on(Launcher::start(setup))

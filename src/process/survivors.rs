@@ -3,7 +3,7 @@
 //! The supervisors of a daemon that was killed see its end at once, end their runs, and go. Until then each of them
 //! keeps a shared lock on one file: [`wait_gone`]. A supervisor that was itself killed ends nothing; what it left is
 //! found by a variable of its environment: [`end_by_cookie`].
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -83,20 +83,25 @@ pub fn wait_gone(runs_lock: &Path, wait_up_to: Duration) -> Result<(), SurvivorE
     }
 }
 
-/// Ends all processes whose environment has all of `cookie`, such as `["OFFHOURS_RUN=…"]`, and everything below them:
-/// SIGTERM, SIGKILL after `grace`. Returns how many there were. Blocks the thread, for `grace` and ten seconds at most.
-/// Never call it with the cookie of a run whose supervisor lives: it would race with it.
+/// Ends all processes whose environment has one of `cookies`, such as `OFFHOURS_RUN=…`, and all of `marks` (which may
+/// be empty), and everything below them: SIGTERM, SIGKILL after `grace`. Returns how many there were. Blocks the thread,
+/// for `grace` and ten seconds at most. Never call it with the cookie of a run whose supervisor lives: it would race
+/// with it.
 ///
 /// What cleared its environment and left its parents is not found; where runs have control groups [`end_group`] gets it.
-pub fn end_by_cookie(cookie: &[&str], grace: Duration) -> Result<usize, SurvivorError> {
-    end_where(
-        |variables| {
-            cookie
+pub fn end_by_cookie(
+    cookies: &[&str],
+    marks: &[&str],
+    grace: Duration,
+) -> Result<usize, SurvivorError> {
+    let cookies: BTreeSet<&[u8]> = cookies.iter().map(|cookie| cookie.as_bytes()).collect();
+    let is_ours = |variables: &[&[u8]]| {
+        variables.iter().any(|variable| cookies.contains(variable))
+            && marks
                 .iter()
-                .all(|wanted| variables.contains(&wanted.as_bytes()))
-        },
-        grace,
-    )
+                .all(|mark| variables.contains(&mark.as_bytes()))
+    };
+    end_where(is_ours, grace)
 }
 
 /// As [`end_by_cookie`], for processes with a variable that begins like this, such as `OFFHOURS_RUN=shop.`.

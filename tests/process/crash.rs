@@ -117,6 +117,43 @@ async fn a_launcher_that_dies_is_replaced_and_no_run_notices() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn runs_that_are_being_started_when_the_launcher_dies_all_get_an_end() {
+    let lab = Lab::new().await;
+    let mut probe = lab.launcher.spawn(lab.script("sleep 0.1"));
+    let launcher = launcher_of(parent(began(&mut probe).await));
+    let mut runs: Vec<_> = (0..300)
+        .map(|number| {
+            let mut spec = lab.script(&format!("echo > ran.{number}"));
+            spec.locks = vec![lab.path(&format!("{number}.lock"))];
+            lab.launcher.spawn(spec)
+        })
+        .collect();
+    began(&mut runs[20]).await;
+    kill_process(launcher, Signal::KILL).unwrap();
+    let mut lost = 0;
+    for (number, run) in runs.iter_mut().enumerate() {
+        if number == 20 {
+            continue;
+        }
+        match ended(run).await.end {
+            End::Exited(0) => assert!(lab.path(&format!("ran.{number}")).exists()),
+            End::SupervisorDied => {
+                lost += 1;
+                assert!(
+                    !lab.path(&format!("ran.{number}")).exists(),
+                    "{number} ran, and nobody was told"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(
+        lost <= offhours::process::child::BATCH,
+        "more than were in its hands: {lost}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_launcher_leaves_with_its_owner_and_runs_do_not() {
     let lab = Lab::new().await;
     let mut run = lab
@@ -185,13 +222,13 @@ async fn what_a_killed_supervisor_left_is_found_by_its_cookie() {
     kill_process(supervisor, Signal::KILL).unwrap();
     assert_eq!(ended(&mut run).await.end, End::SupervisorDied);
     let grace = Duration::from_millis(50);
-    assert!(end_by_cookie(&[&cookie], grace).unwrap() >= 2);
+    assert!(end_by_cookie(&["OTHER=1", &cookie], &[], grace).unwrap() >= 2);
     for pid in pids(&lab.path("pids")) {
         assert!(!is_alive(pid), "{pid} is still there");
     }
-    assert_eq!(end_by_cookie(&[&cookie], grace).unwrap(), 0);
+    assert_eq!(end_by_cookie(&["OTHER=1", &cookie], &[], grace).unwrap(), 0);
     assert_eq!(
-        end_by_cookie(&[&format!("{cookie}0"), "OTHER=1"], grace).unwrap(),
+        end_by_cookie(&[&format!("{cookie}0")], &["OTHER=1"], grace).unwrap(),
         0
     );
     std::fs::write(lab.path("go"), "").unwrap();

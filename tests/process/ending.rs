@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use offhours::process::survivors::end_group;
-use offhours::process::{Cgroups, End, Launcher};
+use offhours::process::{Cgroups, Credentials, End, Launcher};
 use tempfile::TempDir;
 
 use crate::lab::{
@@ -82,6 +82,16 @@ async fn a_stop_ends_it_too() {
     run.stop();
     assert_eq!(ended(&mut run).await.end, End::Stopped { exit: None });
     assert_gone(lab.dir.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_at_once_ends_at_once() {
+    let lab = Lab::new().await;
+    let mut first = lab.launcher.spawn(lab.script("exit 0"));
+    let mut run = lab.launcher.spawn(lab.script("sleep 1000"));
+    run.stop();
+    assert_eq!(ended(&mut run).await.end, End::Stopped { exit: None });
+    assert_eq!(ended(&mut first).await.end, exited(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,6 +182,25 @@ async fn a_tree_that_forks_without_end_is_ended() {
     let lab = Lab::new().await;
     // Every generation leaves its parent, and a sleeper behind.
     let mut spec = lab.script("cat > chain <<'X'\nsleep 1000 &\nsh ./chain &\nX\nsh ./chain");
+    spec.timeout = Duration::from_millis(500);
+    spec.grace = Duration::from_millis(50);
+    assert!(matches!(lab.run(spec).await.end, End::TimedOut { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_bomb_is_ended() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let lab = Lab::new().await;
+    let mut spec = lab.script("ulimit -u 200; bomb() { bomb | bomb & }; bomb; sleep 1000");
+    spec.dir = "/".into();
+    // A user of its own: the limit counts all processes of a user.
+    spec.user = Some(Credentials {
+        uid: 64_001,
+        gid: 64_001,
+        groups: Vec::new(),
+    });
     spec.timeout = Duration::from_millis(500);
     spec.grace = Duration::from_millis(50);
     assert!(matches!(lab.run(spec).await.end, End::TimedOut { .. }));
