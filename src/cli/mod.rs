@@ -1,5 +1,6 @@
 //! The commands: arguments, what is printed, exit codes. One file per command.
 pub mod args;
+mod beside;
 mod check;
 mod cron;
 mod history;

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::RunArgs;
+use super::beside;
 use super::load::Context;
 use super::refusal::Refusal;
 use crate::config::{Env, Loaded, Purpose};
@@ -66,6 +67,7 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     // Answered after the first turn: by then it is decided what follows from the last life.
     let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
     let _ = tell.send(Heard::Look(ready)).await;
+    let beside = beside::serve(&settings, &mut turns, &tell).await?;
     let (stopped, stop) = tokio::sync::oneshot::channel();
     let file = settings.file.clone();
     let signals = tokio::spawn(listen(tell, file, stopped));
@@ -93,6 +95,7 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
         }
     };
     signals.abort();
+    beside.end().await;
     drop(turns);
     drop(daemon.instance);
     Ok(exit)

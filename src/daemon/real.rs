@@ -22,7 +22,7 @@ use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
 use crate::mail::{self, Mailer};
-use crate::process::{self, Launcher, RunEvent, RunSpec, Stopper};
+use crate::process::{self, Account, Launcher, RunEvent, RunSpec, Stopper};
 use crate::systemd::Notify;
 
 /// Things that wait to be heard; whoever has more to say waits.
@@ -56,6 +56,8 @@ pub struct Real {
     log_limit: u64,
     logs_pruned: Timestamp,
     nonce: String,
+    /// Who the daemon itself is: looked up once.
+    own: Option<Account>,
 }
 
 /// What has to be there before the world can be.
@@ -94,6 +96,7 @@ impl Real {
             log_limit: parts.log_limit,
             logs_pruned: Timestamp::MIN,
             nonce: String::new(),
+            own: process::lookup_user(&own_id(), None).ok(),
         };
         (real, tell)
     }
@@ -127,7 +130,10 @@ impl Real {
         let mut started = self.launcher.spawn(spec);
         self.stoppers.insert(run, started.stopper());
         let tell = self.tell.clone();
-        let mark = contract::run_mark(run, start.attempt, &self.nonce);
+        let mark = format!(
+            "OFFHOURS_RUN={}",
+            contract::run_mark(run, start.attempt, &self.nonce)
+        );
         let grace = to_std(start.grace);
         tokio::spawn(async move {
             while let Some(event) = started.recv().await {
@@ -160,17 +166,19 @@ impl Real {
 
     fn spec(&self, start: &Start) -> Result<RunSpec, String> {
         let command = &start.command;
-        let group = command.group.as_deref();
-        let own = rustix::process::geteuid().as_raw().to_string();
-        let account = match (&command.user, group) {
-            (Some(user), group) => process::lookup_user(user, group),
-            (None, group) => process::lookup_user(&own, group),
+        let own = own_id();
+        let account = match (&command.user, command.group.as_deref()) {
+            (None, None) => Ok(self.own.clone()),
+            (user, group) => {
+                let name = user.as_deref().unwrap_or(&own);
+                process::lookup_user(name, group).map(Some)
+            }
         };
+        let account = account.map_err(|error| error.to_string())?;
+        // A user without an entry is allowed to be itself.
         let (user, name, home) = match account {
-            Ok(account) => (Some(account.credentials), account.name, account.home),
-            // A user without an entry is allowed to be itself.
-            Err(_) if command.user.is_none() && group.is_none() => (None, own, PathBuf::from("/")),
-            Err(error) => return Err(error.to_string()),
+            Some(account) => (Some(account.credentials), account.name, account.home),
+            None => (None, own, PathBuf::from("/")),
         };
         let lang = std::env::var("LANG").unwrap_or_else(|_| "C.UTF-8".into());
         let mut env: Vec<(String, String)> = vec![
@@ -256,6 +264,10 @@ impl Real {
     }
 }
 
+fn own_id() -> String {
+    rustix::process::geteuid().as_raw().to_string()
+}
+
 async fn deliver(mailer: &Mailer, letter: &Letter) -> Answer {
     let domain = mailer.from().email.domain().to_string();
     let composed = match mail::compose(mailer.from(), &letters::letter(letter, &domain)) {
@@ -306,7 +318,7 @@ async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> E
             if result.end == process::End::SupervisorDied {
                 let mark = mark.to_owned();
                 let ended = tokio::task::spawn_blocking(move || {
-                    process::survivors::end_by_cookie(&[mark.as_str()], grace)
+                    process::survivors::end_by_cookie(&[mark.as_str()], &[], grace)
                 });
                 if let Ok(Err(error)) = ended.await {
                     tracing::error!(%error, run, "processes of a run may be left");

@@ -131,12 +131,13 @@ fn end_orphans(state: &State, grace: Duration) {
         .running
         .iter()
         .map(|(run, running)| contract::run_mark(*run, running.attempt, &state.nonce))
+        .map(|mark| format!("OFFHOURS_RUN={mark}"))
         .collect();
     if marks.is_empty() {
         return;
     }
     let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
-    match process::survivors::end_by_cookie(&marks, grace) {
+    match process::survivors::end_by_cookie(&marks, &[], grace) {
         Ok(0) => {}
         Ok(ended) => tracing::warn!(ended, "processes of the last daemon's runs were ended"),
         Err(error) => tracing::error!(%error, "processes of the last daemon's runs may be left"),

@@ -96,6 +96,19 @@ pub fn plan(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) ->
     }
 }
 
+/// The same without the periodic runs, which may be very many.
+pub fn outlook(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) -> Plan {
+    let (sessions, unplanned) = sessions::sessions(policy, state, now, until);
+    Plan {
+        from: now,
+        until,
+        sessions,
+        periodic: Vec::new(),
+        periodic_cut: false,
+        unplanned,
+    }
+}
+
 /// Only the sessions of it: what the daemon asks before it announces.
 pub fn plan_sessions(
     policy: &Policy,
