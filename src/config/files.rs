@@ -125,7 +125,10 @@ pub fn contacts(
         Err(error) => {
             problems
                 .error(place, error.to_string())
-                .maybe_hint(error.hint());
+                .maybe_hint(error.hint().or_else(|| {
+                    let hint = "its keys are roles, each an array of addresses: technical = [\"Ops <ops@example.org>\"]";
+                    error.is_missing().then(|| hint.to_owned())
+                }));
             None
         }
     }

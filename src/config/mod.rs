@@ -26,6 +26,7 @@ pub mod size;
 mod source;
 mod tree;
 mod trust;
+mod twice;
 mod values;
 mod window;
 

@@ -34,7 +34,7 @@ pub struct Reading<'a> {
     pub zone_missed: Option<Place>,
     pub trust: Trust,
     pub programs: Programs,
-    zones: HashMap<String, Option<Zone>>,
+    zones: HashMap<String, Zone>,
     names: HashSet<Name>,
 }
 
@@ -151,13 +151,11 @@ impl<'a> Reading<'a> {
             return Some(self.name(text));
         }
         if self.document.complete {
-            let near = self.nearest(text, table);
-            let (what, hint) = match near {
-                Some(near) => ("there is no", Some(format!("did you mean `{near}`?"))),
-                None => ("there is no", None),
-            };
+            let hint = self
+                .nearest(text, table)
+                .map(|near| format!("did you mean `{near}`?"));
             self.problems
-                .error(item.place, format!("{what} `{table}.{text}`"))
+                .error(item.place, format!("there is no `{table}.{text}`"))
                 .maybe_hint(hint);
         }
         None
@@ -187,12 +185,12 @@ impl<'a> Reading<'a> {
     /// A zone by its name.
     pub fn zone_named(&mut self, item: Item<'a>) -> Option<Zone> {
         let text = self.line(item)?;
-        if let Some(Some(zone)) = self.zones.get(text) {
+        if let Some(zone) = self.zones.get(text) {
             return Some(zone.clone());
         }
         match Zone::named(text) {
             Ok(zone) => {
-                self.zones.insert(text.to_owned(), Some(zone.clone()));
+                self.zones.insert(text.to_owned(), zone.clone());
                 Some(zone)
             }
             Err(message) => {

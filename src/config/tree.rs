@@ -6,9 +6,9 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys;
 use super::problem::Problems;
 use super::source::{Place, Source};
+use super::{keys, twice};
 
 /// A value and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -104,11 +104,22 @@ pub fn parse<'a>(
     let (table, errors) = DeTable::parse_recoverable(source.text());
     let whole = errors.is_empty();
     let mut last_line = None;
+    let mut last_heading = None;
     for error in errors {
         let range = error.span().unwrap_or(0..0);
         // What follows on the same line follows from it.
         let line = source.position(range.start).0;
         if last_line.replace(line) == Some(line) {
+            continue;
+        }
+        if twice::tell(
+            error.message(),
+            file,
+            &range,
+            source,
+            problems,
+            &mut last_heading,
+        ) {
             continue;
         }
         let place = Place {

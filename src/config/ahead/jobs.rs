@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::super::duration::format;
 use super::super::reading::Reading;
 use super::super::{Place, Purpose};
-use super::{Year, day};
+use super::{MOST_OCCURRENCES, Year, day};
 use crate::core::policy::{App, MaintenanceJob, Name, Outside, PeriodicJob, Policy};
 
 const LONG_LEAD: SignedDuration = SignedDuration::from_hours(72);
@@ -64,7 +64,7 @@ pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
     }
     let mut questions = MOST_QUESTIONS;
     for job in policy.periodic.values() {
-        periodic(job, policy, &year, &mut questions, reading);
+        periodic(job, &year, &mut questions, reading);
     }
 }
 
@@ -219,13 +219,7 @@ fn fits(
     }
 }
 
-fn periodic(
-    job: &PeriodicJob,
-    policy: &Policy,
-    year: &Year,
-    questions: &mut usize,
-    reading: &mut Reading<'_>,
-) {
+fn periodic(job: &PeriodicJob, year: &Year, questions: &mut usize, reading: &mut Reading<'_>) {
     let Some((name, outside)) = &job.window else {
         return;
     };
@@ -243,7 +237,7 @@ fn periodic(
             message,
         );
     }
-    if *outside == Outside::Defer || !policy.windows.contains_key(name) {
+    if *outside == Outside::Defer || year.occurrences(name).len() >= MOST_OCCURRENCES {
         return;
     }
     for occurrence in year.occurrences(name) {
@@ -263,14 +257,15 @@ fn periodic(
             return;
         }
     }
+    let message = format!(
+        "`periodic.{}` does not run within a year: its schedule never falls into `window.{name}`",
+        job.name
+    );
     reading
         .problems
-        .error(
+        .warning(
             reading.document.place("periodic", &job.name, "schedule"),
-            format!(
-                "`periodic.{}` never runs: its schedule never falls into `window.{name}`",
-                job.name
-            ),
+            message,
         )
         .hint(r#"outside = "defer" runs it when the window opens"#);
 }
