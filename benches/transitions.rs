@@ -17,8 +17,13 @@ const ROUNDS: usize = 8;
 const EACH: usize = 400;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let base = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_else(|| "target".into());
-    let dir = tempfile::Builder::new().prefix("transitions").tempdir_in(base)?;
+    let base = std::env::args()
+        .skip(1)
+        .find(|arg| !arg.starts_with('-'))
+        .unwrap_or_else(|| "target".into());
+    let dir = tempfile::Builder::new()
+        .prefix("transitions")
+        .tempdir_in(base)?;
     let mut store = Store::open(&dir.path().join("state"))?;
     let mut bare = create(&dir.path().join("bare"))?;
     let start = Timestamp::from_second(1_800_000_000)?;
@@ -72,10 +77,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bare_rate = rate(&base, EACH);
     let single_rate = rate(&single, EACH);
     println!("bare write + fdatasync, growing file:     {bare_rate:>9.0} /s");
-    println!("bare write + fdatasync, file in place:    {:>9.0} /s", rate(&over, EACH));
+    println!(
+        "bare write + fdatasync, file in place:    {:>9.0} /s",
+        rate(&over, EACH)
+    );
     println!("one fact, durable:                        {single_rate:>9.0} /s");
-    println!("{} facts in one append:                  {:>9.0} /s", 2 * EACH, rate(&batched, 2 * EACH));
-    println!("one fact against the growing file:        {:>9.2}", single_rate / bare_rate);
+    println!(
+        "{} facts in one append:                  {:>9.0} /s",
+        2 * EACH,
+        rate(&batched, 2 * EACH)
+    );
+    println!(
+        "one fact against the growing file:        {:>9.2}",
+        single_rate / bare_rate
+    );
     Ok(())
 }
 
@@ -91,10 +106,18 @@ fn create(path: &Path) -> std::io::Result<File> {
 }
 
 fn run_of(run: u64, at: Timestamp) -> [Fact; 2] {
-    let what = What::Periodic { job: "rotate-sessions".into() };
+    let what = What::Periodic {
+        job: "rotate-sessions".into(),
+    };
     let due = Some(Dues::one(at));
     [
-        Fact::AttemptStarted { run, attempt: 1, what: what.clone(), due, stop_by: None },
+        Fact::AttemptStarted {
+            run,
+            attempt: 1,
+            what: what.clone(),
+            due,
+            stop_by: None,
+        },
         Fact::AttemptEnded(Box::new(AttemptEnded {
             run,
             attempt: 1,

@@ -64,7 +64,7 @@ pub(super) enum Mode {
 }
 
 /// A connection that reads, and creates no file.
-pub(super) fn reader(path: &Path, mode: Mode) -> Result<Connection, StoreError> {
+pub(super) fn reader(path: &Path, mode: Mode) -> rusqlite::Result<Connection> {
     let query = match mode {
         Mode::Shared => "mode=ro",
         Mode::Still => "mode=ro&immutable=1",
@@ -73,14 +73,12 @@ pub(super) fn reader(path: &Path, mode: Mode) -> Result<Connection, StoreError> 
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let failed = |e| StoreError::sql(path, "open", e);
-    let conn = Connection::open_with_flags(uri(path, query), flags).map_err(failed)?;
-    set_up(&conn).map_err(failed)?;
+    let conn = Connection::open_with_flags(uri(path, query), flags)?;
     if mode == Mode::StillWithLog {
-        // The index of the log is then kept in memory.
-        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))
-            .map_err(failed)?;
+        // Said before the file is looked at: the index of the log is then kept in memory.
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
     }
+    set_up(&conn)?;
     Ok(conn)
 }
 
