@@ -4,9 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
+use super::load::MAX_SNAPSHOT;
 
 pub(super) const PAGE: i64 = 4096;
 /// The log is written back after this many pages, and keeps the room it took: writing where a file has been written
@@ -25,6 +27,9 @@ pub(super) fn plain(path: &Path) -> Result<Connection, StoreError> {
 
 fn set_up(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::from_secs(2))?;
+    // A damaged length must not become an allocation.
+    let longest = i32::try_from(MAX_SNAPSHOT + 4096).unwrap_or(i32::MAX);
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest)?;
     conn.set_prepared_statement_cache_capacity(32);
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "mmap_size", 0)?;

@@ -120,6 +120,11 @@ impl Reader {
                     current.conn.unchecked_transaction().map_err(failed)
                 })
                 .and_then(|tx| work(&tx, &self.path));
+            if current.mode == Mode::Shared && matches!(result, Err(StoreError::ReadOnly { .. })) {
+                // The index has to be made anew, which this user may not do.
+                mode = Some(Mode::StillWithLog);
+                continue;
+            }
             if current.mode == Mode::Shared || current.seen == Witness::of(&self.path) {
                 *opened = Some(current);
                 return result;

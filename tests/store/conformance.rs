@@ -115,6 +115,37 @@ fn another_sequence_than_the_next_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn the_same_append_again_records_nothing_twice() {
+    both(|make| {
+        let mut store = make();
+        let facts: Vec<_> = (0..4)
+            .map(|i| (at(i), started(i as u64, 1, periodic("a"))))
+            .collect();
+        assert_eq!(store.facts().append(1, &facts[..2]).unwrap(), 3);
+        assert_eq!(store.facts().append(1, &facts[..2]).unwrap(), 3);
+        // With what happened meanwhile.
+        assert_eq!(store.facts().append(1, &facts).unwrap(), 5);
+        assert_eq!(store.facts().append(2, &facts[1..]).unwrap(), 5);
+        assert_eq!(store.load(), (traced(State::default(), &facts), 5));
+        // Other facts, other instants, and less than is there are somebody else's.
+        let other = [facts[0].clone(), (at(9), facts[1].1.clone())];
+        for (expected, facts) in [
+            (1, &facts[..2]),
+            (2, &facts[2..]),
+            (3, &other[..]),
+            (1, &[]),
+        ] {
+            let error = store.facts().append(expected, facts).unwrap_err();
+            assert!(
+                matches!(error, StoreError::Conflict { found: 5, .. }),
+                "{error}"
+            );
+        }
+        assert_eq!(store.load().1, 5);
+    });
+}
+
+#[test]
 fn an_attempt_begins_once() {
     both(|make| {
         let mut store = make();
