@@ -55,7 +55,7 @@ impl Reader {
             path: files::state(dir),
             opened: RefCell::new(None),
         };
-        reader.read(|conn, path| schema::check_version(conn, path))?;
+        reader.read(|_, _| Ok(()))?;
         Ok(Some(reader))
     }
 
@@ -110,14 +110,21 @@ impl Reader {
                         mode = Some(Mode::StillWithLog);
                         continue;
                     }
+                    Err(Refused::Changed) => continue,
                     Err(Refused::For(error)) => return Err(error),
                 },
             };
-            let result = current
-                .conn
-                .unchecked_transaction()
-                .map_err(|e| StoreError::sql(&self.path, "read", e))
+            let result = schema::check_version(&current.conn, &self.path)
+                .and_then(|()| {
+                    let failed = |e| StoreError::sql(&self.path, "read", e);
+                    current.conn.unchecked_transaction().map_err(failed)
+                })
                 .and_then(|tx| work(&tx, &self.path));
+            if current.mode == Mode::Shared && matches!(result, Err(StoreError::ReadOnly { .. })) {
+                // The index has to be made anew, which this user may not do.
+                mode = Some(Mode::StillWithLog);
+                continue;
+            }
             if current.mode == Mode::Shared || current.seen == Witness::of(&self.path) {
                 *opened = Some(current);
                 return result;
@@ -132,23 +139,21 @@ impl Reader {
     fn connect(&self, mode: Option<Mode>) -> Result<Opened, Refused> {
         let seen = Witness::of(&self.path);
         let mode = mode.unwrap_or_else(|| seen.mode());
-        let conn = connect::reader(&self.path, mode).map_err(Refused::For)?;
-        // The file is opened by its first use.
-        match schema::version(&conn) {
-            Ok(_) => {}
+        let conn = match connect::reader(&self.path, mode) {
+            Ok(conn) => conn,
             Err(e) if mode == Mode::Shared && index_unusable(&e) => return Err(Refused::Index),
-            Err(e) if mode == Mode::Shared || seen == Witness::of(&self.path) => {
-                return Err(Refused::For(StoreError::sql(&self.path, "read", e)));
+            Err(_) if mode != Mode::Shared && seen != Witness::of(&self.path) => {
+                return Err(Refused::Changed);
             }
-            // It changed meanwhile, which is found out again after the work.
-            Err(_) => {}
-        }
-        schema::check_version(&conn, &self.path).map_err(Refused::For)?;
+            Err(e) => return Err(Refused::For(StoreError::sql(&self.path, "open", e))),
+        };
         Ok(Opened { conn, mode, seen })
     }
 }
 
 enum Refused {
+    /// The file changed while it was opened.
+    Changed,
     /// The shared index may not be written by this user, or is of no use.
     Index,
     For(StoreError),
