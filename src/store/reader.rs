@@ -5,7 +5,7 @@
 //! folder that the reader may not be able to write. So the file is then read as it stands, and read again where it
 //! turns out that it changed meanwhile.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -27,13 +27,12 @@ use super::{load, row, schema};
 const TRIES: usize = 20;
 
 /// Reads the state and its history; never writes, never makes the writer wait, never creates a file.
-#[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
-    opened: RefCell<Option<Opened>>,
+    /// Taken out while it is used.
+    opened: Cell<Option<Opened>>,
 }
 
-#[derive(Debug)]
 struct Opened {
     conn: Connection,
     mode: Mode,
@@ -53,7 +52,7 @@ impl Reader {
         }
         let reader = Self {
             path: files::state(dir),
-            opened: RefCell::new(None),
+            opened: Cell::new(None),
         };
         reader.read(|_, _| Ok(()))?;
         Ok(Some(reader))
@@ -95,10 +94,9 @@ impl Reader {
         &self,
         mut work: impl FnMut(&Connection, &Path) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut opened = self.opened.borrow_mut();
         let mut mode = None;
         for _ in 0..TRIES {
-            let current = match opened.take() {
+            let current = match self.opened.take() {
                 Some(current)
                     if current.mode == Mode::Shared || current.seen == Witness::of(&self.path) =>
                 {
@@ -126,7 +124,7 @@ impl Reader {
                 continue;
             }
             if current.mode == Mode::Shared || current.seen == Witness::of(&self.path) {
-                *opened = Some(current);
+                self.opened.set(Some(current));
                 return result;
             }
         }
@@ -180,6 +178,14 @@ fn facts(
         facts.push(row::decode(path, found)?);
     }
     Ok(facts)
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What shows that the file, its log or its index was touched.

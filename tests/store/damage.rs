@@ -117,6 +117,23 @@ fn a_folder_in_its_place_is_damaged() {
 }
 
 #[test]
+fn a_pipe_in_its_place_is_damaged_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    for error in [
+        Store::open(dir.path()).map(drop),
+        Reader::open(dir.path()).map(drop),
+    ] {
+        assert!(error.unwrap_err().to_string().contains("not a file"));
+    }
+}
+
+#[test]
 fn zeroed_pages_are_found_at_start() {
     let (dir, path) = with_facts(200);
     let pages = fs::metadata(&path).unwrap().len() / 4096;

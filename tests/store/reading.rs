@@ -218,6 +218,19 @@ fn reads() {
 }
 
 #[test]
+fn a_fold_may_ask_the_reader_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    made(dir.path(), &[(at(0), mark("x")), (at(0), mark("y"))]).unwrap();
+    let reader = Reader::open(dir.path()).unwrap().unwrap();
+    let mut seen = 0;
+    let result = reader.load(|_, _, _| {
+        seen += reader.facts_after(0, 10).map_err(|e| e.to_string())?.len();
+        Ok::<(), String>(())
+    });
+    assert_eq!((result.unwrap().1, seen), (3, 4));
+}
+
+#[test]
 fn odd_folder_names_are_no_matter() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["a b", "50%", "a?mode=rw", "a#b", "ü", "%41", "a&vfs=none"] {
