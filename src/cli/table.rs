@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn anstyle_stripped(text: &str) -> String {
-        let mut filter = super::crate::text::Filter::default();
+        let mut filter = crate::text::Filter::default();
         let mut kept = Vec::new();
         filter.push(text.as_bytes(), &mut kept);
         String::from_utf8(kept).expect("text")

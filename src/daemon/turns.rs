@@ -183,7 +183,18 @@ impl<S: Facts, W: World> Turns<S, W> {
             return Ok(());
         }
         let dated: Vec<(Timestamp, Fact)> = facts.iter().map(|fact| (now, fact.clone())).collect();
-        self.next = self.store.append(self.next, &dated)?;
+        self.next = match self.store.append(self.next, &dated) {
+            Err(StoreError::Full { path, verb }) => {
+                // What was kept for this moment; said, because there is only one of it.
+                if !self.store.make_room() {
+                    return Err(StoreError::Full { path, verb });
+                }
+                self.world
+                    .trouble(Some("the disk is full: the reserve of 4 MiB was released"));
+                self.store.append(self.next, &dated)?
+            }
+            appended => appended?,
+        };
         Ok(())
     }
 
@@ -216,7 +227,10 @@ impl<S: Facts, W: World> Turns<S, W> {
             };
             match self.store.prune(&keep, now) {
                 Ok(pruned) if pruned.more => self.prune_more = true,
-                Ok(_) => self.pruned = now,
+                Ok(_) => {
+                    self.pruned = now;
+                    self.store.keep_room();
+                }
                 // Tried again with the next: history that stays longer harms nobody.
                 Err(error) => {
                     self.pruned = now;
