@@ -2,6 +2,8 @@
 pub mod args;
 mod check;
 mod cron;
+#[cfg(test)]
+mod fixture;
 mod history;
 pub mod load;
 mod logs;
@@ -14,7 +16,6 @@ pub mod text;
 mod windows;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::process::ExitCode;
 
 use clap::Parser;
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ use crate::config::Env;
 use crate::exit::Exit;
 
 /// Reads the command line, does what it says, and tells what went wrong.
-pub fn main() -> ExitCode {
+pub fn main() -> Exit {
     let cli = Cli::parse();
     let mut stdout = BufWriter::new(io::stdout());
     let mut out = Out::stdout(&mut stdout, cli.color);
@@ -36,8 +37,8 @@ pub fn main() -> ExitCode {
         Ok(exit)
     });
     match result {
-        Ok(exit) => exit.into(),
-        Err(error) => told(&error).into(),
+        Ok(exit) => exit,
+        Err(error) => told(&error),
     }
 }
 

@@ -319,6 +319,3 @@ fn apps(policy: &Policy, state: &State) -> Vec<AppStatus> {
         })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;
