@@ -27,3 +27,4 @@ pub mod simulate;
 pub mod store;
 pub mod surroundings;
 pub mod systemd;
+pub mod text;

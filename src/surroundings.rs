@@ -49,7 +49,11 @@ pub fn shell(state_dir: &Path, state: &State, now: Timestamp) -> Result<Shell, L
 /// When the folder, or the kernel's list of locks, cannot be read.
 pub fn held(state_dir: &Path, state: &State, now: Timestamp) -> Result<Vec<Lock>, LockError> {
     let locks = lock::list(&lock_dir(state_dir))?;
-    Ok(locks.into_iter().filter(|l| l.held).map(|l| describe(l, state, now)).collect())
+    Ok(locks
+        .into_iter()
+        .filter(|l| l.held)
+        .map(|l| describe(l, state, now))
+        .collect())
 }
 
 /// The holder's line is `daemon PID SINCE`; a command that holds the lock for a moment is no daemon.
@@ -67,8 +71,13 @@ fn daemon(lock: &LockState) -> Daemon {
 fn describe(lock: LockState, state: &State, now: Timestamp) -> Lock {
     let holder = lock.holder.as_deref().unwrap_or_default();
     let mut words = holder.split(|c: char| !c.is_ascii_alphanumeric());
-    let named = words.by_ref().find(|w| *w == "run").and_then(|_| words.next());
-    let run = named.and_then(|n| n.parse().ok()).filter(|run| state.running.contains_key(run));
+    let named = words
+        .by_ref()
+        .find(|w| *w == "run")
+        .and_then(|_| words.next());
+    let run = named
+        .and_then(|n| n.parse().ok())
+        .filter(|run| state.running.contains_key(run));
     let since = lock.since.and_then(|s| Timestamp::try_from(s).ok());
     Lock {
         name: lock.name,

@@ -1,1 +1,115 @@
-//! systemd
+//! What systemd is told: ready, alive, what goes on, reloading, stopping. Nothing at all where nobody asked.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use crate::core::state::State;
+
+/// The service manager's ear.
+#[derive(Debug)]
+pub struct Notify {
+    listening: bool,
+    watchdog: Option<Duration>,
+    next: tokio::time::Instant,
+    said: String,
+}
+
+impl Notify {
+    /// Looks whether a service manager listens, and how often it wants to hear that all is well.
+    pub fn from_environment() -> Self {
+        let listening = std::env::var_os("NOTIFY_SOCKET").is_some();
+        let watchdog = sd_notify::watchdog_enabled()
+            .map(|interval| interval / 3)
+            .filter(|_| listening);
+        Self {
+            listening,
+            watchdog,
+            next: tokio::time::Instant::now(),
+            said: String::new(),
+        }
+    }
+
+    fn tell(&self, states: &[NotifyState<'_>]) {
+        if self.listening
+            && let Err(error) = sd_notify::notify(states)
+        {
+            tracing::debug!(%error, "systemd was not told");
+        }
+    }
+
+    /// Recovered: entered apps are being left, everything else is planned.
+    pub fn ready(&self) {
+        self.tell(&[NotifyState::Ready]);
+    }
+
+    pub fn stopping(&self) {
+        self.tell(&[NotifyState::Stopping]);
+    }
+
+    /// The configuration is being read again; [`ready`](Self::ready) ends it.
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Err(_) => self.tell(&[NotifyState::Reloading]),
+        }
+    }
+
+    /// Returns when the watchdog wants to hear something; never where there is none.
+    pub async fn watchdog(&self) {
+        match self.watchdog {
+            Some(_) => tokio::time::sleep_until(self.next).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The main loop is alive.
+    pub fn alive(&mut self) {
+        if let Some(interval) = self.watchdog
+            && tokio::time::Instant::now() >= self.next
+        {
+            self.tell(&[NotifyState::Watchdog]);
+            self.next = tokio::time::Instant::now() + interval;
+        }
+    }
+
+    /// What goes on, in words, where that changed.
+    pub fn status(&mut self, state: &State) {
+        if !self.listening {
+            return;
+        }
+        let words = words(state);
+        if words != self.said {
+            self.tell(&[NotifyState::Status(&words)]);
+            self.said = words;
+        }
+    }
+}
+
+/// One line: what needs a person comes first.
+fn words(state: &State) -> String {
+    let mut parts = Vec::new();
+    if state.live.unwritable.is_some() {
+        parts.push("THE STATE CANNOT BE WRITTEN".to_string());
+    }
+    match state.attention.len() {
+        0 => {}
+        1 => parts.push("1 matter needs a person".into()),
+        n => parts.push(format!("{n} matters need a person")),
+    }
+    let apps: Vec<&str> = state
+        .sessions
+        .values()
+        .filter(|s| s.phase.in_maintenance())
+        .map(|s| &*s.app)
+        .collect();
+    if !apps.is_empty() {
+        parts.push(format!("in maintenance: {}", apps.join(", ")));
+    }
+    parts.push(match state.running.len() {
+        0 => "idle".into(),
+        1 => "1 run".into(),
+        n => format!("{n} runs"),
+    });
+    parts.join("; ")
+}

@@ -19,7 +19,10 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
             if !context.json {
                 let good = out.painted(Paint::Good, "good");
                 let sum = sum(&loaded.policy);
-                out.line(format_args!("{}: {good} ({sum})", loaded.settings.file.display()))?;
+                out.line(format_args!(
+                    "{}: {good} ({sum})",
+                    loaded.settings.file.display()
+                ))?;
             }
             let refused = args.strict && !loaded.warnings.is_empty();
             Ok(if refused { Exit::Config } else { Exit::Ok })
@@ -40,17 +43,25 @@ fn problems(
     if context.json {
         out.json(&config::json(problems))?;
     } else if !problems.is_empty() {
-        eprintln!("{}", config::render(problems, sources, context.colour).trim_end());
+        eprintln!(
+            "{}",
+            config::render(problems, sources, context.colour).trim_end()
+        );
     }
     Ok(())
 }
 
 fn sum(policy: &Policy) -> String {
-    let counted = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let counted =
+        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     [
         counted(policy.windows.len(), "window", "windows"),
         counted(policy.apps.len(), "app", "apps"),
-        counted(policy.maintenance.len(), "maintenance job", "maintenance jobs"),
+        counted(
+            policy.maintenance.len(),
+            "maintenance job",
+            "maintenance jobs",
+        ),
         counted(policy.periodic.len(), "periodic job", "periodic jobs"),
     ]
     .join(", ")

@@ -14,12 +14,18 @@ use crate::exit::Exit;
 pub fn run(args: &CronArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let zone = match &args.time_zone {
         Some(name) => Zone::named(name).map_err(usage)?,
-        None => context.load().map_or_else(|_| Zone::utc(), |loaded| loaded.policy.zone),
+        None => context
+            .load()
+            .map_or_else(|_| Zone::utc(), |loaded| loaded.policy.zone),
     };
     let expr = CronExpr::parse(&args.expr).map_err(|e| usage(format!("{:?}: {e}", args.expr)))?;
     if expr.never_matches() {
         let text = format!("{:?} can never match", args.expr);
-        return Err(Refusal { exit: Exit::Failed, text }.into());
+        return Err(Refusal {
+            exit: Exit::Failed,
+            text,
+        }
+        .into());
     }
     let from = load::time(&args.from, &zone, context.now)?;
     let count = usize::try_from(args.count).unwrap_or(usize::MAX);

@@ -19,7 +19,11 @@ const PAGE: usize = 1000;
 pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let loaded = context.load()?;
     let zone = &loaded.policy.zone;
-    let since = args.since.as_deref().map(|t| load::time(t, zone, context.now)).transpose()?;
+    let since = args
+        .since
+        .as_deref()
+        .map(|t| load::time(t, zone, context.now))
+        .transpose()?;
     let filter = HistoryFilter {
         job: args.job.as_deref().map(Into::into),
         session: args.session.as_deref().map(Into::into),
@@ -28,7 +32,12 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         ..HistoryFilter::default()
     };
     let reader = load::reader(&loaded)?;
-    let all = Pages { reader: reader.as_ref(), filter, page: Vec::new().into_iter(), over: false };
+    let all = Pages {
+        reader: reader.as_ref(),
+        filter,
+        page: Vec::new().into_iter(),
+        over: false,
+    };
     let wanted = all.filter(|row| row.as_ref().map_or(true, |r| !args.failed || is_bad(r)));
     if context.json {
         out.json_array(wanted.take(args.limit.for_programs()))?;
@@ -126,7 +135,10 @@ fn table(rows: &[Row], zone: &Zone) -> Table {
 }
 
 fn what(row: &Row) -> String {
-    let host = row.host.as_deref().filter(|h| *h != crate::core::policy::LOCAL);
+    let host = row
+        .host
+        .as_deref()
+        .filter(|h| *h != crate::core::policy::LOCAL);
     let on = host.map(|h| format!(" on {h}")).unwrap_or_default();
     let session = row.session.as_deref().unwrap_or_default();
     match (row.what, &row.job) {

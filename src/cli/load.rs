@@ -1,4 +1,5 @@
 //! What commands start from: the configuration, the state, the times that were given.
+use std::io::Write;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
@@ -33,14 +34,41 @@ impl Context {
         config::load(&path, &self.env, self.now, Purpose::Read).map_err(|e| self.config_refused(&e))
     }
 
+    /// The same for what acts on it.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with all problems.
+    pub fn load_for(&self, purpose: Purpose) -> anyhow::Result<Loaded> {
+        let path = self.path()?;
+        config::load(&path, &self.env, self.now, purpose).map_err(|e| self.config_refused(&e))
+    }
+
+    /// Says on standard error what is odd about the configuration.
+    pub fn warn(&self, loaded: &Loaded) {
+        if !loaded.warnings.is_empty() {
+            let text = config::render(&loaded.warnings, &loaded.sources, self.colour);
+            // Nobody is left to be told where standard error is gone.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+
     pub(super) fn path(&self) -> anyhow::Result<PathBuf> {
-        config::find(self.config.as_deref(), &self.env)
-            .map_err(|e| Refusal { exit: Exit::Config, text: e.to_string() }.into())
+        config::find(self.config.as_deref(), &self.env).map_err(|e| {
+            Refusal {
+                exit: Exit::Config,
+                text: e.to_string(),
+            }
+            .into()
+        })
     }
 
     fn config_refused(&self, refused: &config::Refused) -> anyhow::Error {
         let text = config::render(&refused.problems, &refused.sources, self.colour);
-        Refusal { exit: Exit::Config, text }.into()
+        Refusal {
+            exit: Exit::Config,
+            text,
+        }
+        .into()
     }
 }
 
@@ -49,7 +77,9 @@ impl Context {
 /// # Errors
 /// A [`Refusal`] where the state is damaged, newer, or cannot be read.
 pub fn state(loaded: &Loaded) -> anyhow::Result<State> {
-    let Some(reader) = reader(loaded)? else { return Ok(State::default()) };
+    let Some(reader) = reader(loaded)? else {
+        return Ok(State::default());
+    };
     let (state, _) = reader.load(apply).map_err(|e| refused(e.to_string()))?;
     Ok(state)
 }
@@ -68,7 +98,9 @@ pub fn reader(loaded: &Loaded) -> anyhow::Result<Option<Reader>> {
 /// A [`Refusal`] that shows the shape.
 pub fn time(text: &str, zone: &Zone, now: Timestamp) -> anyhow::Result<Timestamp> {
     let midnight = |days: i64| {
-        let date = zone.date(now).saturating_add(SignedDuration::from_hours(24 * days));
+        let date = zone
+            .date(now)
+            .saturating_add(SignedDuration::from_hours(24 * days));
         zone.instant(date.at(0, 0, 0, 0))
     };
     match text.trim() {
@@ -92,15 +124,23 @@ pub fn time(text: &str, zone: &Zone, now: Timestamp) -> anyhow::Result<Timestamp
 ///
 /// # Errors
 /// A [`Refusal`] where it does not lie after the beginning.
-pub fn until(text: &str, from: Timestamp, zone: &Zone, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub fn until(
+    text: &str,
+    from: Timestamp,
+    zone: &Zone,
+    now: Timestamp,
+) -> anyhow::Result<Timestamp> {
     let until = time(text, zone, now)?;
     if until <= from {
-        return Err(usage(format!("the span ends at {until}, before it begins at {from}")));
+        return Err(usage(format!(
+            "the span ends at {until}, before it begins at {from}"
+        )));
     }
     Ok(until)
 }
 
 /// Days of 24 hours after an instant.
 pub fn days_after(from: Timestamp, days: u32) -> Timestamp {
-    from.saturating_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
+    from.saturating_add(SignedDuration::from_hours(24 * i64::from(days)))
+        .unwrap_or(Timestamp::MAX)
 }

@@ -10,12 +10,12 @@ use super::args::LogsArgs;
 use super::load::{self, Context};
 use super::out::Out;
 use super::refusal::{Refusal, usage};
-use super::text::{Filter, clean};
 use crate::config::Loaded;
 use crate::core::run::RunId;
 use crate::exit::Exit;
 use crate::logs::{self, LogFile};
 use crate::store::HistoryFilter;
+use crate::text::{Filter, clean};
 
 /// More than this of a file is not put into one JSON string.
 const LARGEST_JSON: u64 = 16 << 20;
@@ -57,12 +57,20 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
     };
     if file.is_none() {
         let known = load::reader(loaded)?.is_some_and(|reader| {
-            let filter = HistoryFilter { run: Some(run), limit: 1, ..HistoryFilter::default() };
+            let filter = HistoryFilter {
+                run: Some(run),
+                limit: 1,
+                ..HistoryFilter::default()
+            };
             reader.history(&filter).is_ok_and(|rows| !rows.is_empty())
         });
         if !known {
             let text = format!("there is no run {wanted} in the history");
-            return Err(Refusal { exit: Exit::Failed, text }.into());
+            return Err(Refusal {
+                exit: Exit::Failed,
+                text,
+            }
+            .into());
         }
         eprintln!("run {wanted} printed nothing, or its log is no longer kept");
     }
@@ -74,7 +82,8 @@ fn of_job(job: &str, state_dir: &Path, loaded: &Loaded) -> anyhow::Result<LogFil
     if let Some(file) = latest {
         return Ok(file);
     }
-    let known = loaded.policy.maintenance.contains_key(job) || loaded.policy.periodic.contains_key(job);
+    let known =
+        loaded.policy.maintenance.contains_key(job) || loaded.policy.periodic.contains_key(job);
     Err(match known {
         true => Refusal {
             exit: Exit::Failed,

@@ -1,18 +1,22 @@
 //! The commands: arguments, what is printed, exit codes. One file per command.
 pub mod args;
+mod beside;
 mod check;
 mod cron;
 #[cfg(test)]
 mod fixture;
 mod history;
 pub mod load;
+mod logging;
 mod logs;
+pub mod memory;
 pub mod out;
 mod plan;
 pub mod refusal;
+mod rehearse;
+mod run;
 mod status;
 pub mod table;
-pub mod text;
 mod windows;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -26,6 +30,7 @@ use self::out::Out;
 use self::refusal::Refusal;
 use crate::config::Env;
 use crate::exit::Exit;
+use crate::text;
 
 /// Reads the command line, does what it says, and tells what went wrong.
 pub fn main() -> Exit {
@@ -64,9 +69,8 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Status(args) => status::run(args, &context, out),
         Command::History(args) => history::run(args, &context, out),
         Command::Logs(args) => logs::run(args, &context, out),
-        Command::Run(_) | Command::Rehearse(_) => {
-            Err(refusal::usage("this build only reads: it has no daemon"))
-        }
+        Command::Run(args) => run::run(args, &context),
+        Command::Rehearse(args) => rehearse::run(args, &context, out),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::ser::{CharEscape, Formatter};
 
 use super::args::ColorWhen;
 use super::table::{Paint, Table};
-use super::text::is_harmful;
+use crate::text::is_harmful;
 
 /// The output of one command.
 pub struct Out<'a> {
@@ -47,7 +47,7 @@ impl<'a> Out<'a> {
         self.width.is_some()
     }
 
-    /// Our own words: what comes from outside has gone through [`super::text::clean`].
+    /// Our own words: what comes from outside has gone through [`crate::text::clean`].
     pub fn line(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         self.writer.write_fmt(text)?;
         self.writer.write_all(b"\n")
@@ -88,7 +88,8 @@ impl<'a> Out<'a> {
         for (at, item) in items.enumerate() {
             let item = item?;
             self.writer.write_all(if at == 0 { b"" } else { b"," })?;
-            let mut serializer = serde_json::Serializer::with_formatter(&mut *self.writer, Harmless);
+            let mut serializer =
+                serde_json::Serializer::with_formatter(&mut *self.writer, Harmless);
             item.serialize(&mut serializer).map_err(io::Error::from)?;
         }
         self.writer.write_all(b"]\n")?;

@@ -5,13 +5,13 @@ use super::load::{self, Context};
 use super::out::Out;
 use super::refusal::refused;
 use super::table::{Cell, Paint, Table};
-use super::text::clean;
 use crate::core::calendar::Zone;
-use crate::core::plan::plan;
+use crate::core::plan::outlook;
 use crate::core::policy::{LOCAL, Policy};
 use crate::core::report::{AppState, Next, RunningItem, Status, relative, span, status, when};
 use crate::exit::Exit;
 use crate::surroundings;
+use crate::text::clean;
 
 /// How far ahead the next sessions are looked for.
 const DAYS: u32 = 35;
@@ -28,7 +28,7 @@ pub fn run(_args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     let loaded = context.load()?;
     let policy = &loaded.policy;
     let state = load::state(&loaded)?;
-    let plan = plan(
+    let plan = outlook(
         policy,
         &state,
         context.now,

@@ -1,7 +1,7 @@
 //! Aligned columns: no lines, two spaces between them, cut to the width of a terminal, never for a pipe.
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::text::clean;
+use crate::text::clean;
 
 /// What a text means; the colour follows from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn anstyle_stripped(text: &str) -> String {
-        let mut filter = super::super::text::Filter::default();
+        let mut filter = super::crate::text::Filter::default();
         let mut kept = Vec::new();
         filter.push(text.as_bytes(), &mut kept);
         String::from_utf8(kept).expect("text")

@@ -51,7 +51,11 @@ pub fn run(args: &WindowsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     let wanted = match (&args.until, args.count) {
         (Some(until), _) => {
             let until = load::until(until, from, &policy.zone, context.now)?;
-            Wanted { from, until, count: usize::MAX }
+            Wanted {
+                from,
+                until,
+                count: usize::MAX,
+            }
         }
         (None, count) => Wanted {
             from,
@@ -70,7 +74,11 @@ pub fn run(args: &WindowsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     Ok(Exit::Ok)
 }
 
-fn list<'a>(policy: &'a Policy, names: &[String], wanted: Wanted) -> anyhow::Result<Vec<Found<'a>>> {
+fn list<'a>(
+    policy: &'a Policy,
+    names: &[String],
+    wanted: Wanted,
+) -> anyhow::Result<Vec<Found<'a>>> {
     let mut windows = Vec::new();
     for name in names {
         let window = policy.windows.get(name.as_str());
@@ -79,15 +87,24 @@ fn list<'a>(policy: &'a Policy, names: &[String], wanted: Wanted) -> anyhow::Res
     if names.is_empty() {
         windows.extend(policy.windows.values());
     }
-    let mut found: Vec<Found<'a>> =
-        windows.into_iter().flat_map(|window| of(policy, window, wanted)).collect();
+    let mut found: Vec<Found<'a>> = windows
+        .into_iter()
+        .flat_map(|window| of(policy, window, wanted))
+        .collect();
     found.sort_by_key(|f| f.opens);
     Ok(found)
 }
 
-fn of<'a>(policy: &'a Policy, window: &'a Window, wanted: Wanted) -> impl Iterator<Item = Found<'a>> {
-    let freezes: Vec<_> =
-        policy.freezes.iter().filter(|f| f.applies(&window.name, None, &[])).collect();
+fn of<'a>(
+    policy: &'a Policy,
+    window: &'a Window,
+    wanted: Wanted,
+) -> impl Iterator<Item = Found<'a>> {
+    let freezes: Vec<_> = policy
+        .freezes
+        .iter()
+        .filter(|f| f.applies(&window.name, None, &[]))
+        .collect();
     window
         .occurrences(wanted.from, wanted.until)
         .flat_map(move |whole| {
@@ -123,7 +140,11 @@ fn table(found: &[Found<'_>]) -> Table {
         let mut notes = Vec::new();
         if f.clock_change_s != 0 {
             let change = span(SignedDuration::from_secs(f.clock_change_s));
-            let more = if f.clock_change_s > 0 { "longer" } else { "shorter" };
+            let more = if f.clock_change_s > 0 {
+                "longer"
+            } else {
+                "shorter"
+            };
             notes.push(format!("clock change: {change} {more}"));
         }
         if !f.shortened_by.is_empty() {

@@ -16,6 +16,8 @@ use crate::core::policy::{Name, Policy};
 const YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
 /// Enough for an hourly window; one that opens more often is looked at for less than a year.
 const MOST_OCCURRENCES: usize = 10_000;
+/// Of all windows together.
+const MOST_IN_ALL: usize = 2_000_000;
 
 /// Tells what the policy leads to. Everything is told at the place where it can be mended.
 pub fn check(policy: &Policy, reading: &mut Reading<'_>) {
@@ -48,6 +50,7 @@ impl Year {
         let now = reading.now;
         let until = now.saturating_add(YEAR).unwrap_or(Timestamp::MAX);
         let mut windows = HashMap::new();
+        let mut left = MOST_IN_ALL;
         for window in policy.windows.values() {
             if let Some(endless) = window.never_closes(now, until) {
                 let place = reading.document.place("window", &window.name, "");
@@ -56,11 +59,10 @@ impl Year {
                     .problems
                     .error(place, format!("`window.{}` never closes: from {from} it is open for more than seven days", window.name))
                     .hint("occurrences that overlap or touch are one: leave time between them");
-            } else if reading.purpose != Purpose::Read {
-                let occurrences = window
-                    .occurrences(now, until)
-                    .take(MOST_OCCURRENCES)
-                    .collect();
+            } else if reading.purpose != Purpose::Read && left > 0 {
+                let most = MOST_OCCURRENCES.min(left);
+                let occurrences: Vec<_> = window.occurrences(now, until).take(most).collect();
+                left -= occurrences.len();
                 windows.insert(window.name.clone(), occurrences);
             }
         }

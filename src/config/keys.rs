@@ -43,7 +43,7 @@ pub const NOTICE: &[&str] = &[
     "failed",
 ];
 pub const HTTP: &[&str] = &["listen", "token_file", "hosts"];
-pub const LIMITS: &[&str] = &["runs", "log_size"];
+pub const LIMITS: &[&str] = &["runs", "log_size", "stop_timeout"];
 pub const PERSON: &[&str] = &["email", "name", "language", "time_zone"];
 pub const RULE: &[&str] = &["days", "start", "end", "duration", "cron", "from", "until"];
 pub const WINDOW: &[&str] = &[

@@ -1,8 +1,6 @@
 //! One load: find, read, merge, validate, look ahead.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -12,17 +10,11 @@ use toml::de::DeTable;
 use super::problem::{Problem, Problems};
 use super::reading::Reading;
 use super::settings::Settings;
-use super::source::{Place, Source, Sources};
+use super::source::{Place, Sources};
 use super::tree::{self, Document, Fields, Item};
-use super::trust::{Trust, Untrusted};
-use super::{Env, ahead, order};
+use super::trust::Trust;
+use super::{Env, ahead, files, order};
 use crate::core::policy::{Name, Policy};
-
-/// A file larger than this is no configuration.
-pub const LARGEST_FILE: u64 = 16 << 20;
-/// All drop-ins together.
-const MOST_FILES: usize = 1_000;
-const LARGEST_TOTAL: u64 = 64 << 20;
 
 /// What the configuration is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,17 +84,17 @@ pub fn load(path: &Path, env: &Env, now: Timestamp, purpose: Purpose) -> Result<
     let mut trust = Trust::default();
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut texts = Vec::new();
-    let mut complete = read(path, &mut trust, &mut problems, &mut texts);
+    let mut complete = files::read(path, &mut trust, &mut problems, &mut texts);
     let shown = path.with_extension("d");
-    complete &= drop_ins(&shown, &mut trust, &mut problems, &mut texts);
+    complete &= files::drop_ins(&shown, &mut trust, &mut problems, &mut texts);
     let variables = tree::overrides(env, &mut problems);
-    let files: Vec<u32> = texts
+    let indices: Vec<u32> = texts
         .iter()
         .map(|source| problems.sources.push(source.clone()))
         .collect();
 
     let mut trees: Vec<(u32, Spanned<DeTable<'_>>)> = Vec::new();
-    for (&file, source) in files.iter().zip(&texts) {
+    for (&file, source) in indices.iter().zip(&texts) {
         let tree = tree::parse(file, source, &mut problems);
         complete &= tree.is_some();
         trees.extend(tree.map(|tree| (file, tree)));
@@ -118,7 +110,7 @@ pub fn load(path: &Path, env: &Env, now: Timestamp, purpose: Purpose) -> Result<
 
     let folder = file.parent().unwrap_or(Path::new("/")).to_path_buf();
     let contacts = contacts_file(&trees, &folder).and_then(|(place, path)| {
-        let text = contacts(&path, place, &mut trust, &mut problems);
+        let text = files::contacts(&path, place, &mut trust, &mut problems);
         complete &= text.is_some();
         text
     });
@@ -178,105 +170,6 @@ pub fn load(path: &Path, env: &Env, now: Timestamp, purpose: Purpose) -> Result<
     })
 }
 
-/// Reads one file of TOML into `texts`; `false` after telling why it could not.
-fn read(
-    path: &Path,
-    trust: &mut Trust,
-    problems: &mut Problems,
-    texts: &mut Vec<Arc<Source>>,
-) -> bool {
-    match trust.read(path, LARGEST_FILE) {
-        Ok(text) => {
-            texts.push(Arc::new(Source::new(path.to_path_buf(), text)));
-            true
-        }
-        Err(error) => {
-            problems.add(untrusted(path, &error));
-            false
-        }
-    }
-}
-
-fn untrusted(path: &Path, error: &Untrusted) -> Problem {
-    Problem::with_file(path, error.to_string(), error.hint())
-}
-
-/// Reads `windows.d/*.toml` in the order of their names.
-fn drop_ins(
-    dir: &Path,
-    trust: &mut Trust,
-    problems: &mut Problems,
-    texts: &mut Vec<Arc<Source>>,
-) -> bool {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return true;
-        }
-        Err(error) => {
-            problems.add(Problem::with_file(
-                dir,
-                format!("cannot list this folder: {error}"),
-                None,
-            ));
-            return false;
-        }
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        match entry {
-            Ok(entry) if paths.len() <= MOST_FILES => {
-                let path = entry.path();
-                let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-                if !hidden
-                    && path
-                        .extension()
-                        .is_some_and(|extension| extension == "toml")
-                {
-                    paths.push(path);
-                }
-            }
-            Ok(_) => break,
-            Err(error) => {
-                problems.add(Problem::with_file(
-                    dir,
-                    format!("cannot list this folder: {error}"),
-                    None,
-                ));
-                return false;
-            }
-        }
-    }
-    if paths.len() > MOST_FILES {
-        problems.add(Problem::with_file(
-            dir,
-            format!("more than {MOST_FILES} files"),
-            None,
-        ));
-        return false;
-    }
-    paths.sort();
-    let mut whole = true;
-    for path in paths {
-        whole &= read(&path, trust, problems, texts);
-        let total: usize = texts.iter().map(|source| source.text().len()).sum();
-        if total as u64 > LARGEST_TOTAL {
-            problems.add(Problem::with_file(
-                dir,
-                "these files are larger than 64 MiB together",
-                None,
-            ));
-            return false;
-        }
-    }
-    whole
-}
-
 /// The contacts file as it is named at the top of a file.
 fn contacts_file(trees: &[(u32, Spanned<DeTable<'_>>)], folder: &Path) -> Option<(Place, PathBuf)> {
     trees.iter().find_map(|(file, tree)| {
@@ -292,23 +185,6 @@ fn contacts_file(trees: &[(u32, Spanned<DeTable<'_>>)], folder: &Path) -> Option
         // What is no string is told of where the top of the file is read.
         Some((item.place, folder.join(item.value.as_str()?)))
     })
-}
-
-fn contacts(
-    path: &Path,
-    place: Place,
-    trust: &mut Trust,
-    problems: &mut Problems,
-) -> Option<Arc<Source>> {
-    match trust.read(path, LARGEST_FILE) {
-        Ok(text) => Some(Arc::new(Source::new(path.to_path_buf(), text))),
-        Err(error) => {
-            problems
-                .error(place, error.to_string())
-                .maybe_hint(error.hint());
-            None
-        }
-    }
 }
 
 /// Everything the document says, as policy and settings. Wrong parts are left out: they were told of.

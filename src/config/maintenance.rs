@@ -95,13 +95,9 @@ impl<'a> Reading<'a> {
 
     /// Whether an app has a default window, though perhaps a wrong one, of which its own entry tells.
     fn app_names_window(&self, app: &str) -> bool {
-        let found = self
-            .document
-            .table("app")
-            .iter()
-            .find(|field| field.key == app);
-        let table = found.and_then(|field| field.item.value.as_table());
-        table.is_some_and(|table| table.iter().any(|(key, _)| key.get_ref() == "window"))
+        self.document
+            .fields("app", app)
+            .is_some_and(|fields| fields.has("window"))
     }
 
     fn due(&mut self, fields: &Fields<'a>) -> Option<Due> {

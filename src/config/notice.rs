@@ -101,7 +101,9 @@ impl<'a> Reading<'a> {
         let log_bytes = fields
             .get("log_size")
             .and_then(|item| self.size(item, 1 << 10..=1 << 30));
+        let stop_timeout = self.duration_or(&fields, "stop_timeout", SECOND, SECOND * 90);
         Limits {
+            stop_timeout,
             runs: runs
                 .and_then(|runs| usize::try_from(runs).ok())
                 .unwrap_or(256),

@@ -88,8 +88,11 @@ fn shown<'a>(
         return Origin::path(path).line(line).char_column(column).into();
     }
     let begin = source.line_start(line);
-    let from = (span.start - begin.min(span.start)).min(text.len());
-    let to = (span.end.max(span.start) - begin).min(text.len()).max(from);
+    // Whoever made the span need not have counted characters; the renderer insists on them.
+    let from = text.floor_char_boundary(span.start.saturating_sub(begin));
+    let to = text
+        .ceil_char_boundary(span.end.saturating_sub(begin))
+        .max(from);
     let annotation: Annotation<'_> = kind.span(from..to).label(label);
     Snippet::source(printable(text))
         .path(path)
@@ -131,3 +134,6 @@ fn summary(problems: &[Problem]) -> String {
         format!("{}\n", parts.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests;

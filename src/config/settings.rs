@@ -170,15 +170,7 @@ impl<'a> Reading<'a> {
                     Tls::None => 25,
                 });
                 let password = self.password(fields, tls);
-                if let Some(path) = ca_file
-                    .as_deref()
-                    .filter(|path| self.purpose != Purpose::Read && !path.is_file())
-                {
-                    self.problems.error(
-                        fields.place_of("ca_file"),
-                        format!("there is no file {}", path.display()),
-                    );
-                }
+                self.certificates(fields, ca_file.as_deref());
                 Some(MailConfig::Smtp {
                     host: host?,
                     port,
@@ -204,6 +196,26 @@ impl<'a> Reading<'a> {
                     .error(transport.place, format!("there is no transport `{other}`"))
                     .hint("one of \"smtp\", \"file\"");
                 None
+            }
+        }
+    }
+
+    /// Whoever can write the file with the certificates can read the mail.
+    fn certificates(&mut self, fields: &Fields<'a>, path: Option<&Path>) {
+        let Some(path) = path.filter(|_| self.purpose != Purpose::Read) else {
+            return;
+        };
+        let place = fields.place_of("ca_file");
+        match self.trust.resolve(path, None) {
+            Ok((_, meta)) if meta.is_file() => {}
+            Ok((path, _)) => {
+                self.problems
+                    .error(place, format!("{} is not a regular file", path.display()));
+            }
+            Err(error) => {
+                self.problems
+                    .error(place, error.to_string())
+                    .maybe_hint(error.hint());
             }
         }
     }

@@ -100,3 +100,37 @@ impl Sources {
         self.files.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::new("x.toml".into(), text.to_owned())
+    }
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let source = source("a = 1\r\nüb = \"ß\"\n");
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(4), (1, 5));
+        assert_eq!(source.position(7), (2, 1));
+        // Behind the two bytes of `ü`, and between them.
+        assert_eq!(source.position(9), (2, 2));
+        assert_eq!(source.position(8), (2, 1));
+        assert_eq!(
+            (source.line(1), source.line(2), source.line(3)),
+            ("a = 1", "üb = \"ß\"", "")
+        );
+    }
+
+    #[test]
+    fn what_lies_outside_is_answered_too() {
+        for text in ["", "\n", "a"] {
+            let source = source(text);
+            assert!(source.position(1_000).0 >= 1);
+            assert_eq!(source.line(1_000), "");
+            assert!(source.line(0).is_empty());
+        }
+    }
+}

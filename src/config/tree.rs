@@ -6,9 +6,9 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys;
 use super::problem::Problems;
 use super::source::{Place, Source};
+use super::{keys, twice};
 
 /// A value and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -103,8 +103,25 @@ pub fn parse<'a>(
 ) -> Option<Spanned<DeTable<'a>>> {
     let (table, errors) = DeTable::parse_recoverable(source.text());
     let whole = errors.is_empty();
+    let mut last_line = None;
+    let mut last_heading = None;
     for error in errors {
         let range = error.span().unwrap_or(0..0);
+        // What follows on the same line follows from it.
+        let line = source.position(range.start).0;
+        if last_line.replace(line) == Some(line) {
+            continue;
+        }
+        if twice::tell(
+            error.message(),
+            file,
+            &range,
+            source,
+            problems,
+            &mut last_heading,
+        ) {
+            continue;
+        }
         let place = Place {
             file,
             start: u32::try_from(range.start).unwrap_or(u32::MAX),
@@ -209,6 +226,13 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn has(&self, table: &'static str, name: &str) -> bool {
         self.index.contains_key(&(table, name))
+    }
+
+    /// The fields of a named entry.
+    #[must_use]
+    pub fn fields(&self, table: &'static str, name: &str) -> Option<Fields<'a>> {
+        let field = self.index.get(&(table, name))?;
+        Some(Fields::of(field.item.value.as_table()?, field.place))
     }
 
     /// Where a key of a named entry stands, else the entry.

@@ -238,30 +238,20 @@ impl<'a> Reading<'a> {
             true => vec![item],
             false => self.array(item, r#"days such as "Mon-Fri" or ["Mon", "Thu"]"#),
         };
+        if items.is_empty() && !item.value.is_array() {
+            return None;
+        }
         let mut texts = Vec::new();
-        for item in &items {
-            let text = self.text(*item)?;
+        for item in items {
+            let text = self.text(item)?;
             if let Err(error) = Days::parse(text) {
-                self.malformed(*item, error);
+                self.malformed(item, error);
                 return None;
             }
             texts.push(text);
         }
-        match Days::parse(&texts.join(",")) {
-            Ok(days) => Some(days),
-            Err(error) if items.len() == 1 => {
-                self.malformed(item, error);
-                None
-            }
-            Err(error) => {
-                if item.value.is_str() || item.value.is_array() {
-                    self.problems
-                        .error(item.place, error.message)
-                        .hint(error.hint);
-                }
-                None
-            }
-        }
+        let union = Days::parse(&texts.join(","));
+        union.map_err(|error| self.malformed(item, error)).ok()
     }
 
     /// A time of day, as a string or as TOML's own; `24:00` ends a day.

@@ -9,8 +9,8 @@ use super::policy::Name;
 use super::run::{Outcome, RunId, What};
 use super::session::{Closed, HookState, Need, Phase, Session, Step, StepState};
 use super::state::{
-    Active, AlarmState, Attention, HostState, MaintenanceState, Pending, PeriodicState, Running, State,
-    remember,
+    Active, AlarmState, Attention, HostState, MaintenanceState, Pending, PeriodicState, Running,
+    State, remember,
 };
 
 /// A fact that does not follow from what was recorded before it.
@@ -36,7 +36,10 @@ pub const ALARM_ATTEMPTS: u32 = 3;
 /// # Errors
 /// A fact that cannot follow changes nothing and is an error: the record is damaged, or the decision was wrong.
 pub fn apply(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), Illegal> {
-    let outcome = step(state, at, fact).map_err(|why| Illegal { fact: fact.kind(), why });
+    let outcome = step(state, at, fact).map_err(|why| Illegal {
+        fact: fact.kind(),
+        why,
+    });
     if outcome.is_ok() {
         state.last = at;
     }
@@ -52,22 +55,44 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             shift_timers(state, *by);
             state.live.awake_since = at;
         }
-        Fact::JobsKnown { maintenance, periodic } => {
+        Fact::JobsKnown {
+            maintenance,
+            periodic,
+        } => {
             for (name, since) in maintenance {
-                let known = MaintenanceState { since: *since, ..MaintenanceState::default() };
+                let known = MaintenanceState {
+                    since: *since,
+                    ..MaintenanceState::default()
+                };
                 state.maintenance.insert(name.clone(), known);
             }
             for name in periodic {
-                let known = PeriodicState { accounted: at, ..PeriodicState::default() };
+                let known = PeriodicState {
+                    accounted: at,
+                    ..PeriodicState::default()
+                };
                 state.periodic.insert(name.clone(), known);
             }
         }
-        Fact::JobsForgotten { maintenance, periodic } => {
-            maintenance.iter().for_each(|name| drop(state.maintenance.remove(name)));
-            periodic.iter().for_each(|name| drop(state.periodic.remove(name)));
+        Fact::JobsForgotten {
+            maintenance,
+            periodic,
+        } => {
+            maintenance
+                .iter()
+                .for_each(|name| drop(state.maintenance.remove(name)));
+            periodic
+                .iter()
+                .for_each(|name| drop(state.periodic.remove(name)));
         }
         Fact::SessionOpened { session } => opened(state, session),
-        Fact::SessionPlanned { session, starts, expected, steps, notices } => {
+        Fact::SessionPlanned {
+            session,
+            starts,
+            expected,
+            steps,
+            notices,
+        } => {
             let planned = in_phase(state, session, &[Phase::Asking])?;
             planned.starts = *starts;
             planned.expected = *expected;
@@ -85,7 +110,11 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 step.need = None;
             }
         }
-        Fact::SessionEntering { session, enter_count, leave } => {
+        Fact::SessionEntering {
+            session,
+            enter_count,
+            leave,
+        } => {
             let entering = in_phase(state, session, &[Phase::Starting])?;
             entering.phase = Phase::Entering;
             entering.leave.clone_from(leave);
@@ -97,12 +126,19 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         Fact::SessionActive { session } => {
             let active = in_phase(state, session, &[Phase::Entering])?;
             active.phase = Phase::Active;
-            let (app, took) = (active.app.clone(), active.entered.map(|entered| at.duration_since(entered)));
+            let (app, took) = (
+                active.app.clone(),
+                active.entered.map(|entered| at.duration_since(entered)),
+            );
             if let Some(took) = took {
                 remember(state.entering.entry(app).or_default(), took);
             }
         }
-        Fact::SessionLeaving { session, result, reason } => {
+        Fact::SessionLeaving {
+            session,
+            result,
+            reason,
+        } => {
             let leaving = in_phase(state, session, &[Phase::Entering, Phase::Active])?;
             leaving.phase = Phase::Leaving;
             leaving.result = *result;
@@ -111,7 +147,9 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 leaving.reason.clone_from(reason);
             }
         }
-        Fact::SessionLeft { session } => in_phase(state, session, &[Phase::Leaving])?.phase = Phase::Left,
+        Fact::SessionLeft { session } => {
+            in_phase(state, session, &[Phase::Leaving])?.phase = Phase::Left
+        }
         Fact::SessionReopened { session, repeat } => {
             let reopened = in_phase(state, session, &[Phase::Left])?;
             reopened.phase = Phase::Announced;
@@ -121,32 +159,71 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 step_of(reopened, *index)?.state = StepState::Waiting;
             }
         }
-        Fact::SessionClosed { session, outcome, reason, next } => {
+        Fact::SessionClosed {
+            session,
+            outcome,
+            reason,
+            next,
+        } => {
             let closing = find(state, session)?;
             if closing.phase == Phase::Closed || closing.phase.in_maintenance() {
                 return Err(format!("session {session} is {}", closing.phase.word()));
             }
             closing.phase = Phase::Closed;
-            closing.closed = Some(Closed { at, outcome: *outcome, next: *next });
+            closing.closed = Some(Closed {
+                at,
+                outcome: *outcome,
+                next: *next,
+            });
             if reason.is_some() {
                 closing.reason.clone_from(reason);
             }
             give_up_unsent(state, session);
             forget_settled(state, session);
         }
-        Fact::StepNeed { session, step, need } => {
+        Fact::SessionBounded { session, closes } => {
+            let bounded = find(state, session)?;
+            bounded.closes = bounded.closes.min(*closes);
+            for step in &mut bounded.steps {
+                step.closes = step.closes.min(*closes);
+            }
+        }
+        Fact::StepNeed {
+            session,
+            step,
+            need,
+        } => {
             let step = step_of(find(state, session)?, *step)?;
             step.need = *need;
             step.asked = need.map(|_| at);
         }
-        Fact::StepDone { session, step, outcome, reason, job, host, due } => {
-            let done = StepState::Done { outcome: *outcome, reason: Some(reason.clone()) };
-            step_of(find(state, session)?, *step)?.state = done;
-            if *outcome != Outcome::Postponed {
+        Fact::StepDone {
+            session,
+            step,
+            outcome,
+            reason,
+            job,
+            host,
+            due,
+        } => {
+            let done = StepState::Done {
+                outcome: *outcome,
+                reason: Some(reason.clone()),
+            };
+            let of = find(state, session)?;
+            let rehearsal = of.rehearsal.is_some();
+            step_of(of, *step)?.state = done;
+            if *outcome != Outcome::Postponed && !rehearsal {
                 account(state, job, host, due.last);
             }
         }
-        Fact::AttemptStarted { run, attempt, what, due, stop_by } => {
+        Fact::AttemptStarted {
+            run,
+            attempt,
+            what,
+            due,
+            stop_by,
+        } => {
             if state.running.contains_key(run) {
                 return Err(format!("run {run} is running"));
             }
@@ -164,9 +241,15 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             state.next_run = state.next_run.max(run + 1);
         }
         Fact::AttemptEnded(ended) => {
-            let running = state.running.remove(&ended.run).ok_or_else(|| format!("run {} is not running", ended.run))?;
+            let running = state
+                .running
+                .remove(&ended.run)
+                .ok_or_else(|| format!("run {} is not running", ended.run))?;
             if running.attempt != ended.attempt {
-                return Err(format!("run {} is at attempt {}", ended.run, running.attempt));
+                return Err(format!(
+                    "run {} is at attempt {}",
+                    ended.run, running.attempt
+                ));
             }
             state.live.stopped.remove(&ended.run);
             attempt_ended(state, at, ended)?;
@@ -177,14 +260,30 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             notice.attempts = *attempt;
             notice.progress = Progress::Sending;
         }
-        Fact::NoticeAccepted { notice, .. } => settle(state, *notice, Progress::Accepted { at }, None)?,
-        Fact::NoticeDelayed { notice, why, retry_at, .. } => {
+        Fact::NoticeAccepted { notice, .. } => {
+            settle(state, *notice, Progress::Accepted { at }, None)?
+        }
+        Fact::NoticeDelayed {
+            notice,
+            why,
+            retry_at,
+            unknown,
+            ..
+        } => {
             let notice = notice_of(state, *notice)?;
+            notice.uncertain |= *unknown;
             notice.answer = Some(why.clone());
-            notice.progress = Progress::Owed { not_before: *retry_at };
+            notice.progress = Progress::Owed {
+                not_before: *retry_at,
+            };
         }
         Fact::NoticeRefused { notice, why, .. } => {
-            settle(state, *notice, Progress::Refused { why: why.clone() }, Some(why))?;
+            settle(
+                state,
+                *notice,
+                Progress::Refused { why: why.clone() },
+                Some(why),
+            )?;
         }
         Fact::NoticeGivenUp { notice, why, .. } => {
             settle(state, *notice, Progress::GivenUp { why: why.clone() }, None)?;
@@ -200,11 +299,33 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         Fact::RunDeferred { job, due, reason } => {
             let periodic = periodic_of(state, job)?;
             periodic.accounted = periodic.accounted.max(*due);
-            periodic.pending = Some(Pending { due: *due, reason: *reason });
+            periodic.pending = Some(Pending {
+                due: *due,
+                reason: *reason,
+            });
         }
-        Fact::AttentionRaised { key, kind, text, app, alarm } => {
-            let alarm = if *alarm { AlarmState::Owed { not_before: at, attempts: 0 } } else { AlarmState::None };
-            let raised = Attention { kind: *kind, text: text.clone(), since: at, app: app.clone(), alarm };
+        Fact::AttentionRaised {
+            key,
+            kind,
+            text,
+            app,
+            alarm,
+        } => {
+            let alarm = if *alarm {
+                AlarmState::Owed {
+                    not_before: at,
+                    last: None,
+                }
+            } else {
+                AlarmState::None
+            };
+            let raised = Attention {
+                kind: *kind,
+                text: text.clone(),
+                since: at,
+                app: app.clone(),
+                alarm,
+            };
             match state.attention.get_mut(key) {
                 Some(known) => known.text.clone_from(text),
                 None => drop(state.attention.insert(key.clone(), raised)),
@@ -243,10 +364,17 @@ pub fn observe(state: &mut State, at: Timestamp, event: &Event) {
 }
 
 fn find<'a>(state: &'a mut State, id: &Name) -> Result<&'a mut Session, String> {
-    state.sessions.get_mut(id).ok_or_else(|| format!("there is no session {id}"))
+    state
+        .sessions
+        .get_mut(id)
+        .ok_or_else(|| format!("there is no session {id}"))
 }
 
-fn in_phase<'a>(state: &'a mut State, id: &Name, phases: &[Phase]) -> Result<&'a mut Session, String> {
+fn in_phase<'a>(
+    state: &'a mut State,
+    id: &Name,
+    phases: &[Phase],
+) -> Result<&'a mut Session, String> {
     let session = find(state, id)?;
     if phases.contains(&session.phase) {
         Ok(session)
@@ -257,15 +385,24 @@ fn in_phase<'a>(state: &'a mut State, id: &Name, phases: &[Phase]) -> Result<&'a
 
 fn step_of(session: &mut Session, index: usize) -> Result<&mut Step, String> {
     let id = session.id.clone();
-    session.steps.get_mut(index).ok_or_else(|| format!("session {id} has no step {index}"))
+    session
+        .steps
+        .get_mut(index)
+        .ok_or_else(|| format!("session {id} has no step {index}"))
 }
 
 fn notice_of(state: &mut State, id: NoticeId) -> Result<&mut Notice, String> {
-    state.notices.get_mut(&id).ok_or_else(|| format!("there is no notice {id}"))
+    state
+        .notices
+        .get_mut(&id)
+        .ok_or_else(|| format!("there is no notice {id}"))
 }
 
 fn periodic_of<'a>(state: &'a mut State, job: &Name) -> Result<&'a mut PeriodicState, String> {
-    state.periodic.get_mut(job).ok_or_else(|| format!("there is no periodic job {job}"))
+    state
+        .periodic
+        .get_mut(job)
+        .ok_or_else(|| format!("there is no periodic job {job}"))
 }
 
 fn account(state: &mut State, job: &Name, host: &Name, until: Timestamp) {
@@ -275,16 +412,23 @@ fn account(state: &mut State, job: &Name, host: &Name, until: Timestamp) {
         let entry = known
             .hosts
             .entry(host.clone())
-            .or_insert_with(|| HostState { accounted: since, last_success: None });
+            .or_insert_with(|| HostState {
+                accounted: since,
+                last_success: None,
+            });
         entry.accounted = entry.accounted.max(until);
     }
 }
 
 fn started(state: &mut State, at: Timestamp, boot: &str) {
     boot.clone_into(&mut state.boot);
-    state.live = super::state::Live { awake_since: at, ..super::state::Live::default() };
+    state.live = super::state::Live {
+        awake_since: at,
+        ..super::state::Live::default()
+    };
     for notice in state.notices.values_mut() {
         if notice.progress == Progress::Sending {
+            notice.uncertain = true;
             notice.progress = Progress::Owed { not_before: at };
         }
     }
@@ -308,7 +452,11 @@ fn shift_timers(state: &mut State, by: SignedDuration) {
         }
     }
     for periodic in state.periodic.values_mut() {
-        if let Some(at) = periodic.active.as_mut().and_then(|active| active.retry_at.as_mut()) {
+        if let Some(at) = periodic
+            .active
+            .as_mut()
+            .and_then(|active| active.retry_at.as_mut())
+        {
             shift(at);
         }
     }
@@ -338,12 +486,18 @@ pub fn lane(app: &str, window: &str) -> Name {
 
 fn opened(state: &mut State, session: &Session) {
     if session.rehearsal.is_none() {
-        let handled = state.handled.entry(lane(&session.app, &session.window)).or_insert(session.opens);
+        let handled = state
+            .handled
+            .entry(lane(&session.app, &session.window))
+            .or_insert(session.opens);
         *handled = session.opens.max(*handled);
     }
     let (base, number) = split_id(&session.id);
     // A date comes up again only while clocks are being set; a week is plenty.
-    let old = session.opens.saturating_sub(SignedDuration::from_hours(24 * 8)).unwrap_or(session.opens);
+    let old = session
+        .opens
+        .saturating_sub(SignedDuration::from_hours(24 * 8))
+        .unwrap_or(session.opens);
     state.numbers.retain(|_, (_, opens)| *opens > old);
     state.numbers.insert(base.into(), (number, session.opens));
     state.sessions.insert(session.id.clone(), session.clone());
@@ -353,13 +507,22 @@ fn owe(state: &mut State, notices: &[Notice]) {
     for notice in notices {
         state.next_notice = state.next_notice.max(notice.id + 1);
         state.notices.insert(notice.id, notice.clone());
-        if let Some(session) = notice.session.as_ref().and_then(|id| state.sessions.get_mut(id)) {
+        if let Some(session) = notice
+            .session
+            .as_ref()
+            .and_then(|id| state.sessions.get_mut(id))
+        {
             session.sequence = session.sequence.max(notice.sequence);
         }
     }
 }
 
-fn settle(state: &mut State, id: NoticeId, progress: Progress, answer: Option<&String>) -> Result<(), String> {
+fn settle(
+    state: &mut State,
+    id: NoticeId,
+    progress: Progress,
+    answer: Option<&String>,
+) -> Result<(), String> {
     let notice = notice_of(state, id)?;
     notice.progress = progress;
     if answer.is_some() {
@@ -377,15 +540,23 @@ fn give_up_unsent(state: &mut State, session: &Name) {
     for notice in state.notices.values_mut() {
         let advance = notice.kind == Kind::Advance && notice.session.as_ref() == Some(session);
         if advance && matches!(notice.progress, Progress::Owed { .. }) {
-            notice.progress = Progress::GivenUp { why: "the session is over".into() };
+            notice.progress = Progress::GivenUp {
+                why: "the session is over".into(),
+            };
         }
     }
 }
 
 /// A closed session is kept until all that is owed about it is settled.
 fn forget_settled(state: &mut State, session: &Name) {
-    let closed = state.sessions.get(session).is_some_and(|s| s.phase == Phase::Closed);
-    let mut about = state.notices.values().filter(|n| n.session.as_ref() == Some(session));
+    let closed = state
+        .sessions
+        .get(session)
+        .is_some_and(|s| s.phase == Phase::Closed);
+    let mut about = state
+        .notices
+        .values()
+        .filter(|n| n.session.as_ref() == Some(session));
     if closed && about.all(|n| n.settled() || n.kind == Kind::Operators) {
         state.sessions.remove(session);
         state
@@ -404,7 +575,16 @@ fn attempt_started(
 ) -> Result<(), String> {
     match what {
         What::Step { session, step, .. } => {
-            step_of(find(state, session)?, *step)?.state = StepState::Running { run, attempt };
+            let step = step_of(find(state, session)?, *step)?;
+            let failures = match step.state {
+                StepState::Backoff { failures, .. } => failures,
+                _ => 0,
+            };
+            step.state = StepState::Running {
+                run,
+                attempt,
+                failures,
+            };
         }
         What::Ask { session, step, .. } => {
             step_of(find(state, session)?, *step)?.state = StepState::Asking { run };
@@ -425,11 +605,17 @@ fn attempt_started(
             let failures = periodic.active.as_ref().map_or(0, |active| active.failures);
             periodic.accounted = periodic.accounted.max(due);
             periodic.pending = periodic.pending.filter(|pending| pending.due > due);
-            periodic.active = Some(Box::new(Active { run, attempt, due, failures, retry_at: None }));
+            periodic.active = Some(Box::new(Active {
+                run,
+                attempt,
+                due,
+                failures,
+                retry_at: None,
+            }));
         }
         What::Alarm { key } => {
             if let Some(attention) = state.attention.get_mut(key) {
-                attention.alarm = AlarmState::Running { run, attempts: attempt };
+                attention.alarm = AlarmState::Running { run, attempt };
             }
         }
     }
@@ -439,7 +625,12 @@ fn attempt_started(
 
 fn attempt_ended(state: &mut State, at: Timestamp, ended: &AttemptEnded) -> Result<(), String> {
     match &ended.what {
-        What::Step { session, step, job, host } => {
+        What::Step {
+            session,
+            step,
+            job,
+            host,
+        } => {
             // A rehearsal proves nothing about what is due, but what it took is worth knowing.
             let rehearsal = find(state, session)?.rehearsal.is_some();
             step_of(find(state, session)?, *step)?.state = match ended.retry {
@@ -449,7 +640,10 @@ fn attempt_ended(state: &mut State, at: Timestamp, ended: &AttemptEnded) -> Resu
                     failures: retry.failures,
                     until: retry.at,
                 },
-                None => StepState::Done { outcome: ended.outcome, reason: ended.reason.clone() },
+                None => StepState::Done {
+                    outcome: ended.outcome,
+                    reason: ended.reason.clone(),
+                },
             };
             if ended.retry.is_none() && !ended.carried && !rehearsal {
                 let until = ended.due.map_or(ended.started, |due| due.last);
@@ -482,7 +676,10 @@ fn attempt_ended(state: &mut State, at: Timestamp, ended: &AttemptEnded) -> Resu
             match ended.retry {
                 Some(retry) => hook.not_before = Some(retry.at),
                 None if ended.outcome == Outcome::Succeeded => {
-                    *hook = HookState { index: hook.index + 1, ..HookState::default() };
+                    *hook = HookState {
+                        index: hook.index + 1,
+                        ..HookState::default()
+                    };
                 }
                 None => {}
             }
@@ -496,7 +693,10 @@ fn attempt_ended(state: &mut State, at: Timestamp, ended: &AttemptEnded) -> Resu
         What::Alarm { key } => {
             if let Some(attention) = state.attention.get_mut(key) {
                 attention.alarm = match ended.retry {
-                    Some(retry) => AlarmState::Owed { not_before: retry.at, attempts: ended.attempt },
+                    Some(retry) => AlarmState::Owed {
+                        not_before: retry.at,
+                        last: Some((ended.run, ended.attempt)),
+                    },
                     None => AlarmState::Done,
                 };
             }

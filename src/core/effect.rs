@@ -12,10 +12,17 @@ use super::run::{RunId, What};
 pub enum Effect {
     Start(Box<Start>),
     /// End the run's processes: SIGTERM, grace, SIGKILL.
-    Stop { run: RunId },
-    Send { notice: NoticeId, letter: Box<Letter> },
+    Stop {
+        run: RunId,
+    },
+    Send {
+        notice: NoticeId,
+        letter: Box<Letter>,
+    },
     /// Everything is done that stopping asks for; `clean` where no app was left in maintenance.
-    Exit { clean: bool },
+    Exit {
+        clean: bool,
+    },
 }
 
 /// One attempt to be started.

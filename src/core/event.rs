@@ -11,25 +11,54 @@ use super::session::Rehearsal;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The daemon is up: survivors of the last one are gone. `nonce` names this installation if the state is new.
-    Started { boot: String, version: String, nonce: String },
+    /// `alone`: only what an operator asks for is done, and entered apps are left.
+    Started {
+        boot: String,
+        version: String,
+        nonce: String,
+        alone: bool,
+    },
     /// The instant that was asked for has come, or may have.
     Woke,
     /// The wall clock moved against the elapsed time.
-    ClockStepped { by: SignedDuration },
+    ClockStepped {
+        by: SignedDuration,
+    },
     /// The machine was asleep for this long.
-    Resumed { after: SignedDuration },
+    Resumed {
+        after: SignedDuration,
+    },
     /// The policy was replaced.
     PolicyChanged,
-    Waiting { run: RunId, holder: String },
-    Began { run: RunId, pid: i32 },
-    Ended { run: RunId, report: Report },
-    Answered { notice: NoticeId, answer: Answer },
+    Waiting {
+        run: RunId,
+        holder: String,
+    },
+    Began {
+        run: RunId,
+        pid: i32,
+    },
+    Ended {
+        run: RunId,
+        report: Report,
+    },
+    Answered {
+        notice: NoticeId,
+        answer: Answer,
+    },
     /// An operator wants to see a session of the app now.
-    Rehearse { app: Name, rehearsal: Rehearsal },
+    Rehearse {
+        app: Name,
+        rehearsal: Rehearsal,
+    },
     /// Stop: no new step, what runs is ended, apps are left.
     Shutdown,
     /// The facts of the last turns could not be made durable; these effects were not performed.
-    Unwritable { why: String, runs: Vec<RunId>, notices: Vec<NoticeId> },
+    Unwritable {
+        why: String,
+        runs: Vec<RunId>,
+        notices: Vec<NoticeId>,
+    },
     /// They are durable now.
     Writable,
 }
@@ -38,8 +67,14 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Accepted,
-    Temporary { why: String },
-    Permanent { why: String },
+    Temporary {
+        why: String,
+    },
+    Permanent {
+        why: String,
+    },
     /// It may have been delivered all the same.
-    Unknown { why: String },
+    Unknown {
+        why: String,
+    },
 }

@@ -13,16 +13,33 @@ use super::state::AttentionKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
-    StateCreated { nonce: String },
-    DaemonStarted { boot: String, version: String },
-    DaemonStopped { clean: bool },
+    StateCreated {
+        nonce: String,
+    },
+    DaemonStarted {
+        boot: String,
+        version: String,
+    },
+    DaemonStopped {
+        clean: bool,
+    },
     /// Timers that count elapsed time move with the wall clock.
-    ClockStepped { by: SignedDuration },
+    ClockStepped {
+        by: SignedDuration,
+    },
     /// Jobs seen for the first time, each with the instant from which its dues count.
-    JobsKnown { maintenance: Vec<(Name, Timestamp)>, periodic: Vec<Name> },
-    JobsForgotten { maintenance: Vec<Name>, periodic: Vec<Name> },
+    JobsKnown {
+        maintenance: Vec<(Name, Timestamp)>,
+        periodic: Vec<Name>,
+    },
+    JobsForgotten {
+        maintenance: Vec<Name>,
+        periodic: Vec<Name>,
+    },
 
-    SessionOpened { session: Box<Session> },
+    SessionOpened {
+        session: Box<Session>,
+    },
     /// The questions are answered: these steps are told, to these people.
     SessionPlanned {
         session: SessionId,
@@ -31,20 +48,35 @@ pub enum Fact {
         steps: Vec<Step>,
         notices: Vec<Notice>,
     },
-    SessionAnnounced { session: SessionId },
-    SessionStarting { session: SessionId },
+    SessionAnnounced {
+        session: SessionId,
+    },
+    SessionStarting {
+        session: SessionId,
+    },
     /// From here on the leave hooks are owed.
-    SessionEntering { session: SessionId, enter_count: usize, leave: Vec<(usize, Hook)> },
-    SessionActive { session: SessionId },
+    SessionEntering {
+        session: SessionId,
+        enter_count: usize,
+        leave: Vec<(usize, Hook)>,
+    },
+    SessionActive {
+        session: SessionId,
+    },
     SessionLeaving {
         session: SessionId,
         result: SessionResult,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
     },
-    SessionLeft { session: SessionId },
+    SessionLeft {
+        session: SessionId,
+    },
     /// A second round after an interruption.
-    SessionReopened { session: SessionId, repeat: Vec<usize> },
+    SessionReopened {
+        session: SessionId,
+        repeat: Vec<usize>,
+    },
     SessionClosed {
         session: SessionId,
         outcome: Outcome,
@@ -53,8 +85,17 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<Timestamp>,
     },
+    /// The configuration changed: what is not begun ends no later than this.
+    SessionBounded {
+        session: SessionId,
+        closes: Timestamp,
+    },
     /// An answer to `only_if` that was given without asking, or a question to be asked again.
-    StepNeed { session: SessionId, step: usize, need: Option<Need> },
+    StepNeed {
+        session: SessionId,
+        step: usize,
+        need: Option<Need>,
+    },
     /// A step ended without an attempt.
     StepDone {
         session: SessionId,
@@ -77,9 +118,18 @@ pub enum Fact {
     },
     AttemptEnded(Box<AttemptEnded>),
 
-    NoticesOwed { notices: Vec<Notice> },
-    NoticeSending { notice: NoticeId, attempt: u32 },
-    NoticeAccepted { notice: NoticeId, #[serde(flatten)] about: About },
+    NoticesOwed {
+        notices: Vec<Notice>,
+    },
+    NoticeSending {
+        notice: NoticeId,
+        attempt: u32,
+    },
+    NoticeAccepted {
+        notice: NoticeId,
+        #[serde(flatten)]
+        about: About,
+    },
     /// Not accepted for now; `unknown` where it may have been delivered all the same.
     NoticeDelayed {
         notice: NoticeId,
@@ -89,13 +139,32 @@ pub enum Fact {
         #[serde(flatten)]
         about: About,
     },
-    NoticeRefused { notice: NoticeId, why: String, #[serde(flatten)] about: About },
-    NoticeGivenUp { notice: NoticeId, why: String, #[serde(flatten)] about: About },
+    NoticeRefused {
+        notice: NoticeId,
+        why: String,
+        #[serde(flatten)]
+        about: About,
+    },
+    NoticeGivenUp {
+        notice: NoticeId,
+        why: String,
+        #[serde(flatten)]
+        about: About,
+    },
 
     /// Due instants that were not served.
-    Skipped { job: Name, host: Name, due: Dues, reason: Reason },
+    Skipped {
+        job: Name,
+        host: Name,
+        due: Dues,
+        reason: Reason,
+    },
     /// A periodic due instant waits for something other than the clock.
-    RunDeferred { job: Name, due: Timestamp, reason: Code },
+    RunDeferred {
+        job: Name,
+        due: Timestamp,
+        reason: Code,
+    },
 
     AttentionRaised {
         key: Name,
@@ -106,7 +175,9 @@ pub enum Fact {
         /// The alarm command has to be run.
         alarm: bool,
     },
-    AttentionCleared { key: Name },
+    AttentionCleared {
+        key: Name,
+    },
 }
 
 /// What a notice is about, repeated so that each line can be read by itself.
@@ -186,6 +257,7 @@ impl Fact {
             Self::SessionLeft { .. } => "session_left",
             Self::SessionReopened { .. } => "session_reopened",
             Self::SessionClosed { .. } => "session_closed",
+            Self::SessionBounded { .. } => "session_bounded",
             Self::StepNeed { .. } => "step_need",
             Self::StepDone { .. } => "step_done",
             Self::AttemptStarted { .. } => "attempt_started",
@@ -208,9 +280,9 @@ impl Fact {
         match self {
             Self::AttemptStarted { what, .. } => what.job(),
             Self::AttemptEnded(ended) => ended.what.job(),
-            Self::StepDone { job, .. } | Self::Skipped { job, .. } | Self::RunDeferred { job, .. } => {
-                Some(job)
-            }
+            Self::StepDone { job, .. }
+            | Self::Skipped { job, .. }
+            | Self::RunDeferred { job, .. } => Some(job),
             _ => None,
         }
     }
@@ -228,6 +300,7 @@ impl Fact {
             | Self::SessionLeft { session }
             | Self::SessionReopened { session, .. }
             | Self::SessionClosed { session, .. }
+            | Self::SessionBounded { session, .. }
             | Self::StepNeed { session, .. }
             | Self::StepDone { session, .. } => Some(session),
             Self::AttemptStarted { what, .. } => what.session(),

@@ -11,8 +11,11 @@
 //! | `wakeup` | when to look again |
 //! | `recover` | what follows a start |
 //! | `report` | the state in words and numbers, for people and programs |
+pub mod agenda;
 pub mod apply;
 pub mod calendar;
+pub mod contract;
+pub mod decide;
 pub mod effect;
 pub mod event;
 pub mod fact;
@@ -20,7 +23,9 @@ pub mod letter;
 pub mod notice;
 pub mod plan;
 pub mod policy;
+pub mod recover;
 pub mod report;
 pub mod run;
 pub mod session;
 pub mod state;
+pub mod wakeup;

@@ -19,6 +19,7 @@ pub enum Kind {
     Finished,
     Failed,
     Postponed,
+    Cancelled,
     /// To the operators: something needs a person.
     Operators,
 }
@@ -32,6 +33,7 @@ impl Kind {
             Self::Finished => "finished",
             Self::Failed => "failed",
             Self::Postponed => "postponed",
+            Self::Cancelled => "cancelled",
             Self::Operators => "operators",
         }
     }
@@ -41,13 +43,21 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Progress {
-    Owed { not_before: Timestamp },
+    Owed {
+        not_before: Timestamp,
+    },
     Sending,
-    Accepted { at: Timestamp },
+    Accepted {
+        at: Timestamp,
+    },
     /// For good, by the mail server.
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
     /// It came too late to be of use, or was tried for too long.
-    GivenUp { why: String },
+    GivenUp {
+        why: String,
+    },
 }
 
 /// One message owed to one recipient about one session, or about one matter.
@@ -57,7 +67,8 @@ pub struct Notice {
     pub kind: Kind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    pub role: Name,
+    /// The roles through which this person is told; `""` for a plain address.
+    pub roles: Vec<Name>,
     pub person: Person,
     pub sequence: u32,
     pub owed: Timestamp,
@@ -65,6 +76,9 @@ pub struct Notice {
     /// What the server said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// An attempt ended without an answer: it may have been delivered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncertain: bool,
     /// The first message of the thread, to this recipient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<NoticeId>,
@@ -103,9 +117,11 @@ pub fn enough<'a>(
         let accepted = notice.accepted_at().is_some_and(|at| at <= by);
         any |= accepted;
         all &= accepted || matches!(notice.progress, Progress::Refused { .. });
-        match roles.iter_mut().find(|(role, _)| *role == &*notice.role) {
-            Some((_, reached)) => *reached |= accepted,
-            None => roles.push((&notice.role, accepted)),
+        for name in &notice.roles {
+            match roles.iter_mut().find(|(role, _)| *role == &**name) {
+                Some((_, reached)) => *reached |= accepted,
+                None => roles.push((name, accepted)),
+            }
         }
     }
     any && match rule {

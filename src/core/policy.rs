@@ -272,6 +272,8 @@ pub struct Limits {
     pub runs: usize,
     /// Bytes of output kept of one attempt.
     pub log_bytes: u64,
+    /// How long stopping may take before it is left to the next start.
+    pub stop_timeout: SignedDuration,
 }
 
 /// How long history is kept.

@@ -76,14 +76,36 @@ impl Outcome {
 #[serde(tag = "for", rename_all = "snake_case")]
 pub enum What {
     /// A maintenance job on a host, within a session.
-    Step { session: SessionId, step: usize, job: Name, host: Name },
+    Step {
+        session: SessionId,
+        step: usize,
+        job: Name,
+        host: Name,
+    },
     /// Asking `only_if` of a step.
-    Ask { session: SessionId, step: usize, job: Name, host: Name },
-    Enter { session: SessionId, hook: usize, host: Name },
-    Leave { session: SessionId, hook: usize, host: Name },
-    Periodic { job: Name },
+    Ask {
+        session: SessionId,
+        step: usize,
+        job: Name,
+        host: Name,
+    },
+    Enter {
+        session: SessionId,
+        hook: usize,
+        host: Name,
+    },
+    Leave {
+        session: SessionId,
+        hook: usize,
+        host: Name,
+    },
+    Periodic {
+        job: Name,
+    },
     /// The operators' alarm command, about one matter.
-    Alarm { key: Name },
+    Alarm {
+        key: Name,
+    },
 }
 
 impl What {
@@ -137,7 +159,11 @@ pub struct Dues {
 
 impl Dues {
     pub fn one(at: Timestamp) -> Self {
-        Self { first: at, last: at, count: 1 }
+        Self {
+            first: at,
+            last: at,
+            count: 1,
+        }
     }
 }
 
@@ -145,17 +171,30 @@ impl Dues {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "snake_case")]
 pub enum End {
-    Exited { code: i32 },
-    Signalled { signal: i32 },
+    Exited {
+        code: i32,
+    },
+    Signalled {
+        signal: i32,
+    },
     /// The time bound passed; `code` is what the first process ended with, where it did.
-    TimedOut { code: Option<i32> },
+    TimedOut {
+        code: Option<i32>,
+    },
     /// Ended because it was asked to.
-    Stopped { code: Option<i32> },
-    SpawnFailed { why: String },
+    Stopped {
+        code: Option<i32>,
+    },
+    SpawnFailed {
+        why: String,
+    },
     /// The one-job child itself died; its processes were ended.
     Lost,
     /// A lock was held by somebody else; nothing was started.
-    Busy { lock: String, holder: String },
+    Busy {
+        lock: String,
+        holder: String,
+    },
 }
 
 /// What is known of an attempt when it is over.

@@ -174,11 +174,27 @@ pub struct Step {
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum StepState {
     Waiting,
-    Asking { run: RunId },
-    Running { run: RunId, attempt: u32 },
+    Asking {
+        run: RunId,
+    },
+    /// `failures` of the attempts before this one counted.
+    Running {
+        run: RunId,
+        attempt: u32,
+        failures: u32,
+    },
     /// Between attempts; `failures` of them counted.
-    Backoff { run: RunId, attempt: u32, failures: u32, until: Timestamp },
-    Done { outcome: Outcome, #[serde(default, skip_serializing_if = "Option::is_none")] reason: Option<Reason> },
+    Backoff {
+        run: RunId,
+        attempt: u32,
+        failures: u32,
+        until: Timestamp,
+    },
+    Done {
+        outcome: Outcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
 }
 
 /// A machine-readable reason with its words: fixed `code`, free `text`.
@@ -191,13 +207,19 @@ pub struct Reason {
 
 impl Reason {
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self {
+            code,
+            text: text.into(),
+        }
     }
 }
 
 impl From<Code> for Reason {
     fn from(code: Code) -> Self {
-        Self { code, text: String::new() }
+        Self {
+            code,
+            text: String::new(),
+        }
     }
 }
 
@@ -257,7 +279,9 @@ impl Code {
             Self::DoesNotFit => "what is left of the window is too short",
             Self::WindowPassed => "the window was over",
             Self::Unavailable => "the command asked to be postponed (exit code 69)",
-            Self::TemporaryFailure => "the command asked to be repeated (exit code 75) until there was no time left",
+            Self::TemporaryFailure => {
+                "the command asked to be repeated (exit code 75) until there was no time left"
+            }
             Self::EnterFailed => "an enter hook failed",
             Self::JobFailed => "a job failed",
             Self::Stopped => "an earlier job of the session failed",

@@ -52,6 +52,8 @@ pub struct Live {
     pub stopping: Option<Timestamp>,
     /// The state cannot be written: nothing new is started.
     pub unwritable: Option<String>,
+    /// Only what an operator asks for is done.
+    pub alone: bool,
     /// Stop was asked of these attempts.
     pub stopped: std::collections::BTreeSet<RunId>,
 }
@@ -99,7 +101,9 @@ pub fn remember(samples: &mut Vec<u32>, took: SignedDuration) {
     if samples.len() >= SAMPLES {
         samples.remove(0);
     }
-    let seconds = took.as_secs().saturating_add(i64::from(took.subsec_nanos() > 0));
+    let seconds = took
+        .as_secs()
+        .saturating_add(i64::from(took.subsec_nanos() > 0));
     samples.push(u32::try_from(seconds.max(0)).unwrap_or(u32::MAX));
 }
 
@@ -176,8 +180,15 @@ pub struct Attention {
 pub enum AlarmState {
     /// Nobody is called about this kind, or there is no command.
     None,
-    Owed { not_before: Timestamp, attempts: u32 },
-    Running { run: RunId, attempts: u32 },
+    /// `last`: the run and attempt that failed before.
+    Owed {
+        not_before: Timestamp,
+        last: Option<(RunId, u32)>,
+    },
+    Running {
+        run: RunId,
+        attempt: u32,
+    },
     Done,
 }
 
@@ -230,11 +241,16 @@ impl AttentionKind {
 impl State {
     /// The session that has the app out of service, if one has.
     pub fn in_maintenance(&self, app: &str) -> Option<&Session> {
-        self.sessions.values().find(|s| &*s.app == app && s.phase.in_maintenance())
+        self.sessions
+            .values()
+            .find(|s| &*s.app == app && s.phase.in_maintenance())
     }
 
     /// Periodic attempts that are running.
     pub fn periodic_running(&self) -> usize {
-        self.running.values().filter(|r| matches!(r.what, What::Periodic { .. })).count()
+        self.running
+            .values()
+            .filter(|r| matches!(r.what, What::Periodic { .. }))
+            .count()
     }
 }

@@ -1,1 +1,21 @@
-//! daemon
+//! The daemon: the loop that turns events into facts and effects, and the real world around it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `turns` | the loop: hear, decide, record, perform. Also what `simulate` and dry runs call |
+//! | `world` | what the loop needs of the world |
+//! | `degraded` | what happens while the state cannot be written |
+//! | `real` | the world as it is: processes, mail, clocks |
+//! | `letters` | from what the core says to what is mailed |
+//! | `startup` | locks, survivors, state: everything before the first turn |
+//! | `announce` | events in words, for the log and for those who listen |
+pub mod announce;
+mod degraded;
+mod letters;
+pub mod real;
+pub mod startup;
+pub mod turns;
+pub mod world;
+
+pub use turns::{Ended, Turns};
+pub use world::{Heard, World};

@@ -28,7 +28,8 @@ pub struct LockState {
 const MAX_FILES: usize = 10_000;
 const MAX_LIST: u64 = 16 << 20;
 
-/// The lock files of a folder, by name. A folder that is not there has none.
+/// The lock files of a folder, by name. A folder that is not there has none. A holder that this process's pid namespace
+/// does not see (a container beside this one) is not seen here either, though its lock is honoured.
 pub fn list(folder: &Path) -> Result<Vec<LockState>, LockError> {
     let failed = |source| LockError::Read {
         path: folder.to_owned(),

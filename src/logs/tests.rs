@@ -3,7 +3,12 @@ use std::time::Duration;
 use super::*;
 
 fn step(job: &str) -> What {
-    What::Step { session: "shop/night/2026-11-21".into(), step: 0, job: job.into(), host: "local".into() }
+    What::Step {
+        session: "shop/night/2026-11-21".into(),
+        step: 0,
+        job: job.into(),
+        host: "local".into(),
+    }
 }
 
 fn write(dir: &Path, what: &What, run: RunId, attempt: u32, bytes: usize) -> PathBuf {
@@ -12,27 +17,60 @@ fn write(dir: &Path, what: &What, run: RunId, attempt: u32, bytes: usize) -> Pat
     fs::write(&path, vec![b'x'; bytes]).expect("file");
     // Ages that do not depend on how fast the files were written.
     let age = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + run);
-    fs::File::options().write(true).open(&path).expect("open").set_modified(age).expect("age");
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .expect("open")
+        .set_modified(age)
+        .expect("age");
     path
 }
 
 #[test]
 fn no_name_leads_out_of_the_folder() {
     let dir = Path::new("/state");
-    for name in ["..", ".", "", "a/b", "/etc", "a\0b", ".hidden", &"ä".repeat(500)] {
+    for name in [
+        "..",
+        ".",
+        "",
+        "a/b",
+        "/etc",
+        "a\0b",
+        ".hidden",
+        &"ä".repeat(500),
+    ] {
         let path = log_path(dir, &step(name), 1, 1);
-        let inside: Vec<_> = path.strip_prefix("/state/logs").expect("inside").components().collect();
+        let inside: Vec<_> = path
+            .strip_prefix("/state/logs")
+            .expect("inside")
+            .components()
+            .collect();
         assert_eq!(inside.len(), 2, "{name:?}: {path:?}");
-        assert!(inside.iter().all(|c| matches!(c, std::path::Component::Normal(_))), "{path:?}");
+        assert!(
+            inside
+                .iter()
+                .all(|c| matches!(c, std::path::Component::Normal(_))),
+            "{path:?}"
+        );
         assert!(inside[0].as_os_str().len() < 256);
     }
-    assert_eq!(log_path(dir, &step("os-updates"), 42, 2), Path::new("/state/logs/os-updates/42.2.log"));
+    assert_eq!(
+        log_path(dir, &step("os-updates"), 42, 2),
+        Path::new("/state/logs/os-updates/42.2.log")
+    );
 }
 
 #[test]
 fn hooks_have_the_folder_of_their_app() {
-    let leave = What::Leave { session: "shop/night/2026-11-21".into(), hook: 0, host: "local".into() };
-    assert_eq!(log_path(Path::new("s"), &leave, 7, 1), Path::new("s/logs/leave@shop/7.1.log"));
+    let leave = What::Leave {
+        session: "shop/night/2026-11-21".into(),
+        hook: 0,
+        host: "local".into(),
+    };
+    assert_eq!(
+        log_path(Path::new("s"), &leave, 7, 1),
+        Path::new("s/logs/leave@shop/7.1.log")
+    );
 }
 
 #[test]
@@ -43,9 +81,16 @@ fn runs_are_found_by_number_and_by_job() {
     write(dir.path(), &step("a"), 10, 1, 1);
     let second = write(dir.path(), &step("a"), 10, 2, 1);
     write(dir.path(), &step("b"), 11, 1, 1);
-    let attempts: Vec<_> = find(dir.path(), 10).expect("read").iter().map(|f| f.attempt).collect();
+    let attempts: Vec<_> = find(dir.path(), 10)
+        .expect("read")
+        .iter()
+        .map(|f| f.attempt)
+        .collect();
     assert_eq!(attempts, [1, 2]);
-    assert_eq!(latest(dir.path(), "a").expect("read").map(|f| f.path), Some(second));
+    assert_eq!(
+        latest(dir.path(), "a").expect("read").map(|f| f.path),
+        Some(second)
+    );
     assert_eq!(latest(dir.path(), "c").expect("read"), None);
 }
 
@@ -53,12 +98,41 @@ fn runs_are_found_by_number_and_by_job() {
 fn the_oldest_go_first_and_no_more_than_asked() {
     let dir = tempfile::tempdir().expect("folder");
     for run in 1..=10 {
-        write(dir.path(), &step(if run % 2 == 0 { "a" } else { "b" }), run, 1, 100);
+        write(
+            dir.path(),
+            &step(if run % 2 == 0 { "a" } else { "b" }),
+            run,
+            1,
+            100,
+        );
     }
-    let keep = |run| dir.path().join(format!("logs/{}/{run}.1.log", if run % 2 == 0 { "a" } else { "b" }));
-    assert_eq!(prune(dir.path(), 2000, 100).expect("pruned"), Pruned { bytes: 1000, deleted: 0 });
-    assert_eq!(prune(dir.path(), 0, 3).expect("pruned"), Pruned { bytes: 700, deleted: 3 });
-    assert_eq!(prune(dir.path(), 450, 100).expect("pruned"), Pruned { bytes: 400, deleted: 3 });
+    let keep = |run| {
+        dir.path().join(format!(
+            "logs/{}/{run}.1.log",
+            if run % 2 == 0 { "a" } else { "b" }
+        ))
+    };
+    assert_eq!(
+        prune(dir.path(), 2000, 100).expect("pruned"),
+        Pruned {
+            bytes: 1000,
+            deleted: 0
+        }
+    );
+    assert_eq!(
+        prune(dir.path(), 0, 3).expect("pruned"),
+        Pruned {
+            bytes: 700,
+            deleted: 3
+        }
+    );
+    assert_eq!(
+        prune(dir.path(), 450, 100).expect("pruned"),
+        Pruned {
+            bytes: 400,
+            deleted: 3
+        }
+    );
     let left: Vec<_> = (1..=10).filter(|run| keep(*run).exists()).collect();
     assert_eq!(left, [7, 8, 9, 10]);
 }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
@@ -29,6 +30,9 @@ pub struct Setup {
     pub runs_lock: PathBuf,
     pub cgroups: Cgroups,
 }
+
+/// How long the launcher may take to say that it is ready, or to fork a batch. One that stands still is replaced.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why the launcher could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +141,7 @@ async fn hand_over(
     if let Some(old) = process {
         if old.send(batch).await.is_ok() {
             if let Err(error) = old.answer().await {
-                tracing::warn!(%error, "the launcher died while it started runs");
+                tracing::warn!(%error, "the launcher died, or stands still, while it starts runs");
                 *process = None;
             }
             return Ok(());
@@ -227,7 +231,10 @@ impl Process {
                 None => Err(io::ErrorKind::UnexpectedEof.into()),
             }
         };
-        self.socket.async_io(Interest::READABLE, receive).await
+        let answer = self.socket.async_io(Interest::READABLE, receive);
+        tokio::time::timeout(ANSWERS_WITHIN, answer)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -12,6 +12,8 @@
 //! supervisor is also the lifeline: only the daemon's end of it exists outside the supervisor, so end-of-file means that
 //! the daemon is gone. (The parent-death signal would follow the thread that started the child, not the process.)
 //!
+//! Linux 5.9 or later (`close_range`, `pidfd_open`); `cgroup.kill` from 5.14 on.
+//!
 //! | module | side | what it is |
 //! |---|---|---|
 //! | [`spec`] | both | what to run, what is reported |

@@ -1,10 +1,11 @@
 //! What to run, and what is reported about it.
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// One attempt of one run: everything the supervisor needs, nothing is inherited.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunSpec {
     /// Run and attempt, of `[A-Za-z0-9._-]`, at most 200 bytes: names the run's cgroup, and stands in its log.
     pub id: String,
@@ -33,6 +34,17 @@ pub struct RunSpec {
     pub log_limit: u64,
     /// One line for people, written into each lock file while it is held; the supervisor's pid is added.
     pub holder: String,
+}
+
+/// Without arguments and environment, which may hold secrets.
+impl fmt::Debug for RunSpec {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = self.argv.first();
+        out.debug_struct("RunSpec")
+            .field("id", &self.id)
+            .field("program", &program)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Bytes of output that are kept of an attempt unless told otherwise.
@@ -102,7 +114,7 @@ pub struct RunResult {
     pub log_error: Option<String>,
     /// From the start of the job until its last process was dead.
     pub elapsed: Duration,
-    /// Processes beside the main one that had to be ended.
+    /// Processes that were still there when the main one had ended, and had to be signalled.
     pub left_behind: u32,
     /// The last 400 bytes of output or less, as they were printed: not fit for display.
     pub tail: String,

@@ -4,9 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
+use super::load::MAX_SNAPSHOT;
 
 pub(super) const PAGE: i64 = 4096;
 /// The log is written back after this many pages, and keeps the room it took: writing where a file has been written
@@ -25,6 +27,9 @@ pub(super) fn plain(path: &Path) -> Result<Connection, StoreError> {
 
 fn set_up(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::from_secs(2))?;
+    // A damaged length must not become an allocation.
+    let longest = i32::try_from(MAX_SNAPSHOT + 4096).unwrap_or(i32::MAX);
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest)?;
     conn.set_prepared_statement_cache_capacity(32);
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "mmap_size", 0)?;
@@ -64,7 +69,7 @@ pub(super) enum Mode {
 }
 
 /// A connection that reads, and creates no file.
-pub(super) fn reader(path: &Path, mode: Mode) -> Result<Connection, StoreError> {
+pub(super) fn reader(path: &Path, mode: Mode) -> rusqlite::Result<Connection> {
     let query = match mode {
         Mode::Shared => "mode=ro",
         Mode::Still => "mode=ro&immutable=1",
@@ -73,14 +78,12 @@ pub(super) fn reader(path: &Path, mode: Mode) -> Result<Connection, StoreError> 
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let failed = |e| StoreError::sql(path, "open", e);
-    let conn = Connection::open_with_flags(uri(path, query), flags).map_err(failed)?;
-    set_up(&conn).map_err(failed)?;
+    let conn = Connection::open_with_flags(uri(path, query), flags)?;
     if mode == Mode::StillWithLog {
-        // The index of the log is then kept in memory.
-        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))
-            .map_err(failed)?;
+        // Said before the file is looked at: the index of the log is then kept in memory.
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
     }
+    set_up(&conn)?;
     Ok(conn)
 }
 

@@ -93,10 +93,12 @@ impl StoreError {
         let owned = path.to_path_buf();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { path: owned, verb },
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged {
-                path: owned,
-                what: format!("{source} (on trying to {verb})"),
-            },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig) => {
+                Self::Damaged {
+                    path: owned,
+                    what: format!("{source} (on trying to {verb})"),
+                }
+            }
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path: owned, verb },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::Busy { path: owned, verb }

@@ -43,17 +43,16 @@ pub(super) fn beside(state: &Path, suffix: &str) -> PathBuf {
 /// [`StoreError::Damaged`] where there was a state and what is left is not one.
 pub(super) fn presence(dir: &Path) -> Result<Presence, StoreError> {
     let path = state(dir);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
+    // Looked at before it is opened: opening a pipe waits for its other end.
+    let about = match fs::metadata(&path) {
+        Ok(about) => about,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return absent(dir, &path),
-        Err(e) => return Err(StoreError::io(&path, "open", e)),
+        Err(e) => return Err(StoreError::io(&path, "look at", e)),
     };
-    let about = file
-        .metadata()
-        .map_err(|e| StoreError::io(&path, "look at", e))?;
     if !about.is_file() {
         return Err(StoreError::damaged(&path, "it is not a file"));
     }
+    let mut file = File::open(&path).map_err(|e| StoreError::io(&path, "open", e))?;
     let mut header = [0; HEADER];
     match file.read_exact(&mut header) {
         Ok(()) => {}

@@ -14,7 +14,7 @@ use super::row;
 use super::schema::SNAPSHOT_FORMAT;
 
 /// No snapshot is longer than this, written or read.
-pub(super) const MAX_SNAPSHOT: usize = 256 * 1024 * 1024;
+pub(super) const MAX_SNAPSHOT: usize = 64 * 1024 * 1024;
 
 /// The number after everything the snapshot covers; 1 without one.
 pub(super) fn snapshot_next(conn: &Connection, path: &Path) -> Result<u64, StoreError> {

@@ -49,6 +49,27 @@ impl MemoryStore {
         self.next
     }
 
+    /// Those of the facts, from number `expected` on, that are not recorded.
+    fn not_recorded<'a>(
+        &self,
+        expected: u64,
+        facts: &'a [(Timestamp, Fact)],
+    ) -> Result<&'a [(Timestamp, Fact)], StoreError> {
+        let there = self.facts.iter().skip_while(|(seq, ..)| *seq < expected);
+        let same = there
+            .zip(facts)
+            .take_while(|((_, at, fact), given)| (at, fact) == (&given.0, &given.1))
+            .count();
+        let end = expected.checked_add(same as u64);
+        match facts.get(same..) {
+            Some(rest) if end == Some(self.next) => Ok(rest),
+            _ => Err(StoreError::Conflict {
+                expected,
+                found: self.next,
+            }),
+        }
+    }
+
     /// The facts appended and not pruned, in order.
     pub fn facts(&self) -> &[(u64, Timestamp, Fact)] {
         &self.facts
@@ -72,9 +93,12 @@ impl Facts for MemoryStore {
     }
 
     fn append(&mut self, expected: u64, facts: &[(Timestamp, Fact)]) -> Result<u64, StoreError> {
-        let mut starts = HashSet::new();
         for (at, fact) in facts {
             row::encode(*at, fact)?;
+        }
+        let facts = self.not_recorded(expected, facts)?;
+        let mut starts = HashSet::new();
+        for (_, fact) in facts {
             if let Fact::AttemptStarted { run, attempt, .. } = fact
                 && (self.starts.contains(&(*run, *attempt)) || !starts.insert((*run, *attempt)))
             {
@@ -83,12 +107,6 @@ impl Facts for MemoryStore {
                     attempt: *attempt,
                 });
             }
-        }
-        if expected != self.next {
-            return Err(StoreError::Conflict {
-                expected,
-                found: self.next,
-            });
         }
         self.starts.extend(starts);
         self.facts.extend(

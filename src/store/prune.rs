@@ -95,7 +95,7 @@ impl Rule<'_> {
         }
         if let Some(job) = fact.job.filter(|job| self.is_periodic(fact, job)) {
             return Ok(
-                fact.seq < floor(job)? && !(fact.bad && !self.older(fact, self.keep.failures))
+                (!fact.bad || self.older(fact, self.keep.failures)) && fact.seq < floor(job)?
             );
         }
         if fact.kind == "run_deferred" {

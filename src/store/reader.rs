@@ -5,7 +5,7 @@
 //! folder that the reader may not be able to write. So the file is then read as it stands, and read again where it
 //! turns out that it changed meanwhile.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -27,13 +27,12 @@ use super::{load, row, schema};
 const TRIES: usize = 20;
 
 /// Reads the state and its history; never writes, never makes the writer wait, never creates a file.
-#[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
-    opened: RefCell<Option<Opened>>,
+    /// Taken out while it is used.
+    opened: Cell<Option<Opened>>,
 }
 
-#[derive(Debug)]
 struct Opened {
     conn: Connection,
     mode: Mode,
@@ -53,9 +52,9 @@ impl Reader {
         }
         let reader = Self {
             path: files::state(dir),
-            opened: RefCell::new(None),
+            opened: Cell::new(None),
         };
-        reader.read(|conn, path| schema::check_version(conn, path))?;
+        reader.read(|_, _| Ok(()))?;
         Ok(Some(reader))
     }
 
@@ -95,10 +94,9 @@ impl Reader {
         &self,
         mut work: impl FnMut(&Connection, &Path) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut opened = self.opened.borrow_mut();
         let mut mode = None;
         for _ in 0..TRIES {
-            let current = match opened.take() {
+            let current = match self.opened.take() {
                 Some(current)
                     if current.mode == Mode::Shared || current.seen == Witness::of(&self.path) =>
                 {
@@ -110,16 +108,23 @@ impl Reader {
                         mode = Some(Mode::StillWithLog);
                         continue;
                     }
+                    Err(Refused::Changed) => continue,
                     Err(Refused::For(error)) => return Err(error),
                 },
             };
-            let result = current
-                .conn
-                .unchecked_transaction()
-                .map_err(|e| StoreError::sql(&self.path, "read", e))
+            let result = schema::check_version(&current.conn, &self.path)
+                .and_then(|()| {
+                    let failed = |e| StoreError::sql(&self.path, "read", e);
+                    current.conn.unchecked_transaction().map_err(failed)
+                })
                 .and_then(|tx| work(&tx, &self.path));
+            if current.mode == Mode::Shared && matches!(result, Err(StoreError::ReadOnly { .. })) {
+                // The index has to be made anew, which this user may not do.
+                mode = Some(Mode::StillWithLog);
+                continue;
+            }
             if current.mode == Mode::Shared || current.seen == Witness::of(&self.path) {
-                *opened = Some(current);
+                self.opened.set(Some(current));
                 return result;
             }
         }
@@ -132,23 +137,21 @@ impl Reader {
     fn connect(&self, mode: Option<Mode>) -> Result<Opened, Refused> {
         let seen = Witness::of(&self.path);
         let mode = mode.unwrap_or_else(|| seen.mode());
-        let conn = connect::reader(&self.path, mode).map_err(Refused::For)?;
-        // The file is opened by its first use.
-        match schema::version(&conn) {
-            Ok(_) => {}
+        let conn = match connect::reader(&self.path, mode) {
+            Ok(conn) => conn,
             Err(e) if mode == Mode::Shared && index_unusable(&e) => return Err(Refused::Index),
-            Err(e) if mode == Mode::Shared || seen == Witness::of(&self.path) => {
-                return Err(Refused::For(StoreError::sql(&self.path, "read", e)));
+            Err(_) if mode != Mode::Shared && seen != Witness::of(&self.path) => {
+                return Err(Refused::Changed);
             }
-            // It changed meanwhile, which is found out again after the work.
-            Err(_) => {}
-        }
-        schema::check_version(&conn, &self.path).map_err(Refused::For)?;
+            Err(e) => return Err(Refused::For(StoreError::sql(&self.path, "open", e))),
+        };
         Ok(Opened { conn, mode, seen })
     }
 }
 
 enum Refused {
+    /// The file changed while it was opened.
+    Changed,
     /// The shared index may not be written by this user, or is of no use.
     Index,
     For(StoreError),
@@ -175,6 +178,14 @@ fn facts(
         facts.push(row::decode(path, found)?);
     }
     Ok(facts)
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What shows that the file, its log or its index was touched.

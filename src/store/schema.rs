@@ -77,3 +77,14 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
             other => StoreError::damaged(path, other.to_string()),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_number_of_steps() {
+        assert_eq!(KNOWN, STEPS.len() as i64);
+        assert!(Migrations::from_slice(&STEPS).validate().is_ok());
+    }
+}

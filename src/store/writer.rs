@@ -124,13 +124,18 @@ impl Store {
         expected: u64,
         facts: &[Encoded<'_>],
     ) -> Result<usize, StoreError> {
+        if expected == self.next {
+            return Ok(0);
+        }
         let (path, next) = (self.path.clone(), self.next);
         let conflict = StoreError::Conflict {
             expected,
             found: next,
         };
-        let there = usize::try_from(next.saturating_sub(expected)).unwrap_or(usize::MAX);
-        let Some(given) = facts.get(..there) else {
+        let there = next
+            .checked_sub(expected)
+            .and_then(|n| usize::try_from(n).ok());
+        let Some(given) = there.and_then(|count| facts.get(..count)) else {
             return Err(conflict);
         };
         let conn = self.connection()?;
@@ -149,10 +154,11 @@ impl Store {
                 return Err(conflict);
             }
         }
-        Ok(there)
+        Ok(given.len())
     }
 
-    /// Runs `write` in one transaction, and forgets the connection where it failed in a way that leaves things open.
+    /// Runs `write` in one transaction, and distrusts the connection where that failed in a way that leaves things
+    /// open. A disk that is full does not: what was not written is known not to be there.
     fn transact<T>(
         &mut self,
         verb: &'static str,
@@ -160,20 +166,27 @@ impl Store {
     ) -> Result<T, StoreError> {
         let path = self.path.clone();
         let conn = self.connection()?;
-        let failed = |e| StoreError::sql(&path, verb, e);
+        let mut unsure = false;
         let result = conn
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed)
+            .map_err(|e| StoreError::sql(&path, verb, e))
             .and_then(|tx| {
-                write(&tx, &path).and_then(|made| tx.commit().map(|()| made).map_err(failed))
+                let made = write(&tx, &path)?;
+                tx.commit().map(|()| made).map_err(|e| {
+                    unsure = e.sqlite_error_code() != Some(ErrorCode::DiskFull);
+                    StoreError::sql(&path, verb, e)
+                })
             });
-        if let Err(StoreError::Io { .. } | StoreError::Sql { .. } | StoreError::Damaged { .. }) =
-            &result
-        {
-            self.unsure = true;
-        }
+        self.unsure = unsure || result.as_ref().is_err_and(leaves_open);
         result
     }
+}
+
+fn leaves_open(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Io { .. } | StoreError::Sql { .. } | StoreError::Damaged { .. }
+    )
 }
 
 impl Facts for Store {
@@ -200,18 +213,8 @@ impl Facts for Store {
             .iter()
             .map(|(at, fact)| row::encode(*at, fact))
             .collect::<Result<Vec<_>, _>>()?;
-        let recovered = self.unsure || self.conn.is_none();
         self.connection()?;
-        let mut there = 0;
-        if self.next != expected {
-            if !recovered || self.next < expected {
-                return Err(StoreError::Conflict {
-                    expected,
-                    found: self.next,
-                });
-            }
-            there = self.recorded_already(expected, &rows)?;
-        }
+        let there = self.recorded_already(expected, &rows)?;
         let (first, rows) = (self.next, &rows[there..]);
         if !rows.is_empty() {
             self.transact("record", |tx, path| insert(tx, path, first, rows))?;
@@ -251,8 +254,9 @@ impl Facts for Store {
         })?;
         self.sweep = sweep;
         let path = self.path.clone();
-        prune::shrink(self.connection()?, &path)?;
-        Ok(pruned)
+        let shrunk = prune::shrink(self.connection()?, &path);
+        self.unsure |= shrunk.as_ref().is_err_and(leaves_open);
+        shrunk.map(|()| pruned)
     }
 }
 
@@ -352,3 +356,6 @@ fn prepare(mut conn: Connection, path: &Path) -> Result<Connection, StoreError> 
     schema::migrate(&mut conn, path)?;
     Ok(conn)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ pub fn check(policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
                 let hint = freeze
                     .except_labels
                     .is_empty()
-                    .then(|| r#"let urgent work through: except_labels = ["security"]"#);
+                    .then_some(r#"let urgent work through: except_labels = ["security"]"#);
                 reading
                     .problems
                     .warning(place, message)

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::super::duration::format;
 use super::super::reading::Reading;
 use super::super::{Place, Purpose};
-use super::{Year, day};
+use super::{MOST_OCCURRENCES, Year, day};
 use crate::core::policy::{App, MaintenanceJob, Name, Outside, PeriodicJob, Policy};
 
 const LONG_LEAD: SignedDuration = SignedDuration::from_hours(72);
@@ -25,14 +25,29 @@ pub fn nobody_is_told(policy: &Policy, reading: &mut Reading<'_>) {
         else {
             continue;
         };
-        // A role that is not there was told of already.
-        if told.insert(&app.name) && !reading.problems.refused() {
-            reading
-                .problems
-                .error(reading.document.place("app", &app.name, "notify"), format!("nobody is told of the maintenance of `app.{}`", app.name))
-                .hint(r#"name roles or addresses: notify = ["ops@example.org"] here, or `to` in [notice] for all apps"#);
+        if !told.insert(&app.name) || names_somebody(&app.name, reading) {
+            continue;
         }
+        let place = reading.document.place("app", &app.name, "notify");
+        reading
+            .problems
+            .error(place, format!("nobody is told of the maintenance of `app.{}`", app.name))
+            .hint(r#"name roles or addresses: notify = ["ops@example.org"] here, or `to` in [notice] for all apps"#);
     }
+}
+
+/// Whether somebody was named after all, though wrongly, of which was told already.
+fn names_somebody(app: &str, reading: &Reading<'_>) -> bool {
+    let fields = reading.document.fields("app", app);
+    let own = fields.and_then(|fields| fields.get("notify"));
+    let default = || {
+        reading
+            .document
+            .section("notice")
+            .and_then(|fields| fields.get("to"))
+    };
+    let named = own.or_else(default);
+    named.is_some_and(|item| item.value.as_array().is_none_or(|array| !array.is_empty()))
 }
 
 pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
@@ -49,7 +64,7 @@ pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
     }
     let mut questions = MOST_QUESTIONS;
     for job in policy.periodic.values() {
-        periodic(job, policy, &year, &mut questions, reading);
+        periodic(job, &year, &mut questions, reading);
     }
 }
 
@@ -204,13 +219,7 @@ fn fits(
     }
 }
 
-fn periodic(
-    job: &PeriodicJob,
-    policy: &Policy,
-    year: &Year,
-    questions: &mut usize,
-    reading: &mut Reading<'_>,
-) {
+fn periodic(job: &PeriodicJob, year: &Year, questions: &mut usize, reading: &mut Reading<'_>) {
     let Some((name, outside)) = &job.window else {
         return;
     };
@@ -228,7 +237,7 @@ fn periodic(
             message,
         );
     }
-    if *outside == Outside::Defer || !policy.windows.contains_key(name) {
+    if *outside == Outside::Defer || year.occurrences(name).len() >= MOST_OCCURRENCES {
         return;
     }
     for occurrence in year.occurrences(name) {
@@ -248,14 +257,15 @@ fn periodic(
             return;
         }
     }
+    let message = format!(
+        "`periodic.{}` does not run within a year: its schedule never falls into `window.{name}`",
+        job.name
+    );
     reading
         .problems
-        .error(
+        .warning(
             reading.document.place("periodic", &job.name, "schedule"),
-            format!(
-                "`periodic.{}` never runs: its schedule never falls into `window.{name}`",
-                job.name
-            ),
+            message,
         )
         .hint(r#"outside = "defer" runs it when the window opens"#);
 }

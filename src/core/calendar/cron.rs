@@ -47,15 +47,10 @@ impl CronExpr {
                 FIELDS_HINT,
             ));
         }
-        let words: Vec<(usize, &str)> = pieces(text, char::is_whitespace)
+        let words: Vec<(usize, &str)> = pieces(text, |c| c.is_ascii_whitespace())
             .filter(|(_, word)| !word.is_empty())
             .collect();
         let fields = match words[..] {
-            [(at, word)] if word.starts_with('@') => {
-                let expanded = nickname(word).map_err(|e| e.shifted(at))?;
-                let expanded: Vec<(usize, &str)> = pieces(expanded, |c| c == ' ').collect();
-                Fields::read(&expanded)?
-            }
             [] => {
                 return Err(Malformed::new(
                     0..text.len(),
@@ -63,20 +58,18 @@ impl CronExpr {
                     FIELDS_HINT,
                 ));
             }
-            [(first, _), .., (last, word)] if words.len() != 5 && words.len() != 6 => {
-                let message = format!("{} fields, not five", words.len());
-                return Err(Malformed::new(
-                    first..last + word.len(),
-                    message,
-                    FIELDS_HINT,
-                ));
-            }
-            [(at, word)] => {
-                return Err(Malformed::new(
-                    at..at + word.len(),
-                    "one field, not five",
-                    FIELDS_HINT,
-                ));
+            [(at, word), ref rest @ ..] if word.starts_with('@') => {
+                let expanded = nickname(word).map_err(|e| e.shifted(at))?;
+                if let [(at, more), ..] = rest {
+                    let message = format!("nothing may follow {word}");
+                    return Err(Malformed::new(
+                        *at..at + more.len(),
+                        message,
+                        "leave it out",
+                    ));
+                }
+                let expanded: Vec<(usize, &str)> = pieces(expanded, |c| c == ' ').collect();
+                Fields::read(&expanded)?
             }
             _ => Fields::read(&words)?,
         };
@@ -114,12 +107,17 @@ impl Fields {
         let read = |kind: &FieldKind, (at, word): (usize, &str)| {
             kind.read(word).map_err(|e| e.shifted(at))
         };
-        let (second, rest) = match words {
-            [second, rest @ ..] if words.len() == 6 => (*second, rest),
-            rest => ((0, "0"), rest),
-        };
-        let &[minute, hour, day, month, weekday] = rest else {
-            return Err(Malformed::new(0..0, "not five fields", FIELDS_HINT));
+        let (second, minute, hour, day, month, weekday) = match *words {
+            [minute, hour, day, month, weekday] => ((0, "0"), minute, hour, day, month, weekday),
+            [second, minute, hour, day, month, weekday] => {
+                (second, minute, hour, day, month, weekday)
+            }
+            _ => {
+                let start = words.first().map_or(0, |(at, _)| *at);
+                let end = words.last().map_or(start, |(at, word)| at + word.len());
+                let message = format!("{} fields instead of five", words.len());
+                return Err(Malformed::new(start..end, message, FIELDS_HINT));
+            }
         };
         let seconds = read(&SECOND, second)?;
         let minutes = read(&MINUTE, minute)?;

@@ -1,4 +1,6 @@
 //! Days by name: weekdays, ranges of them, and the n-th of a month.
+use std::fmt;
+
 use super::Malformed;
 use super::malformed::pieces;
 use super::raw::date_of;
@@ -12,6 +14,7 @@ const NAMES: [&str; 7] = [
     "saturday",
     "sunday",
 ];
+const ORDINALS: [&str; 5] = ["1st", "2nd", "3rd", "4th", "5th"];
 const HINT: &str =
     "days are written \"Mon-Fri\", \"Sat,Sun\", \"daily\", \"1st Sun\" or \"last Fri\"";
 const EVERY: u8 = 0b111_1111;
@@ -51,6 +54,16 @@ impl Days {
         Ok(days)
     }
 
+    /// The days of both.
+    pub fn union(mut self, other: &Days) -> Days {
+        self.weekly |= other.weekly;
+        self.last |= other.last;
+        for (week, more) in self.nth.iter_mut().zip(other.nth) {
+            *week |= more;
+        }
+        self
+    }
+
     fn add(&mut self, piece: &str) -> Result<(), (String, String)> {
         let lower = piece.to_lowercase();
         if lower.is_empty() {
@@ -81,16 +94,11 @@ impl Days {
     }
 
     fn week(&mut self, ordinal: &str) -> Option<&mut u8> {
-        let week = match ordinal {
-            "1st" => 0,
-            "2nd" => 1,
-            "3rd" => 2,
-            "4th" => 3,
-            "5th" => 4,
-            "last" => return Some(&mut self.last),
-            _ => return None,
-        };
-        self.nth.get_mut(week)
+        if ordinal == "last" {
+            return Some(&mut self.last);
+        }
+        self.nth
+            .get_mut(ORDINALS.iter().position(|known| *known == ordinal)?)
     }
 
     /// Whether a date is one of the days.
@@ -112,6 +120,45 @@ impl Days {
         let monthly = self.nth.iter().fold(self.last, |all, week| all | week);
         monthly & weekday != 0 && self.contains(date_of(day))
     }
+}
+
+/// As [`Days::parse`] reads it: `Mon-Fri`, `daily`, `1st Sun,last Fri`.
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if self.weekly == EVERY {
+            parts.push("daily".to_owned());
+        } else {
+            let has = |day: usize| day < 7 && self.weekly & 1 << day != 0;
+            for first in (0..7).filter(|&day| has(day) && (day == 0 || !has(day - 1))) {
+                let last = (first..7)
+                    .take_while(|&day| has(day))
+                    .last()
+                    .unwrap_or(first);
+                parts.push(match last - first {
+                    0 => short(first),
+                    1 => format!("{},{}", short(first), short(last)),
+                    _ => format!("{}-{}", short(first), short(last)),
+                });
+            }
+        }
+        let weeks = ORDINALS.iter().zip(self.nth).chain([(&"last", self.last)]);
+        for (ordinal, mask) in weeks {
+            let days = (0..7).filter(|day| mask & 1 << day != 0);
+            parts.extend(days.map(|day| format!("{ordinal} {}", short(day))));
+        }
+        f.write_str(&parts.join(","))
+    }
+}
+
+/// `Mon` to `Sun`.
+fn short(day: usize) -> String {
+    let name = NAMES.get(day).copied().unwrap_or_default();
+    name.chars()
+        .take(1)
+        .flat_map(char::to_uppercase)
+        .chain(name.chars().skip(1).take(2))
+        .collect()
 }
 
 /// Days since Monday, of a full name or its first three letters.

@@ -7,6 +7,8 @@ use super::zone::{at_second, civil_of, floor_s};
 use super::{Days, End, Occurrence, Rule, Zone};
 
 const DAY_S: i64 = 86_400;
+/// 9999-12-28, counted from 1970-01-01: a day later there may be no instant any more.
+const LAST_DAY: i64 = 2_932_893;
 
 /// The days of one rule, walked from a day on.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(super) struct DayWalk<'a> {
 enum EndS {
     /// Seconds after midnight of the day of opening.
     Wall(i64),
-    Elapsed(i64),
+    Elapsed(SignedDuration),
 }
 
 impl<'a> DayWalk<'a> {
@@ -39,7 +41,7 @@ impl<'a> DayWalk<'a> {
         let end = match end {
             End::At(at) if *at <= start => EndS::Wall(seconds_of(*at) + DAY_S),
             End::At(at) => EndS::Wall(seconds_of(*at)),
-            End::After(elapsed) => EndS::Elapsed(elapsed.as_secs()),
+            End::After(elapsed) => EndS::Elapsed(*elapsed),
         };
         let mut walk = Walk::new(zone);
         let second = floor_s(from);
@@ -55,28 +57,24 @@ impl<'a> DayWalk<'a> {
 
     /// The next day that matches, with its span, which is empty where a clock change swallows it.
     pub(super) fn step(&mut self) -> Option<(i64, Occurrence)> {
-        while !self.days.contains_day(self.day) {
+        while self.day < LAST_DAY {
+            let day = self.day;
             self.day += 1;
+            if self.days.contains_day(day) {
+                let opens = at_second(self.walk.instant(day * DAY_S + self.start_s));
+                let closes = match self.end {
+                    EndS::Wall(end) => at_second(self.walk.instant(day * DAY_S + end)),
+                    EndS::Elapsed(elapsed) => later(opens, elapsed),
+                };
+                return Some((day, Occurrence { opens, closes }));
+            }
         }
-        let day = self.day;
-        let last = Timestamp::MAX.as_second() / DAY_S - 2;
-        if day >= last {
-            return None;
-        }
-        self.day += 1;
-        let opens = self.walk.instant(day * DAY_S + self.start_s);
-        let closes = match self.end {
-            EndS::Wall(end) => self.walk.instant(day * DAY_S + end),
-            EndS::Elapsed(elapsed) => opens.saturating_add(elapsed),
-        };
-        Some((
-            day,
-            Occurrence {
-                opens: at_second(opens),
-                closes: at_second(closes),
-            },
-        ))
+        None
     }
+}
+
+fn later(opens: Timestamp, elapsed: SignedDuration) -> Timestamp {
+    opens.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
 }
 
 fn seconds_of(time: civil::Time) -> i64 {
@@ -108,36 +106,37 @@ enum Kind<'a> {
 impl<'a> Raw<'a> {
     /// What opens at `from` or later, at least; a one-off also if it is open then.
     pub(super) fn new(zone: &'a Zone, rule: &'a Rule, from: Timestamp) -> Self {
-        let (kind, next) = match rule {
-            Rule::Days { days, start, end } => (
-                Kind::Days(DayWalk::new(zone, days, *start, end, from)),
-                None,
-            ),
+        let kind = match rule {
+            // Nothing but empty occurrences: looking for the first that is not would take long.
+            Rule::Cron { duration, .. }
+            | Rule::Days {
+                end: End::After(duration),
+                ..
+            } if !duration.is_positive() => Kind::Done,
+            Rule::Days { days, start, end } => {
+                Kind::Days(DayWalk::new(zone, days, *start, end, from))
+            }
             Rule::Cron { expr, duration } => {
                 let before = at_second(floor_s(from) - 1);
-                (
-                    Kind::Cron {
-                        instants: Box::new(expr.instants(zone, before)),
-                        duration: *duration,
-                    },
-                    None,
-                )
+                Kind::Cron {
+                    instants: Box::new(expr.instants(zone, before)),
+                    duration: *duration,
+                }
             }
             Rule::Once { from: opens, until } => {
-                let once = Occurrence {
+                let next = Some(Occurrence {
                     opens: *opens,
                     closes: *until,
+                });
+                let next = next.filter(|o| o.opens < o.closes && o.closes > from);
+                return Raw {
+                    kind: Kind::Done,
+                    next,
                 };
-                (
-                    Kind::Done,
-                    (once.opens < once.closes && once.closes > from).then_some(once),
-                )
             }
         };
-        let mut raw = Raw { kind, next };
-        if raw.next.is_none() {
-            raw.advance();
-        }
+        let mut raw = Raw { kind, next: None };
+        raw.advance();
         raw
     }
 
@@ -151,7 +150,7 @@ impl<'a> Raw<'a> {
                 Kind::Days(walk) => walk.step().map(|(_, o)| o),
                 Kind::Cron { instants, duration } => instants.next().map(|opens| Occurrence {
                     opens,
-                    closes: opens.saturating_add(*duration).unwrap_or(Timestamp::MAX),
+                    closes: later(opens, *duration),
                 }),
                 Kind::Done => None,
             };

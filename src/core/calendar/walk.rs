@@ -52,3 +52,6 @@ impl<'a> Walk<'a> {
         (t >= self.start.saturating_add(AFTERMATH_S) && t < self.end).then_some(t)
     }
 }
+
+#[cfg(test)]
+mod tests;

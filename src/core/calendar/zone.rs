@@ -2,6 +2,10 @@
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, Zoned, civil};
 
+const LONGEST_NAME: usize = 64;
+/// Files of the database that are no places: they differ from machine to machine, or count leap seconds.
+const NO_ZONES: [&str; 5] = ["", "localtime", "posixrules", "factory", "leapseconds"];
+
 /// An IANA time zone, by value: its rules are loaded once, a clone shares them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
@@ -18,7 +22,19 @@ impl Zone {
     /// # Errors
     /// A sentence for the operator, when the database does not know the name.
     pub fn named(name: &str) -> Result<Zone, String> {
+        if name.len() > LONGEST_NAME {
+            return Err(format!(
+                "a time zone's name has at most {LONGEST_NAME} bytes"
+            ));
+        }
         let unknown = || format!("no time zone {name:?} in this system's database");
+        let lower = name.to_ascii_lowercase();
+        if NO_ZONES.contains(&lower.as_str())
+            || lower.starts_with("right/")
+            || lower.starts_with("posix/")
+        {
+            return Err(unknown());
+        }
         let tz = TimeZone::get(name).map_err(|_| unknown())?;
         if tz.is_unknown() || tz.iana_name().is_none() {
             return Err(unknown());

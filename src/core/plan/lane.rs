@@ -17,6 +17,8 @@ pub struct Lane<'a> {
     pub resources: Vec<Name>,
     /// Openings up to this one are done with.
     pub handled: Timestamp,
+    /// The opening of the occurrence that was looked at last.
+    pub previous: Option<Timestamp>,
 }
 
 /// A job with what is known of its dues while the plan is walked through.
@@ -44,7 +46,9 @@ impl<'a> Lane<'a> {
         let mut lanes: Vec<Self> = Vec::new();
         let mut index = std::collections::HashMap::<(&str, &str), usize>::new();
         for job in policy.maintenance.values() {
-            let Some(app) = policy.apps.get(&job.app) else { continue };
+            let Some(app) = policy.apps.get(&job.app) else {
+                continue;
+            };
             if matches!(job.due, Due::Request) {
                 continue;
             }
@@ -56,6 +60,7 @@ impl<'a> Lane<'a> {
                     jobs: Vec::new(),
                     resources: vec![format!("app {}", app.name).into()],
                     handled: state.handled.get(&key).copied().unwrap_or(Timestamp::MIN),
+                    previous: None,
                 });
                 lanes.len() - 1
             });
@@ -75,27 +80,49 @@ impl<'a> LaneJob<'a> {
         let known = state.maintenance.get(&job.name);
         // What is new counts from now on; an occurrence that can no longer be announced is not its due.
         let since = || first_due_after(job, app, now);
-        let accounted: Vec<Timestamp> =
-            job.hosts.iter().map(|host| known.map_or_else(since, |known| known.accounted(host))).collect();
+        let accounted: Vec<Timestamp> = job
+            .hosts
+            .iter()
+            .map(|host| known.map_or_else(since, |known| known.accounted(host)))
+            .collect();
         let oldest = accounted.iter().copied().min().unwrap_or(now);
         let ahead = match &job.due {
             Due::Schedule(expr, zone) => Some(Ahead::new(expr, zone, oldest)),
             Due::Window | Due::Request => None,
         };
-        Self { job, accounted, ahead, seen: Vec::new() }
+        Self {
+            job,
+            accounted,
+            ahead,
+            seen: Vec::new(),
+        }
     }
 
     /// What is due on this host by the end of the occurrence.
-    pub fn dues(&mut self, host: usize, base: Occurrence, closes: Timestamp) -> Option<Dues> {
+    pub fn dues(
+        &mut self,
+        policy: &Policy,
+        host: usize,
+        (base, previous): (Occurrence, Option<Timestamp>),
+        closes: Timestamp,
+    ) -> Option<Dues> {
         let accounted = self.accounted[host];
         match &mut self.ahead {
-            None => (base.opens > accounted).then(|| Dues::one(base.opens)),
+            None if base.opens <= accounted => None,
+            None if previous.is_some_and(|previous| previous <= accounted) => {
+                Some(Dues::one(base.opens))
+            }
+            None => Some(openings(policy, self.job, accounted, base.opens)),
             Some(ahead) => {
                 ahead.collect(closes, &mut self.seen);
                 let dues = &self.seen[self.seen.partition_point(|due| *due <= accounted)..];
                 let until = dues.partition_point(|due| *due < closes);
                 let (first, last) = (dues[..until].first()?, dues[..until].last()?);
-                Some(Dues { first: *first, last: *last, count: until as u64 })
+                Some(Dues {
+                    first: *first,
+                    last: *last,
+                    count: until as u64,
+                })
             }
         }
     }
@@ -140,4 +167,25 @@ pub fn first_due_after(job: &MaintenanceJob, app: &App, now: Timestamp) -> Times
         Due::Window => now.saturating_add(app.lead).unwrap_or(now),
         Due::Request | Due::Schedule(..) => now,
     }
+}
+
+/// The occurrences of the job's window that opened since `accounted`, as dues; frozen ones are none.
+fn openings(policy: &Policy, job: &MaintenanceJob, accounted: Timestamp, last: Timestamp) -> Dues {
+    let mut dues = Dues::one(last);
+    let Some(window) = policy.windows.get(&job.window) else {
+        return dues;
+    };
+    // Older than a year is not worth counting.
+    let year = last
+        .saturating_sub(jiff::SignedDuration::from_hours(24 * 366))
+        .unwrap_or(accounted);
+    let from = accounted.max(year);
+    for occurrence in window.occurrences(from, last) {
+        let counts = occurrence.opens > from && occurrence.opens < last;
+        if counts && !super::visible(policy, job, occurrence).is_empty() {
+            dues.first = dues.first.min(occurrence.opens);
+            dues.count += 1;
+        }
+    }
+    dues
 }

@@ -7,8 +7,8 @@ mod sessions;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use periodic::{PERIODIC_CAP, jitter_offset};
 pub use lane::first_due_after;
+pub use periodic::{PERIODIC_CAP, jitter_offset};
 pub use place::{Sight, estimate, fits, order, place, quarter};
 pub use sessions::next_id;
 
@@ -86,11 +86,36 @@ pub struct Unplanned {
 pub fn plan(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) -> Plan {
     let (sessions, unplanned) = sessions::sessions(policy, state, now, until);
     let (periodic, periodic_cut) = periodic::runs(policy, state, now, until);
-    Plan { from: now, until, sessions, periodic, periodic_cut, unplanned }
+    Plan {
+        from: now,
+        until,
+        sessions,
+        periodic,
+        periodic_cut,
+        unplanned,
+    }
+}
+
+/// The same without the periodic runs, which may be very many.
+pub fn outlook(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) -> Plan {
+    let (sessions, unplanned) = sessions::sessions(policy, state, now, until);
+    Plan {
+        from: now,
+        until,
+        sessions,
+        periodic: Vec::new(),
+        periodic_cut: false,
+        unplanned,
+    }
 }
 
 /// Only the sessions of it: what the daemon asks before it announces.
-pub fn plan_sessions(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) -> Vec<PlannedSession> {
+pub fn plan_sessions(
+    policy: &Policy,
+    state: &State,
+    now: Timestamp,
+    until: Timestamp,
+) -> Vec<PlannedSession> {
     sessions::sessions(policy, state, now, until).0
 }
 
@@ -107,7 +132,12 @@ pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) ->
 }
 
 /// The earliest occurrence of the job's window, as the job sees it, that can still be announced.
-pub fn next_chance(policy: &Policy, job: &MaintenanceJob, lead: SignedDuration, now: Timestamp) -> Option<Timestamp> {
+pub fn next_chance(
+    policy: &Policy,
+    job: &MaintenanceJob,
+    lead: SignedDuration,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let window = policy.windows.get(&job.window)?;
     let mut from = now.saturating_add(lead).ok()?;
     // A year of frozen occurrences is as good as none.

@@ -17,23 +17,35 @@ pub fn jitter_offset(installation: &str, job: &PeriodicJob) -> SignedDuration {
     }
     // FNV-1a: any even spread that stays the same from start to start will do.
     let bytes = installation.bytes().chain([0]).chain(job.name.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+    });
     SignedDuration::from_millis(i64::try_from(hash % millis).unwrap_or(0))
 }
 
-pub fn runs(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) -> (Vec<PlannedRun>, bool) {
+pub fn runs(
+    policy: &Policy,
+    state: &State,
+    now: Timestamp,
+    until: Timestamp,
+) -> (Vec<PlannedRun>, bool) {
     let mut runs = Vec::new();
     let local = crate::core::policy::Name::from(LOCAL);
     let mut cut = false;
     for job in policy.periodic.values() {
-        let accounted = state.periodic.get(&job.name).map_or(now, |past| past.accounted.max(now));
+        let accounted = state
+            .periodic
+            .get(&job.name)
+            .map_or(now, |past| past.accounted.max(now));
         // Each job gets its share of the list, the earliest first.
         let mut listed = 0;
         for due in job.schedule.instants(&job.zone, accounted) {
             if due >= until {
                 break;
             }
-            let Some(at) = served(policy, job, due) else { continue };
+            let Some(at) = served(policy, job, due) else {
+                continue;
+            };
             if at >= until {
                 break;
             }
@@ -41,9 +53,15 @@ pub fn runs(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) ->
                 cut = true;
                 break;
             }
-            let doubled = runs.last().is_some_and(|r: &PlannedRun| listed > 0 && r.at == at);
+            let doubled = runs
+                .last()
+                .is_some_and(|r: &PlannedRun| listed > 0 && r.at == at);
             if !doubled {
-                runs.push(PlannedRun { job: job.name.clone(), host: local.clone(), at });
+                runs.push(PlannedRun {
+                    job: job.name.clone(),
+                    host: local.clone(),
+                    at,
+                });
                 listed += 1;
             }
         }
@@ -64,7 +82,9 @@ pub fn runs(policy: &Policy, state: &State, now: Timestamp, until: Timestamp) ->
 
 /// When a due instant is served, as far as its window decides; none where it is skipped.
 fn served(policy: &Policy, job: &PeriodicJob, due: Timestamp) -> Option<Timestamp> {
-    let Some((window, outside)) = &job.window else { return Some(due) };
+    let Some((window, outside)) = &job.window else {
+        return Some(due);
+    };
     let window = policy.windows.get(window)?;
     match window.open_at(due) {
         Some(_) => Some(due),

@@ -36,7 +36,8 @@ pub fn estimate(job: &MaintenanceJob, past: Option<&MaintenanceState>) -> Signed
 
 /// Rounded up to a quarter of an hour, as people are told.
 pub fn quarter(length: SignedDuration) -> SignedDuration {
-    let quarters = length.as_millis().max(1).div_euclid(900_000) + i128::from(length.as_millis().max(1).rem_euclid(900_000) > 0);
+    let quarters = length.as_millis().max(1).div_euclid(900_000)
+        + i128::from(length.as_millis().max(1).rem_euclid(900_000) > 0);
     SignedDuration::from_secs(i64::try_from(quarters * 900).unwrap_or(i64::MAX))
 }
 
@@ -50,7 +51,11 @@ pub fn place(
 ) -> Option<(Timestamp, Occurrence)> {
     pieces.iter().find_map(|piece| {
         let start = cursor.max(piece.opens);
-        let sight = Sight { closes: piece.closes, cutoff, reserve };
+        let sight = Sight {
+            closes: piece.closes,
+            cutoff,
+            reserve,
+        };
         fits(start, length, sight).then_some((start, *piece))
     })
 }
@@ -60,8 +65,10 @@ pub fn place(
 /// `jobs` are in the order of the file; the answer holds their indices. `after` is free of circles (checked).
 pub fn order(jobs: &[(&MaintenanceJob, Timestamp)]) -> Vec<usize> {
     let present = |name: &Name| jobs.iter().position(|(job, _)| job.name == *name);
-    let mut waits: Vec<Vec<usize>> =
-        jobs.iter().map(|(job, _)| job.after.iter().filter_map(present).collect()).collect();
+    let mut waits: Vec<Vec<usize>> = jobs
+        .iter()
+        .map(|(job, _)| job.after.iter().filter_map(present).collect())
+        .collect();
     let mut left: Vec<usize> = (0..jobs.len()).collect();
     left.sort_by_key(|&i| (std::cmp::Reverse(jobs[i].0.priority), jobs[i].1, i));
     if waits.iter().all(Vec::is_empty) {

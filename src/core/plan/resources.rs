@@ -15,9 +15,17 @@ pub struct Taken {
 }
 
 impl Taken {
-    pub fn fix<'a>(&mut self, names: impl Iterator<Item = &'a Name>, from: Timestamp, until: Timestamp) {
+    pub fn fix<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a Name>,
+        from: Timestamp,
+        until: Timestamp,
+    ) {
         for name in names {
-            self.fixed.entry(name.clone()).or_default().push((from, until));
+            self.fixed
+                .entry(name.clone())
+                .or_default()
+                .push((from, until));
         }
     }
 
@@ -29,8 +37,14 @@ impl Taken {
     }
 
     /// When all of these are free of what was planned earlier.
-    pub fn free_from<'a>(&self, names: impl Iterator<Item = &'a Name>, from: Timestamp) -> Timestamp {
-        names.filter_map(|name| self.until.get(name).copied()).fold(from, Timestamp::max)
+    pub fn free_from<'a>(
+        &self,
+        names: impl Iterator<Item = &'a Name>,
+        from: Timestamp,
+    ) -> Timestamp {
+        names
+            .filter_map(|name| self.until.get(name).copied())
+            .fold(from, Timestamp::max)
     }
 
     /// The end of a fixed span that a session of these would run into.
@@ -42,7 +56,10 @@ impl Taken {
     ) -> Option<Timestamp> {
         names.find_map(|name| {
             let spans = self.fixed.get(name)?;
-            spans.iter().find(|(start, end)| *start < until && *end > from).map(|(_, end)| *end)
+            spans
+                .iter()
+                .find(|(start, end)| *start < until && *end > from)
+                .map(|(_, end)| *end)
         })
     }
 

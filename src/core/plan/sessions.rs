@@ -59,11 +59,19 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// What people were told, or are being told, is part of the plan as it is.
     fn told(&mut self, now: Timestamp) {
-        for session in self.state.sessions.values().filter(|s| s.phase != Phase::Closed) {
+        for session in self
+            .state
+            .sessions
+            .values()
+            .filter(|s| s.phase != Phase::Closed)
+        {
             let planned = as_planned(self.policy, session, now);
             let app: Name = format!("app {}", session.app).into();
             let names = session.locks.iter().chain(std::iter::once(&app));
-            let free = planned.ends.saturating_add(session.reserve).unwrap_or(planned.ends);
+            let free = planned
+                .ends
+                .saturating_add(session.reserve)
+                .unwrap_or(planned.ends);
             self.taken.fix(names, planned.starts, free);
             if session.rehearsal.is_none() {
                 self.serve(session);
@@ -73,13 +81,21 @@ impl Walk<'_> {
     }
 
     fn serve(&mut self, session: &Session) {
-        let Some(lane) =
-            self.lanes.iter_mut().find(|l| l.app.name == session.app && l.window == session.window)
+        let Some(lane) = self
+            .lanes
+            .iter_mut()
+            .find(|l| l.app.name == session.app && l.window == session.window)
         else {
             return;
         };
-        for step in session.steps.iter().filter(|s| !matches!(s.state, StepState::Done { .. })) {
-            let Some(job) = lane.jobs.iter_mut().find(|j| j.job.name == step.job) else { continue };
+        for step in session
+            .steps
+            .iter()
+            .filter(|s| !matches!(s.state, StepState::Done { .. }))
+        {
+            let Some(job) = lane.jobs.iter_mut().find(|j| j.job.name == step.job) else {
+                continue;
+            };
             if let Some(host) = job.job.hosts.iter().position(|h| *h == step.host) {
                 job.serve(host, step.dues);
             }
@@ -91,22 +107,33 @@ impl Walk<'_> {
         let mut occurrences: Vec<(Timestamp, usize, Occurrence)> = Vec::new();
         let mut per_window: HashMap<&Name, Vec<Occurrence>> = HashMap::new();
         for (index, lane) in self.lanes.iter().enumerate() {
-            let Some((name, window)) = self.policy.windows.get_key_value(&lane.window) else { continue };
-            let open = per_window.entry(name).or_insert_with(|| window.occurrences(now, until).collect());
+            let Some((name, window)) = self.policy.windows.get_key_value(&lane.window) else {
+                continue;
+            };
+            let open = per_window
+                .entry(name)
+                .or_insert_with(|| window.occurrences(now, until).collect());
             occurrences.extend(open.iter().map(|o| (o.opens, index, *o)));
         }
         occurrences.sort_unstable_by_key(|(opens, index, _)| (*opens, *index));
         for (_, lane, occurrence) in occurrences {
-            let quiet = self.lanes[lane].jobs.iter().all(|job| job.quiet_until(occurrence.closes));
+            let quiet = self.lanes[lane]
+                .jobs
+                .iter()
+                .all(|job| job.quiet_until(occurrence.closes));
             if !quiet {
                 self.occurrence(lane, occurrence, now);
             }
+            self.lanes[lane].previous = Some(occurrence.opens);
         }
     }
 
     fn occurrence(&mut self, lane: usize, base: Occurrence, now: Timestamp) {
         let policy = self.policy;
-        let frozen = policy.freezes.iter().any(|f| f.from < base.closes && f.until > base.opens);
+        let frozen = policy
+            .freezes
+            .iter()
+            .any(|f| f.from < base.closes && f.until > base.opens);
         if !frozen {
             self.session(lane, base, base, &[base], now);
             return;
@@ -129,16 +156,29 @@ impl Walk<'_> {
     }
 
     /// Plans one session, if anything is due and finds room.
-    fn session(&mut self, index: usize, base: Occurrence, seen: Occurrence, pieces: &[Occurrence], now: Timestamp) {
+    fn session(
+        &mut self,
+        index: usize,
+        base: Occurrence,
+        seen: Occurrence,
+        pieces: &[Occurrence],
+        now: Timestamp,
+    ) {
         let lane = &self.lanes[index];
         let app = lane.app;
-        let Ok(notice_by) = seen.opens.checked_sub(app.lead) else { return };
+        let Ok(notice_by) = seen.opens.checked_sub(app.lead) else {
+            return;
+        };
         if seen.opens <= lane.handled || notice_by <= now {
             return;
         }
         let resources = self.lanes[index].resources.clone();
-        let entering =
-            self.state.entering.get(&app.name).and_then(|s| learned(s)).unwrap_or(SignedDuration::ZERO);
+        let entering = self
+            .state
+            .entering
+            .get(&app.name)
+            .and_then(|s| learned(s))
+            .unwrap_or(SignedDuration::ZERO);
         let mut starts = self.taken.free_from(resources.iter(), seen.opens);
         // Each round moves the start behind one more fixed span; there are only so many.
         for _ in 0..64 {
@@ -148,9 +188,17 @@ impl Walk<'_> {
                 return;
             };
             let starts_at = steps.first().map_or(starts, |first| {
-                first.1.starts.checked_sub(entering).map_or(starts, |at| at.max(starts))
+                first
+                    .1
+                    .starts
+                    .checked_sub(entering)
+                    .map_or(starts, |at| at.max(starts))
             });
-            let ends = last.1.ends.saturating_add(app.leave_reserve).unwrap_or(last.1.ends);
+            let ends = last
+                .1
+                .ends
+                .saturating_add(app.leave_reserve)
+                .unwrap_or(last.1.ends);
             if self.taken.has_fixed()
                 && let Some(free) = self.taken.collision(resources.iter(), starts_at, ends)
             {
@@ -177,17 +225,25 @@ impl Walk<'_> {
         let policy = self.policy;
         let lane = &mut self.lanes[index];
         let mut due: Vec<(usize, usize, Dues)> = Vec::new();
+        let since = (base, lane.previous);
         for (j, job) in lane.jobs.iter_mut().enumerate() {
             for host in 0..job.job.hosts.len() {
-                if let Some(dues) = job.dues(host, base, seen.closes) {
+                if let Some(dues) = job.dues(policy, host, since, seen.closes) {
                     due.push((j, host, dues));
                 }
             }
         }
-        let jobs: Vec<_> = due.iter().map(|(j, _, dues)| (lane.jobs[*j].job, dues.first)).collect();
+        let jobs: Vec<_> = due
+            .iter()
+            .map(|(j, _, dues)| (lane.jobs[*j].job, dues.first))
+            .collect();
         let mut cursor = starts.saturating_add(entering).unwrap_or(starts);
-        let (mut steps, mut put_off): (Vec<(usize, PlannedStep, usize)>, Vec<_>) = (Vec::new(), Vec::new());
-        let cutoff = policy.windows.get(&lane.window).map_or(SignedDuration::ZERO, |w| w.cutoff);
+        let (mut steps, mut put_off): (Vec<(usize, PlannedStep, usize)>, Vec<_>) =
+            (Vec::new(), Vec::new());
+        let cutoff = policy
+            .windows
+            .get(&lane.window)
+            .map_or(SignedDuration::ZERO, |w| w.cutoff);
         for chosen in order(&jobs) {
             let (j, host, dues) = due[chosen];
             let job = lane.jobs[j].job;
@@ -205,7 +261,9 @@ impl Walk<'_> {
                 continue;
             };
             let ends = at.saturating_add(length).unwrap_or(at);
-            let if_needed = steps.iter().any(|(other, _, _)| job.after.contains(&lane.jobs[*other].job.name));
+            let if_needed = steps
+                .iter()
+                .any(|(other, _, _)| job.after.contains(&lane.jobs[*other].job.name));
             let step = PlannedStep {
                 job: job.name.clone(),
                 host: job.hosts[host].clone(),
@@ -249,7 +307,9 @@ impl Walk<'_> {
             closes: seen.closes,
             starts,
             ends,
-            announce_at: notice_by.saturating_sub(lane.app.margin).unwrap_or(notice_by),
+            announce_at: notice_by
+                .saturating_sub(lane.app.margin)
+                .unwrap_or(notice_by),
             notice_by,
             phase: Phase::Asking,
             expected: length,
@@ -260,19 +320,31 @@ impl Walk<'_> {
     /// `APP/WINDOW/DATE`, numbered from the second one that day.
     fn id(&mut self, index: usize, opens: Timestamp) -> SessionId {
         let lane = &self.lanes[index];
-        let zone = self.policy.windows.get(&lane.window).map_or(&self.policy.zone, |w| &w.zone);
-        next_id(self.state, &mut self.numbers, &lane.app.name, &lane.window, zone.date(opens))
+        let zone = self
+            .policy
+            .windows
+            .get(&lane.window)
+            .map_or(&self.policy.zone, |w| &w.zone);
+        next_id(
+            self.state,
+            &mut self.numbers,
+            &lane.app.name,
+            &lane.window,
+            zone.date(opens),
+        )
     }
 
     fn postpone(&mut self, index: usize, put_off: Vec<(usize, usize)>) {
         for (job, host) in put_off {
             let lane_job = self.lanes[index].jobs[job].job;
-            self.put_off.entry((index, job, host)).or_insert_with(|| Unplanned {
-                job: lane_job.name.clone(),
-                host: lane_job.hosts[host].clone(),
-                reason: Code::DoesNotFit.into(),
-                next_chance: None,
-            });
+            self.put_off
+                .entry((index, job, host))
+                .or_insert_with(|| Unplanned {
+                    job: lane_job.name.clone(),
+                    host: lane_job.hosts[host].clone(),
+                    reason: Code::DoesNotFit.into(),
+                    next_chance: None,
+                });
         }
     }
 }
@@ -286,9 +358,16 @@ pub fn next_id(
     date: jiff::civil::Date,
 ) -> SessionId {
     let base = format!("{app}/{window}/{date}");
-    let told = state.numbers.get(base.as_str()).map_or(0, |(number, _)| *number);
+    let told = state
+        .numbers
+        .get(base.as_str())
+        .map_or(0, |(number, _)| *number);
     let number = planned.get(&base).copied().unwrap_or(0).max(told) + 1;
-    let id: SessionId = if number == 1 { base.as_str().into() } else { format!("{base}.{number}").into() };
+    let id: SessionId = if number == 1 {
+        base.as_str().into()
+    } else {
+        format!("{base}.{number}").into()
+    };
     debug_assert_eq!(split_id(&id), (base.as_str(), number));
     planned.insert(base, number);
     id
@@ -312,9 +391,16 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
         })
         .collect();
     let last = steps.last().map_or(session.starts, |step| step.ends);
-    let margin = policy.apps.get(&session.app).map_or(SignedDuration::ZERO, |app| app.margin);
+    let margin = policy
+        .apps
+        .get(&session.app)
+        .map_or(SignedDuration::ZERO, |app| app.margin);
     // Past its expected end, it still has what it has.
-    let ends = if session.phase.in_maintenance() { last.max(now) } else { last };
+    let ends = if session.phase.in_maintenance() {
+        last.max(now)
+    } else {
+        last
+    };
     PlannedSession {
         id: session.id.clone(),
         app: session.app.clone(),
@@ -323,7 +409,10 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
         closes: session.closes,
         starts: session.starts,
         ends,
-        announce_at: session.notice_by.saturating_sub(margin).unwrap_or(session.notice_by),
+        announce_at: session
+            .notice_by
+            .saturating_sub(margin)
+            .unwrap_or(session.notice_by),
         notice_by: session.notice_by,
         phase: session.phase,
         expected: session.expected,

@@ -223,6 +223,7 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
         | Fact::JobsKnown { .. }
         | Fact::JobsForgotten { .. }
         | Fact::StepNeed { .. }
+        | Fact::SessionBounded { .. }
         | Fact::NoticesOwed { .. }
         | Fact::NoticeSending { .. } => return Vec::new(),
         Fact::DaemonStarted { version, .. } => Line {

@@ -1,10 +1,11 @@
 //! Control groups, where a part of the tree has been given to us.
-use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Mode, OFlags};
+
+use crate::process::spec::Cgroups;
 
 /// The control group of one run. It is removed when dropped.
 pub(super) struct Cgroup {
@@ -15,7 +16,7 @@ pub(super) struct Cgroup {
 impl Cgroup {
     /// Makes the run's group; `None` where that is not possible: everything works without.
     pub fn new(parent: &Path, id: &str) -> Option<Self> {
-        let path = parent.join(format!("run-{id}"));
+        let path = parent.join(name(id));
         fs::create_dir(&path).ok()?;
         match rustix::fs::open(
             &path,
@@ -55,20 +56,37 @@ fn remove(path: &Path) {
     let _ = fs::remove_dir(path);
 }
 
-/// The folder below which runs get their groups, from the launcher's argument. Groups that a predecessor could not
-/// remove are removed here.
-pub(super) fn parent(choice: &OsStr) -> Option<PathBuf> {
-    let parent = match choice.to_str() {
-        Some("off") => return None,
-        Some("auto") => delegated()?,
-        _ => PathBuf::from(choice),
-    };
-    for entry in fs::read_dir(&parent).ok()?.flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(b"run-") {
+/// The folder below which runs get their groups.
+pub(in crate::process) fn parent(choice: &Cgroups) -> Option<PathBuf> {
+    match choice {
+        Cgroups::Off => None,
+        Cgroups::Auto => delegated(),
+        Cgroups::Below(folder) => Some(folder.clone()),
+    }
+}
+
+/// Removes what a predecessor could not: groups in which nothing lives any more. Runs of a launcher that died are
+/// still in theirs.
+pub(super) fn tidy(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_empty = || {
+            fs::read_to_string(entry.path().join("cgroup.events"))
+                .is_ok_and(|events| events.contains("populated 0"))
+        };
+        if entry.file_name().as_encoded_bytes().starts_with(b"run-") && is_empty() {
             remove(&entry.path());
         }
     }
-    Some(parent)
+}
+
+/// Kills what is left in the group of a run whose supervisor is dead.
+pub(in crate::process) fn kill_left(parent: &Path, id: &str) {
+    let group = parent.join(name(id));
+    let _ = fs::write(group.join("cgroup.kill"), "1");
+}
+
+fn name(id: &str) -> String {
+    format!("run-{id}")
 }
 
 /// Our own group, if its owner said that we may divide it: systemd marks it so (`Delegate=yes`); and a group that an

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::ptr;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -79,22 +80,35 @@ fn prepare(arguments: &[OsString]) -> Result<(SignalFd, File, Option<PathBuf>), 
     restore_file_limit(files.to_str().and_then(|files| files.parse().ok()));
     let _ = rustix::thread::set_name(c"offhours-exec");
     let runs = lock_runs(Path::new(runs))?;
-    Ok((signals, runs, cgroup::parent(cgroups)))
+    let groups = cgroup::parent(&super::cgroups(cgroups.clone()));
+    if let Some(groups) = &groups {
+        cgroup::tidy(groups);
+    }
+    Ok((signals, runs, groups))
 }
 
 /// Every signal gets its default action, which jobs inherit, and is held back here: a launcher ends with its daemon
 /// only, so that a supervisor always has somebody who collects it.
 fn hold_signals() -> io::Result<SignalFd> {
+    // All zero means the default action. The bare call, as libc keeps two signals to itself, which a job may have been
+    // left ignored all the same.
+    let default = [0_u64; 4];
     for signal in 1..=libc::SIGRTMAX() {
-        let action = if signal == libc::SIGCHLD {
-            libc::SIG_IGN
-        } else {
-            libc::SIG_DFL
+        let set_size = size_of::<u64>();
+        // SAFETY: the action is as long as the kernel's `sigaction` and names no handler; no old one is asked for. That
+        // SIGKILL and SIGSTOP are refused is fine.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                ptr::null::<u64>(),
+                set_size,
+            )
         };
-        // SAFETY: only default actions are set, no handler of ours runs. That some signals cannot be set is fine.
-        // With SIGCHLD ignored the kernel collects supervisors without waking us.
-        unsafe { libc::signal(signal, action) };
     }
+    // SAFETY: no handler of ours runs. The kernel now collects supervisors without waking us.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     SigSet::all().thread_block()?;
     let heard: SigSet = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]
         .into_iter()

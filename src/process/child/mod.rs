@@ -1,12 +1,12 @@
 //! `offhours internal-exec`: the launcher, its supervisors and their jobs.
-mod cgroup;
+pub(in crate::process) mod cgroup;
 mod events;
 mod job;
 mod launch;
 mod locks;
 mod output;
 mod supervise;
-mod tree;
+pub(in crate::process) mod tree;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -42,4 +42,12 @@ pub fn enter() -> Option<ExitCode> {
         return None;
     }
     Some(launch::run(arguments))
+}
+
+fn cgroups(argument: OsString) -> Cgroups {
+    match argument.to_str() {
+        Some("auto") => Cgroups::Auto,
+        Some("off") => Cgroups::Off,
+        _ => Cgroups::Below(argument.into()),
+    }
 }

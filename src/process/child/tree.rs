@@ -143,7 +143,7 @@ pub(in crate::process) fn all_processes() -> impl Iterator<Item = Pid> {
 }
 
 /// The parent of a process: the second field behind its name, which may contain anything.
-fn parent_of(pid: Pid) -> Option<Pid> {
+pub(in crate::process) fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let name_ends = stat.iter().rposition(|byte| *byte == b')')?;
     let fields = std::str::from_utf8(&stat[name_ends + 1..]).ok()?;

@@ -1,0 +1,185 @@
+//! `run`: the daemon.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::args::RunArgs;
+use super::beside;
+use super::load::Context;
+use super::refusal::Refusal;
+use crate::config::{Env, Loaded, Purpose};
+use crate::core::event::Event;
+use crate::daemon::announce::Form;
+use crate::daemon::startup::{self, StartError};
+use crate::daemon::{Ended, Heard};
+use crate::exit::Exit;
+use crate::lock;
+use crate::systemd::Notify;
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// A refused configuration, a state that somebody else holds or that cannot be used.
+pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
+    let form = if context.json {
+        Form::Json
+    } else {
+        Form::Words
+    };
+    super::logging::start(context.colour);
+    let purpose = if args.dry_run {
+        Purpose::Read
+    } else {
+        Purpose::Run
+    };
+    let loaded = context.load_for(purpose)?;
+    context.warn(&loaded);
+    super::memory::give_back();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .thread_name("offhours")
+        .enable_all()
+        .build()?;
+    if args.dry_run {
+        return runtime.block_on(crate::simulate::dry_run(loaded, form));
+    }
+    runtime.block_on(daemon(loaded, args.fresh_state, form))
+}
+
+async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit> {
+    let settings = Arc::new(loaded.settings);
+    let policy = Arc::new(loaded.policy);
+    let opened = {
+        let (settings, policy) = (Arc::clone(&settings), Arc::clone(&policy));
+        let open = move || startup::open(&settings.state_dir, &policy, lock::Kind::Daemon, fresh);
+        tokio::task::spawn_blocking(open).await?.map_err(refusal)?
+    };
+    let stop_timeout = policy.limits.stop_timeout;
+    let daemon = startup::assemble(policy, &settings, opened, form, false)
+        .await
+        .map_err(refusal)?;
+    let (mut turns, tell) = (daemon.turns, daemon.tell);
+    // Answered after the first turn: by then it is decided what follows from the last life.
+    let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
+    let _ = tell.send(Heard::Look(ready)).await;
+    let beside = beside::serve(&settings, &mut turns, &tell).await?;
+    let (stopped, stop) = tokio::sync::oneshot::channel();
+    let file = settings.file.clone();
+    let signals = tokio::spawn(listen(tell, file, stopped));
+    let deadline = async {
+        match stop.await {
+            Ok(()) => {
+                tokio::time::sleep(Duration::try_from(stop_timeout).unwrap_or(Duration::ZERO)).await
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let exit = tokio::select! {
+        ended = turns.run(daemon.first) => match ended {
+            Ended::Asked { clean: true } => Exit::Ok,
+            Ended::Asked { clean: false } => Exit::Failed,
+            Ended::Fault(illegal) => {
+                tracing::error!(%illegal, "the record and the decisions contradict each other; stopping");
+                Exit::Failed
+            }
+        },
+        // The app stays recorded as entered, and is left at the next start.
+        () = deadline => {
+            tracing::error!("stopping took too long; what is left is done at the next start");
+            Exit::Failed
+        }
+    };
+    signals.abort();
+    beside.end().await;
+    drop(turns);
+    drop(daemon.instance);
+    Ok(exit)
+}
+
+/// Signals, as the loop hears them. SIGTERM and SIGINT stop, SIGHUP reads the configuration again.
+async fn listen(
+    tell: mpsc::Sender<Heard>,
+    file: std::path::PathBuf,
+    stopped: tokio::sync::oneshot::Sender<()>,
+) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut stopped = Some(stopped);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {
+                reload(&tell, &file).await;
+                continue;
+            }
+        }
+        if let Some(stopped) = stopped.take() {
+            Notify::from_environment().stopping();
+            let _ = tell.send(Event::Shutdown.into()).await;
+            let _ = stopped.send(());
+        }
+    }
+}
+
+/// Validates, then swaps; the old configuration stays where the new one is refused.
+async fn reload(tell: &mpsc::Sender<Heard>, file: &Path) {
+    let notify = Notify::from_environment();
+    notify.reloading();
+    let path = file.to_path_buf();
+    let read = move || {
+        let now = crate::clock::now();
+        crate::config::load(&path, &Env::of_process(), now, Purpose::Run)
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(loaded)) => {
+            if !loaded.warnings.is_empty() {
+                let text = crate::config::render(&loaded.warnings, &loaded.sources, false);
+                tracing::warn!("the configuration can be used, but:\n{text}");
+            }
+            let mailers = (
+                startup::mailer(&loaded.settings),
+                startup::rehearsal_mailer(&loaded.settings),
+            );
+            match mailers {
+                (Ok(mailer), Ok(rehearsal)) => {
+                    tracing::info!("the configuration was read again");
+                    let _ = tell.send(Heard::Mail { mailer, rehearsal }).await;
+                    let _ = tell.send(Heard::Policy(Arc::new(loaded.policy))).await;
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::error!(%error, "the configuration stays as it was");
+                }
+            }
+        }
+        Ok(Err(refused)) => {
+            let text = crate::config::render(&refused.problems, &refused.sources, false);
+            tracing::error!("the configuration stays as it was:\n{text}");
+        }
+        Err(error) => tracing::error!(%error, "the configuration stays as it was"),
+    }
+    super::memory::give_back();
+    // Answered once the new policy is in force.
+    let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
+    let _ = tell.send(Heard::Look(ready)).await;
+}
+
+/// What keeps the daemon from starting, with its exit code.
+pub(super) fn refusal(error: StartError) -> anyhow::Error {
+    let exit = if error.refused_by_state() {
+        Exit::Refused
+    } else {
+        Exit::Failed
+    };
+    Refusal {
+        exit,
+        text: error.to_string(),
+    }
+    .into()
+}

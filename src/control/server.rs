@@ -1,0 +1,199 @@
+//! The daemon's side of the control socket.
+
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+
+use super::watch::{Watch, active_session};
+use super::wire::{LONGEST, Reply, Request};
+use crate::core::event::Event;
+use crate::core::policy::Name;
+use crate::core::report::Line;
+use crate::core::session::Rehearsal;
+use crate::daemon::Heard;
+
+/// Commands that are served at once.
+const AT_ONCE: usize = 16;
+/// A request is one line, and comes at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a command reaches the loop, and hears what happens.
+#[derive(Clone)]
+pub struct Ears {
+    pub tell: mpsc::Sender<Heard>,
+    pub events: broadcast::Sender<Line>,
+}
+
+/// The socket, which only its owner can open. What an earlier daemon left in its place is replaced: the caller holds
+/// the instance lock.
+///
+/// # Errors
+/// Where the socket cannot be made, or something else has its name.
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => {
+            return Err(std::io::Error::other(
+                "something that is no socket has its name",
+            ));
+        }
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves commands until it is dropped.
+pub async fn serve(listener: UnixListener, ears: Ears) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let ears = ears.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = answer(stream, ears).await {
+                        tracing::debug!(%error, "a command went away");
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket");
+                // Out of descriptors, most likely: they come back when runs end.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    // One byte more than is taken, to tell a long line from a whole one.
+    let mut reader = BufReader::new(read.take(LONGEST as u64 + 1));
+    let got = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await;
+    let request = match got {
+        Ok(Ok(_)) if line.ends_with('\n') => serde_json::from_str::<Request>(&line),
+        _ => {
+            return say(
+                &mut write,
+                &Reply::Refused {
+                    why: "no request came".into(),
+                },
+            )
+            .await;
+        }
+    };
+    match request {
+        Ok(Request::Rehearse {
+            app,
+            reason,
+            hooks,
+            jobs,
+        }) => {
+            rehearse(
+                &mut write,
+                ears,
+                app.into(),
+                Rehearsal {
+                    reason,
+                    hooks,
+                    jobs,
+                },
+            )
+            .await
+        }
+        Err(error) => {
+            say(
+                &mut write,
+                &Reply::Refused {
+                    why: format!("not understood: {error}"),
+                },
+            )
+            .await
+        }
+    }
+}
+
+async fn rehearse(
+    write: &mut (impl AsyncWriteExt + Unpin),
+    ears: Ears,
+    app: Name,
+    rehearsal: Rehearsal,
+) -> std::io::Result<()> {
+    let mut events = ears.events.subscribe();
+    let (asked, answer) = oneshot::channel();
+    let name = app.clone();
+    let look = move |policy: &crate::core::policy::Policy, state: &crate::core::state::State, _| {
+        let why = if !policy.apps.contains_key(&name) {
+            Some(format!(
+                "the daemon knows no app {name}: its configuration is older than the file"
+            ))
+        } else if state.live.stopping.is_some() {
+            Some("the daemon is being stopped".into())
+        } else if let Some(why) = &state.live.unwritable {
+            Some(format!("the state cannot be written: {why}"))
+        } else {
+            active_session(state, &name)
+        };
+        let _ = asked.send(why);
+    };
+    let refused = |why: String| Reply::Refused { why };
+    if ears.tell.send(Heard::Look(Box::new(look))).await.is_err() {
+        return say(write, &refused("the daemon is being stopped".into())).await;
+    }
+    match answer.await {
+        Ok(None) => {}
+        Ok(Some(why)) => return say(write, &refused(why)).await,
+        Err(_) => return say(write, &refused("the daemon is being stopped".into())).await,
+    }
+    let mut watch = Watch::new(&app);
+    let _ = ears
+        .tell
+        .send(Event::Rehearse { app, rehearsal }.into())
+        .await;
+    say(write, &Reply::Accepted).await?;
+    loop {
+        let line = match events.recv().await {
+            Ok(line) => line,
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => return Ok(()),
+        };
+        let over = watch.see(&line);
+        if watch.concerns(&line) {
+            let event = serde_json::to_value(&line).unwrap_or_default();
+            say(
+                write,
+                &Reply::Event {
+                    event,
+                    words: line.to_string(),
+                },
+            )
+            .await?;
+        }
+        if let Some(well) = over {
+            return say(write, &Reply::Done { well }).await;
+        }
+    }
+}
+
+async fn say(write: &mut (impl AsyncWriteExt + Unpin), reply: &Reply) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(reply).map_err(std::io::Error::from)?;
+    line.push(b'\n');
+    write.write_all(&line).await
+}

@@ -1,0 +1,36 @@
+//! Requests and replies, one JSON object a line.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest line either side reads, in bytes.
+pub const LONGEST: usize = 64 * 1024;
+
+/// What an operator wishes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// One session of the app now; its events follow.
+    Rehearse {
+        app: String,
+        reason: String,
+        hooks: bool,
+        jobs: bool,
+    },
+}
+
+/// What the daemon says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// Not now, or not at all; nothing was done.
+    Refused { why: String },
+    /// It was asked for; what comes of it follows.
+    Accepted,
+    /// One event, and the same in words.
+    Event {
+        event: serde_json::Value,
+        words: String,
+    },
+    /// It is over.
+    Done { well: bool },
+}

@@ -1,0 +1,82 @@
+//! What hooks and jobs are told: the `OFFHOURS_` variables, a fixed interface; and the names of locks.
+
+use jiff::Timestamp;
+
+use super::policy::{Command, LOCAL, Name};
+use super::run::{RunId, What};
+use super::session::Session;
+
+/// Where programs are looked for, whatever the daemon was started with.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The value of `OFFHOURS_RUN`: run, attempt and the installation's nonce, so that a process can be told from
+/// another installation's.
+pub fn run_mark(run: RunId, attempt: u32, nonce: &str) -> String {
+    format!("{run}.{attempt}.{nonce}")
+}
+
+/// Whole seconds, as in configuration and mails.
+fn rfc3339(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The variables of one attempt. PATH, HOME, USER and LANG are added where the command is started.
+pub fn variables(
+    what: &What,
+    command: &Command,
+    session: Option<&Session>,
+    run: (RunId, u32),
+    nonce: &str,
+) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> = command.env.clone();
+    let mut set = |name: &str, value: String| env.push((format!("OFFHOURS_{name}"), value));
+    let event = match what {
+        What::Enter { .. } => "enter",
+        What::Leave { .. } => "leave",
+        What::Ask { .. } => "only_if",
+        What::Alarm { .. } => "alarm",
+        What::Step { .. } | What::Periodic { .. } => "run",
+    };
+    set("EVENT", event.into());
+    if let Some(session) = session {
+        set("APP", session.app.to_string());
+        set("WINDOW", session.window.to_string());
+        set("SESSION", session.id.to_string());
+        set("OPENS", rfc3339(session.opens));
+        set("CLOSES", rfc3339(session.closes));
+        match what {
+            What::Enter { .. } | What::Leave { .. } => {
+                let mut jobs: Vec<&str> = session.steps.iter().map(|step| &*step.job).collect();
+                jobs.dedup();
+                set("JOBS", jobs.join(" "));
+            }
+            _ => {}
+        }
+        if matches!(what, What::Leave { .. }) {
+            set("RESULT", session.result.word().into());
+        }
+    }
+    if let Some(job) = what.job() {
+        set("JOB", job.to_string());
+    }
+    set("HOST", what.host().into());
+    set("RUN", run_mark(run.0, run.1, nonce));
+    env
+}
+
+/// The file names of the locks of one attempt, in the order in which they are taken.
+pub fn locks(what: &What, named: &[Name]) -> Vec<String> {
+    let own = match what {
+        What::Step { job, host, .. } if &**host != LOCAL => {
+            format!("maintenance.{job}@{host}.lock")
+        }
+        What::Step { job, .. } => format!("maintenance.{job}.lock"),
+        What::Periodic { job } => format!("periodic.{job}.lock"),
+        _ => return Vec::new(),
+    };
+    let mut locks: Vec<String> = named.iter().map(|name| format!("{name}.lock")).collect();
+    locks.push(own);
+    locks.sort_unstable();
+    locks.dedup();
+    locks
+}

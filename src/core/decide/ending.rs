@@ -1,0 +1,438 @@
+//! What an ended attempt means: done, again, put off, or failed.
+
+use jiff::SignedDuration;
+
+use super::Turn;
+use super::session::{anything_fits, sight};
+use crate::core::fact::{AttemptEnded, Fact, RetryAt};
+use crate::core::plan::fits;
+use crate::core::policy::{OnFailure, Retry};
+use crate::core::run::{Outcome, Report, RunId, Verdict, What};
+use crate::core::session::{Code, Reason, SessionResult, StepState};
+use crate::core::state::{AttentionKind, Running};
+
+/// How long the alarm command is let alone between its attempts.
+const ALARM_BACKOFF: SignedDuration = SignedDuration::from_secs(30);
+
+/// What to make of an attempt.
+struct Meaning {
+    outcome: Outcome,
+    reason: Option<Reason>,
+    carried: bool,
+    retry: Option<RetryAt>,
+}
+
+impl Meaning {
+    fn over(outcome: Outcome, reason: Option<Reason>) -> Self {
+        Self {
+            outcome,
+            reason,
+            carried: false,
+            retry: None,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// An attempt is over.
+    pub(in crate::core) fn ended(&mut self, run: RunId, report: &Report) {
+        // Said twice, or of a life before this: nothing is to be done about it.
+        let Some(running) = self.state.running.get(&run).cloned() else {
+            return;
+        };
+        let meaning = self.meaning(run, &running, report);
+        self.record_end(run, &running, report, meaning);
+    }
+
+    fn record_end(&mut self, run: RunId, running: &Running, report: &Report, meaning: Meaning) {
+        let (outcome, reason, retry) = (meaning.outcome, meaning.reason.clone(), meaning.retry);
+        self.record(Fact::AttemptEnded(Box::new(AttemptEnded {
+            run,
+            attempt: running.attempt,
+            what: running.what.clone(),
+            due: running.due,
+            started: running.started,
+            elapsed: report.elapsed,
+            outcome,
+            exit_code: report.exit_code(),
+            reason: meaning.reason,
+            output_bytes: report.output_bytes,
+            log: report.log,
+            tail: report.tail.clone(),
+            carried: meaning.carried,
+            retry,
+        })));
+        match &running.what {
+            What::Step { session, step, .. } => self.after_step(session, *step, outcome, retry),
+            What::Enter { session, .. } => self.after_enter(session, outcome, reason, retry),
+            What::Leave { session, .. } => {
+                self.after_leave(session, running.attempt, outcome, reason)
+            }
+            What::Ask { session, job, .. } => self.after_ask(session, job, report, outcome),
+            What::Periodic { job } => self.after_periodic(job, outcome, reason.as_ref(), retry),
+            What::Alarm { .. } => {}
+        }
+    }
+
+    fn meaning(&self, run: RunId, running: &Running, report: &Report) -> Meaning {
+        let verdict = report.verdict();
+        let said = Reason::new(Code::JobFailed, report.words());
+        if let Verdict::Bad(Outcome::Interrupted) = verdict {
+            return self.cut_off(run, running, report);
+        }
+        match &running.what {
+            What::Step { session, step, .. } => {
+                self.step_meaning(session, *step, running, verdict, said)
+            }
+            What::Periodic { job } => self.periodic_meaning(job, verdict, report, said),
+            What::Enter { session, .. } => self.enter_meaning(session, verdict, said),
+            What::Leave { .. } => match verdict {
+                Verdict::Done => Meaning::over(Outcome::Succeeded, None),
+                Verdict::Bad(outcome) => self.leave_again(running.attempt, outcome, said),
+                _ => self.leave_again(running.attempt, Outcome::Failed, said),
+            },
+            What::Ask { .. } => match verdict {
+                Verdict::Done => Meaning::over(Outcome::Succeeded, None),
+                Verdict::Bad(outcome) => Meaning::over(outcome, Some(said)),
+                _ => Meaning::over(Outcome::Failed, Some(said)),
+            },
+            What::Alarm { .. } => match verdict {
+                Verdict::Done => Meaning::over(Outcome::Succeeded, None),
+                Verdict::Bad(outcome) => self.alarm_again(running.attempt, outcome, said),
+                _ => self.alarm_again(running.attempt, Outcome::Failed, said),
+            },
+        }
+    }
+
+    /// Stopped, or lost: by the window, by a stop of the daemon, by somebody's kill.
+    fn cut_off(&self, run: RunId, running: &Running, report: &Report) -> Meaning {
+        let stopped = self.state.live.stopped.contains(&run);
+        let overdue = running.stop_by.is_some_and(|at| at <= self.now);
+        let reason = match stopped {
+            _ if overdue && stopped => {
+                Reason::new(Code::DoesNotFit, "ended so that the app is back in time")
+            }
+            true => Code::Interrupted.into(),
+            false => Reason::new(Code::Interrupted, report.words()),
+        };
+        match &running.what {
+            What::Step { .. } if stopped && running.pid.is_none() && !self.held_back() => {
+                let holder = running.waiting.clone().unwrap_or_default();
+                Meaning {
+                    carried: true,
+                    ..Meaning::over(Outcome::Postponed, Some(Reason::new(Code::Locked, holder)))
+                }
+            }
+            What::Step { .. } | What::Enter { .. } if overdue && stopped => {
+                Meaning::over(Outcome::TimedOut, Some(reason))
+            }
+            What::Step { job, .. } => {
+                let repeat = self
+                    .policy
+                    .maintenance
+                    .get(job)
+                    .is_some_and(|job| job.repeat_on_interrupt);
+                Meaning {
+                    carried: repeat,
+                    ..Meaning::over(Outcome::Interrupted, Some(reason))
+                }
+            }
+            What::Leave { .. } => self.leave_again(running.attempt, Outcome::Interrupted, reason),
+            What::Alarm { .. } => self.alarm_again(running.attempt, Outcome::Interrupted, reason),
+            _ => Meaning::over(Outcome::Interrupted, Some(reason)),
+        }
+    }
+
+    fn step_meaning(
+        &self,
+        session: &str,
+        step: usize,
+        running: &Running,
+        verdict: Verdict,
+        said: Reason,
+    ) -> Meaning {
+        let Some(session) = self.state.sessions.get(session) else {
+            return Meaning::over(Outcome::Failed, Some(said));
+        };
+        let (Some(step), Some(job)) = (
+            session.steps.get(step),
+            self.policy
+                .maintenance
+                .get(running.what.job().map_or("", |j| j)),
+        ) else {
+            // No longer configured: what it came to still counts.
+            return Meaning::over(
+                outcome_of(verdict),
+                Some(said).filter(|_| verdict != Verdict::Done),
+            );
+        };
+        let failures = match step.state {
+            StepState::Running { failures, .. } => failures,
+            _ => 0,
+        };
+        let room = |pause: SignedDuration| {
+            let at = self.now.saturating_add(pause).ok()?;
+            let open = session.rehearsal.is_some() || fits(at, step.estimate, sight(session, step));
+            (open && !self.held_back()).then_some(at)
+        };
+        let put_off = |code: Code, text: String| Meaning {
+            carried: true,
+            ..Meaning::over(Outcome::Postponed, Some(Reason::new(code, text)))
+        };
+        match verdict {
+            Verdict::Done => Meaning::over(Outcome::Succeeded, None),
+            Verdict::Busy => put_off(Code::Locked, said.text),
+            Verdict::Postpone => put_off(Code::Unavailable, String::new()),
+            Verdict::Again => match room(job.retry.backoff) {
+                Some(at) => Meaning {
+                    retry: Some(RetryAt { at, failures }),
+                    ..Meaning::over(Outcome::Postponed, Some(Code::TemporaryFailure.into()))
+                },
+                None => put_off(Code::TemporaryFailure, String::new()),
+            },
+            Verdict::Bad(outcome) => {
+                let failures = failures + 1;
+                let again = (failures < job.retry.attempts)
+                    .then(|| room(job.retry.backoff))
+                    .flatten();
+                let retry = again.map(|at| RetryAt { at, failures });
+                Meaning {
+                    retry,
+                    ..Meaning::over(outcome, Some(said))
+                }
+            }
+        }
+    }
+
+    fn periodic_meaning(
+        &self,
+        job: &str,
+        verdict: Verdict,
+        report: &Report,
+        said: Reason,
+    ) -> Meaning {
+        let failures = self
+            .state
+            .periodic
+            .get(job)
+            .and_then(|p| p.active.as_ref())
+            .map_or(0, |a| a.failures);
+        let retry = self
+            .policy
+            .periodic
+            .get(job)
+            .map_or(NO_RETRY, |job| job.retry);
+        let later = || {
+            self.now
+                .saturating_add(retry.backoff)
+                .ok()
+                .filter(|_| !self.held_back())
+        };
+        match verdict {
+            Verdict::Done => Meaning::over(Outcome::Succeeded, None),
+            Verdict::Busy => Meaning::over(
+                Outcome::Skipped,
+                Some(Reason::new(Code::Locked, report.words())),
+            ),
+            Verdict::Postpone => Meaning::over(Outcome::Postponed, Some(Code::Unavailable.into())),
+            // Until the next due instant: that one serves as well.
+            Verdict::Again => match later().filter(|at| self.before_next_due(job, *at)) {
+                Some(at) => Meaning {
+                    retry: Some(RetryAt { at, failures }),
+                    ..Meaning::over(Outcome::Postponed, Some(Code::TemporaryFailure.into()))
+                },
+                None => Meaning::over(Outcome::Postponed, Some(Code::TemporaryFailure.into())),
+            },
+            Verdict::Bad(outcome) => {
+                let failures = failures + 1;
+                let again = (failures < retry.attempts).then(later).flatten();
+                let retry = again.map(|at| RetryAt { at, failures });
+                Meaning {
+                    retry,
+                    ..Meaning::over(outcome, Some(said))
+                }
+            }
+        }
+    }
+
+    fn before_next_due(&self, name: &str, at: jiff::Timestamp) -> bool {
+        let (Some(job), Some(past)) = (
+            self.policy.periodic.get(name),
+            self.state.periodic.get(name),
+        ) else {
+            return false;
+        };
+        job.schedule
+            .next_after(&job.zone, past.accounted)
+            .is_none_or(|next| at < next)
+    }
+
+    fn enter_meaning(&self, session: &str, verdict: Verdict, said: Reason) -> Meaning {
+        let pause = SignedDuration::from_mins(1);
+        match verdict {
+            Verdict::Done => Meaning::over(Outcome::Succeeded, None),
+            Verdict::Postpone | Verdict::Busy => {
+                Meaning::over(Outcome::Postponed, Some(Code::Unavailable.into()))
+            }
+            Verdict::Again => {
+                let at = self.now.saturating_add(pause).unwrap_or(self.now);
+                let room = self
+                    .state
+                    .sessions
+                    .get(session)
+                    .is_some_and(|s| s.rehearsal.is_some() || anything_fits(s, at));
+                let retry = (room && !self.held_back()).then_some(RetryAt { at, failures: 0 });
+                Meaning {
+                    retry,
+                    ..Meaning::over(Outcome::Postponed, Some(Code::TemporaryFailure.into()))
+                }
+            }
+            Verdict::Bad(outcome) => Meaning::over(outcome, Some(said)),
+        }
+    }
+
+    /// After 1 s, doubling to a minute, without end.
+    fn leave_again(&self, attempt: u32, outcome: Outcome, reason: Reason) -> Meaning {
+        let pause = SignedDuration::from_secs((1_i64 << attempt.saturating_sub(1).min(6)).min(60));
+        let at = self.now.saturating_add(pause).unwrap_or(self.now);
+        Meaning {
+            retry: Some(RetryAt {
+                at,
+                failures: attempt,
+            }),
+            ..Meaning::over(outcome, Some(reason))
+        }
+    }
+
+    fn alarm_again(&self, attempt: u32, outcome: Outcome, reason: Reason) -> Meaning {
+        let at = self.now.saturating_add(ALARM_BACKOFF).unwrap_or(self.now);
+        let retry = (attempt < crate::core::apply::ALARM_ATTEMPTS).then_some(RetryAt {
+            at,
+            failures: attempt,
+        });
+        Meaning {
+            retry,
+            ..Meaning::over(outcome, Some(reason))
+        }
+    }
+
+    fn after_step(&mut self, id: &str, index: usize, outcome: Outcome, retry: Option<RetryAt>) {
+        self.agenda.stir();
+        let Some(session) = self.state.sessions.get(id).cloned() else {
+            return;
+        };
+        if retry.is_some() || !outcome.is_bad() {
+            return;
+        }
+        if outcome == Outcome::Interrupted {
+            return self.begin_leaving(
+                &session,
+                SessionResult::Interrupted,
+                Code::Interrupted.into(),
+            );
+        }
+        let Some(step) = session.steps.get(index) else {
+            return;
+        };
+        let stop = self
+            .policy
+            .maintenance
+            .get(&step.job)
+            .is_none_or(|job| job.on_failure == OnFailure::Stop);
+        if stop {
+            let why = Reason::new(Code::JobFailed, format!("{} {}", step.job, outcome.word()));
+            let rest = Reason::new(Code::Stopped, step.job.to_string());
+            for (other_index, other) in session.steps.iter().enumerate() {
+                if other.state == StepState::Waiting {
+                    self.step_done(&session, other_index, Outcome::Postponed, rest.clone());
+                }
+            }
+            self.begin_leaving(&session, SessionResult::Failure, why);
+        }
+    }
+
+    fn after_enter(
+        &mut self,
+        id: &str,
+        outcome: Outcome,
+        reason: Option<Reason>,
+        retry: Option<RetryAt>,
+    ) {
+        let Some(session) = self.state.sessions.get(id).cloned() else {
+            return;
+        };
+        if retry.is_some() || outcome == Outcome::Succeeded {
+            return;
+        }
+        let reason = reason.unwrap_or(Code::EnterFailed.into());
+        match outcome {
+            Outcome::Interrupted => {
+                self.begin_leaving(&session, SessionResult::Interrupted, reason)
+            }
+            Outcome::Postponed => self.begin_leaving(&session, SessionResult::Failure, reason),
+            _ => {
+                let reason = Reason::new(Code::EnterFailed, reason.text);
+                self.begin_leaving(&session, SessionResult::Failure, reason);
+            }
+        }
+    }
+
+    fn after_leave(&mut self, id: &str, attempt: u32, outcome: Outcome, reason: Option<Reason>) {
+        // One failure may pass by itself; after three somebody should know.
+        if outcome != Outcome::Succeeded
+            && attempt >= 3
+            && let Some(app) = self.state.sessions.get(id).map(|s| s.app.clone())
+        {
+            let why = reason.map(|r| r.text).unwrap_or_default();
+            let text = format!(
+                "{app} does not come back: its leave hook fails ({why}); it is tried again"
+            );
+            self.raise(
+                &format!("leave:{app}"),
+                AttentionKind::LeaveFailing,
+                text,
+                Some(&app),
+            );
+        }
+    }
+
+    fn after_ask(&mut self, id: &str, job: &str, report: &Report, outcome: Outcome) {
+        let unknown = match outcome {
+            Outcome::Succeeded | Outcome::Interrupted => false,
+            Outcome::Failed => report.exit_code() != Some(1),
+            _ => true,
+        };
+        let Some(app) = self
+            .state
+            .sessions
+            .get(id)
+            .map(|s| s.app.clone())
+            .filter(|_| unknown)
+        else {
+            return;
+        };
+        let text = format!(
+            "{job}: only_if gave no answer ({}); the job is planned all the same",
+            report.words()
+        );
+        self.raise(
+            &format!("only_if:{job}"),
+            AttentionKind::Unknown,
+            text,
+            Some(&app),
+        );
+    }
+}
+
+const NO_RETRY: Retry = Retry {
+    attempts: 1,
+    backoff: SignedDuration::from_mins(1),
+};
+
+fn outcome_of(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Done => Outcome::Succeeded,
+        Verdict::Bad(outcome) => outcome,
+        Verdict::Again | Verdict::Postpone | Verdict::Busy => Outcome::Postponed,
+    }
+}

@@ -1,0 +1,152 @@
+//! The one transition function: what follows from an event, as facts to be recorded and effects to be performed.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `opening` | which sessions become known, and who is told |
+//! | `session` | how a session goes on, from `asking` to `closed` |
+//! | `steps` | the jobs of a session, one after another |
+//! | `ending` | what an ended attempt means |
+//! | `notices` | which mails go out, and what an answer means |
+//! | `attention` | what needs a person, and that somebody is called |
+//! | `periodic` | the periodic jobs |
+//! | `reload` | what a changed configuration means for what is known
+//! | `start` | how an attempt is started |
+mod attention;
+mod ending;
+mod notices;
+mod opening;
+mod periodic;
+mod reload;
+mod session;
+mod start;
+mod steps;
+
+use jiff::Timestamp;
+
+pub use session::{REHEARSAL, owed_leave};
+
+use super::agenda::Agenda;
+use super::apply::{Illegal, apply, observe};
+use super::effect::Effect;
+use super::event::Event;
+use super::fact::Fact;
+use super::policy::Policy;
+use super::recover;
+use super::state::State;
+
+/// What follows from one event.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// In order, already applied to the state: to be made durable before any effect.
+    pub facts: Vec<Fact>,
+    pub effects: Vec<Effect>,
+    /// A decision that contradicts the record: the daemon must not go on.
+    pub fault: Option<Illegal>,
+    /// More is due than one turn takes: decide again at once.
+    pub more: bool,
+}
+
+/// One turn: the event and all that follows from it at this instant.
+pub struct Turn<'a> {
+    pub policy: &'a Policy,
+    pub state: &'a mut State,
+    pub agenda: &'a mut Agenda,
+    pub now: Timestamp,
+    pub decision: Decision,
+}
+
+/// A session cannot take more transitions than this in one turn.
+const ROUNDS: usize = 10_000;
+
+/// What follows from `event` at `now`. The facts of the answer are already applied; the effects are for later.
+pub fn decide(
+    policy: &Policy,
+    state: &mut State,
+    agenda: &mut Agenda,
+    event: Event,
+    now: Timestamp,
+) -> Decision {
+    let mut turn = Turn {
+        policy,
+        state,
+        agenda,
+        now,
+        decision: Decision::default(),
+    };
+    observe(turn.state, now, &event);
+    turn.hear(event);
+    turn.settle();
+    turn.decision
+}
+
+impl Turn<'_> {
+    /// Records a fact: it counts from here on.
+    pub(super) fn record(&mut self, fact: Fact) {
+        if self.decision.fault.is_some() {
+            return;
+        }
+        match apply(self.state, self.now, &fact) {
+            Ok(()) => self.decision.facts.push(fact),
+            Err(illegal) => self.decision.fault = Some(illegal),
+        }
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        if self.decision.fault.is_none() {
+            self.decision.effects.push(effect);
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Started {
+                boot,
+                version,
+                nonce,
+                alone,
+            } => recover::started(self, boot, version, nonce, alone),
+            Event::ClockStepped { by } => {
+                self.record(Fact::ClockStepped { by });
+                *self.agenda = Agenda::build(self.policy, self.state);
+            }
+            Event::PolicyChanged => {
+                self.know_jobs();
+                *self.agenda = Agenda::build(self.policy, self.state);
+                self.clear_removed();
+                self.reconcile();
+            }
+            Event::Ended { run, report } => self.ended(run, &report),
+            Event::Answered { notice, answer } => self.answered(notice, answer),
+            Event::Rehearse { app, rehearsal } => self.rehearse(&app, rehearsal),
+            Event::Unwritable { runs, notices, why } => self.not_performed(&runs, &notices, &why),
+            Event::Woke
+            | Event::Resumed { .. }
+            | Event::Waiting { .. }
+            | Event::Began { .. }
+            | Event::Shutdown
+            | Event::Writable => {}
+        }
+    }
+
+    /// Takes every transition that is due now.
+    fn settle(&mut self) {
+        if self.state.live.stopping.is_some() {
+            self.stop_all();
+        }
+        self.stop_overdue();
+        self.open_sessions();
+        self.advance_sessions();
+        self.attend();
+        self.send_notices();
+        self.start_periodic();
+        self.maybe_exit();
+    }
+
+    /// Whether nothing new may be started: the daemon is being stopped, or the state cannot be written.
+    pub(super) fn held_back(&self) -> bool {
+        self.state.live.stopping.is_some() || self.state.live.unwritable.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;

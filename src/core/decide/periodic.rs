@@ -1,0 +1,333 @@
+//! The periodic jobs: every due instant is served once, or recorded with the reason why not.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Turn;
+use super::start::Attempt;
+use crate::core::calendar::COUNT_CAP;
+use crate::core::effect::LockWait;
+use crate::core::fact::{Fact, RetryAt};
+use crate::core::policy::{DuringMaintenance, LOCAL, Missed, Name, Outside, Overlap, PeriodicJob};
+use crate::core::run::{Dues, Outcome, RunId, What};
+use crate::core::session::{Code, Reason};
+use crate::core::state::AttentionKind;
+
+/// Jobs looked at in one turn: the first of many start while the next are decided.
+const BATCH: usize = 128;
+
+/// What to do about a due instant now.
+enum Answer {
+    Run,
+    Skip(Code),
+    /// Later, when something other than its own time has come.
+    Hold(Code),
+}
+
+impl Turn<'_> {
+    /// Starts what is due, as far as the bound on runs allows.
+    pub(super) fn start_periodic(&mut self) {
+        if self.held_back() || self.state.live.alone {
+            return;
+        }
+        let mut room = self
+            .policy
+            .limits
+            .runs
+            .saturating_sub(self.state.periodic_running());
+        self.release_held(&mut room);
+        for _ in 0..BATCH {
+            let Some(index) = self.agenda.due(self.now) else {
+                return;
+            };
+            if room == 0 || self.decision.fault.is_some() {
+                return;
+            }
+            let before = self.decision.effects.len();
+            let next = self.look_at(index);
+            self.agenda.refresh(self.policy, self.state, index, next);
+            room -= usize::from(self.decision.effects.len() > before);
+        }
+        self.decision.more = self.agenda.due(self.now).is_some() && room > 0;
+    }
+
+    /// Serves a job whose time has come; gives its next due instant, where it was found on the way.
+    fn look_at(&mut self, index: usize) -> Option<Timestamp> {
+        let policy = self.policy;
+        let (name, job) = policy.periodic.get_index(index)?;
+        let past = self.state.periodic.get(name)?;
+        if let Some(active) = past.active.clone() {
+            if active.retry_at.is_some_and(|at| at <= self.now) {
+                self.run_periodic(name, job, active.due, Some((active.run, active.attempt)));
+            }
+            return None;
+        }
+        let accounted = past.accounted;
+        let due = job.schedule.next_after(&job.zone, accounted)?;
+        let offset = crate::core::plan::jitter_offset(&policy.name, job);
+        let reached = self.now.saturating_sub(offset).unwrap_or(self.now);
+        if due > reached {
+            return Some(due);
+        }
+        let next = job.schedule.next_after(&job.zone, due);
+        if next.is_none_or(|next| next > reached) {
+            self.serve(name, job, due, next);
+            return next;
+        }
+        self.serve_several(name, job, accounted, reached);
+        None
+    }
+
+    /// Several instants went by: the latest counts, the others are one record.
+    fn serve_several(
+        &mut self,
+        name: &Name,
+        job: &PeriodicJob,
+        accounted: Timestamp,
+        reached: Timestamp,
+    ) {
+        let Some(latest) = job
+            .schedule
+            .latest_at_or_before(&job.zone, reached, accounted)
+        else {
+            return;
+        };
+        let Some(first) = job.schedule.next_after(&job.zone, accounted) else {
+            return;
+        };
+        let before = latest
+            .saturating_sub(SignedDuration::from_nanos(1))
+            .unwrap_or(latest);
+        let Some(last) = job
+            .schedule
+            .latest_at_or_before(&job.zone, before, accounted)
+        else {
+            return self.serve(name, job, latest, None);
+        };
+        let count = job
+            .schedule
+            .count_between(&job.zone, accounted, last)
+            .clamp(1, COUNT_CAP);
+        let code = if last <= self.state.live.awake_since {
+            Code::Missed
+        } else {
+            Code::Superseded
+        };
+        self.skip(name, Dues { first, last, count }, code.into());
+        self.serve(name, job, latest, None);
+    }
+
+    /// Serves one instant: now, later, or not at all.
+    fn serve(&mut self, name: &Name, job: &PeriodicJob, due: Timestamp, next: Option<Timestamp>) {
+        // It passed while nobody was there.
+        if due <= self.state.live.awake_since {
+            let late = match job.missed {
+                Missed::Skip => true,
+                Missed::Once { within } => {
+                    let period = || {
+                        let next = next.or_else(|| job.schedule.next_after(&job.zone, due));
+                        next.map(|next| next.duration_since(due))
+                    };
+                    within
+                        .or_else(period)
+                        .is_some_and(|within| self.now.duration_since(due) > within)
+                }
+            };
+            if late {
+                return self.skip(name, Dues::one(due), Code::Missed.into());
+            }
+        }
+        match self.may_run(job) {
+            Answer::Run => self.run_periodic(name, job, due, None),
+            Answer::Skip(code) => self.skip(name, Dues::one(due), code.into()),
+            Answer::Hold(reason) => self.record(Fact::RunDeferred {
+                job: name.clone(),
+                due,
+                reason,
+            }),
+        }
+    }
+
+    fn may_run(&self, job: &PeriodicJob) -> Answer {
+        if let Some((window, outside)) = &job.window {
+            let open = self
+                .policy
+                .windows
+                .get(window)
+                .is_some_and(|w| w.open_at(self.now).is_some());
+            match outside {
+                _ if open => {}
+                Outside::Skip => return Answer::Skip(Code::OutsideWindow),
+                Outside::Defer => return Answer::Hold(Code::OutsideWindow),
+            }
+        }
+        match &job.app {
+            Some((app, DuringMaintenance::Hold)) if self.closed_to_periodic(app) => {
+                Answer::Hold(Code::InMaintenance)
+            }
+            _ => Answer::Run,
+        }
+    }
+
+    /// In maintenance, or about to be: a session waits for what runs, so nothing more is started.
+    fn closed_to_periodic(&self, app: &str) -> bool {
+        use crate::core::session::Phase;
+        self.state.sessions.values().any(|s| {
+            &*s.app == app
+                && (s.phase.in_maintenance()
+                    || s.phase == Phase::Starting
+                    || s.phase == Phase::Announced && s.starts <= self.now)
+        })
+    }
+
+    fn run_periodic(
+        &mut self,
+        name: &Name,
+        job: &PeriodicJob,
+        due: Timestamp,
+        run: Option<(RunId, u32)>,
+    ) {
+        let attempt = Attempt {
+            what: What::Periodic { job: name.clone() },
+            run,
+            due: Some(Dues::one(due)),
+            locks: job.locks.clone(),
+            lock_wait: LockWait::For(job.lock_wait),
+            timeout: job.timeout,
+            grace: job.grace,
+            stop_by: None,
+        };
+        self.start(attempt, &job.command);
+    }
+
+    fn skip(&mut self, job: &Name, due: Dues, reason: Reason) {
+        self.record(Fact::Skipped {
+            job: job.clone(),
+            host: LOCAL.into(),
+            due,
+            reason,
+        });
+    }
+
+    /// What waited for a window or an app goes on when it may; a newer due instant takes the place of an older one.
+    fn release_held(&mut self, room: &mut usize) {
+        let held: Vec<usize> = self.agenda.held.iter().copied().collect();
+        for index in held {
+            let policy = self.policy;
+            let Some((name, job)) = policy.periodic.get_index(index) else {
+                continue;
+            };
+            let Some(past) = self.state.periodic.get(name) else {
+                continue;
+            };
+            let Some(pending) = past.pending else {
+                continue;
+            };
+            let accounted = past.accounted;
+            let newer = job
+                .schedule
+                .latest_at_or_before(&job.zone, self.now, accounted);
+            let due = newer.unwrap_or(pending.due);
+            match self.may_run(job) {
+                Answer::Hold(_) => {}
+                Answer::Run if *room == 0 => {}
+                answer => {
+                    if let Some(newest) = newer {
+                        let before = newest
+                            .saturating_sub(SignedDuration::from_nanos(1))
+                            .unwrap_or(newest);
+                        let last = job
+                            .schedule
+                            .latest_at_or_before(&job.zone, before, accounted);
+                        let count = last.map_or(0, |last| {
+                            job.schedule.count_between(&job.zone, accounted, last)
+                        });
+                        let dues = Dues {
+                            first: pending.due,
+                            last: last.unwrap_or(pending.due),
+                            count: count + 1,
+                        };
+                        self.skip(name, dues, Code::Superseded.into());
+                    }
+                    match answer {
+                        Answer::Skip(code) => self.skip(name, Dues::one(due), code.into()),
+                        _ => {
+                            self.run_periodic(name, job, due, None);
+                            *room -= 1;
+                        }
+                    }
+                    self.agenda.refresh(self.policy, self.state, index, None);
+                }
+            }
+        }
+    }
+
+    /// A periodic attempt is over: what came due meanwhile is settled, and its failures are kept in sight.
+    pub(super) fn after_periodic(
+        &mut self,
+        name: &Name,
+        outcome: Outcome,
+        reason: Option<&Reason>,
+        retry: Option<RetryAt>,
+    ) {
+        let key = format!("periodic:{name}");
+        match outcome {
+            Outcome::Succeeded => self.clear(&key),
+            outcome if outcome.is_bad() && retry.is_none() => {
+                let why = reason.map(|r| r.text.clone()).filter(|t| !t.is_empty());
+                let text = match why {
+                    Some(why) => format!("{name} {}: {why}", outcome.word()),
+                    None => format!("{name} {}", outcome.word()),
+                };
+                self.raise(&key, AttentionKind::PeriodicFailing, text, None);
+            }
+            _ => {}
+        }
+        let policy = self.policy;
+        let Some((index, _, job)) = policy.periodic.get_full(name) else {
+            return;
+        };
+        if retry.is_none() {
+            self.settle_overlap(name, job);
+        }
+        self.agenda.refresh(policy, self.state, index, None);
+    }
+
+    /// Instants that came due while the run was going: skipped as one record, or one of them is served now.
+    fn settle_overlap(&mut self, name: &Name, job: &PeriodicJob) {
+        let Some(past) = self.state.periodic.get(name) else {
+            return;
+        };
+        let accounted = past.accounted;
+        let Some(first) = job
+            .schedule
+            .next_after(&job.zone, accounted)
+            .filter(|due| *due <= self.now)
+        else {
+            return;
+        };
+        let reached = match job.overlap {
+            Overlap::Skip => self.now,
+            // The latest is left for the agenda: it is served like any other.
+            Overlap::Queue => {
+                let latest = job
+                    .schedule
+                    .latest_at_or_before(&job.zone, self.now, accounted)
+                    .unwrap_or(first);
+                latest
+                    .saturating_sub(SignedDuration::from_nanos(1))
+                    .unwrap_or(latest)
+            }
+        };
+        let Some(last) = job
+            .schedule
+            .latest_at_or_before(&job.zone, reached, accounted)
+        else {
+            return;
+        };
+        let count = job
+            .schedule
+            .count_between(&job.zone, accounted, last)
+            .clamp(1, COUNT_CAP);
+        self.skip(name, Dues { first, last, count }, Code::Overlap.into());
+    }
+}

@@ -1,0 +1,510 @@
+//! How a session goes on, from its first question to its end.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Turn;
+use crate::core::fact::Fact;
+use crate::core::notice::Kind;
+use crate::core::plan::{self, Sight, fits};
+use crate::core::policy::{DuringMaintenance, Hook, Policy};
+use crate::core::run::{Outcome, SessionId, What};
+use crate::core::session::{Code, Phase, Reason, Session, SessionResult, Step, StepState};
+use crate::core::state::AttentionKind;
+
+impl Turn<'_> {
+    /// Takes every transition of every open session that is due now.
+    pub(super) fn advance_sessions(&mut self) {
+        // The one that was to start earlier goes first where two want the same.
+        let mut ids: Vec<(Timestamp, SessionId)> = self
+            .state
+            .sessions
+            .values()
+            .filter(|s| s.phase != Phase::Closed)
+            .map(|s| (s.starts, s.id.clone()))
+            .collect();
+        ids.sort();
+        for (_, id) in ids {
+            for _ in 0..super::ROUNDS {
+                if self.decision.fault.is_some() || !self.advance(&id) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// One transition; whether there was one.
+    fn advance(&mut self, id: &SessionId) -> bool {
+        let Some(session) = self.state.sessions.get(id).cloned() else {
+            return false;
+        };
+        // Alone, only rehearsals go on, and what is in maintenance is brought back.
+        let waits = session.rehearsal.is_none() && !session.phase.in_maintenance();
+        if self.state.live.alone && waits {
+            return false;
+        }
+        let before = (self.decision.facts.len(), self.decision.effects.len());
+        self.watch(&session);
+        match session.phase {
+            Phase::Asking => self.ask_before_telling(&session),
+            Phase::Planned => self.wait_for_acceptance(&session),
+            Phase::Announced => self.wait_for_start(&session),
+            Phase::Starting => self.ask_before_entering(&session),
+            Phase::Entering => self.enter(&session),
+            Phase::Active => self.work(&session),
+            Phase::Leaving => self.leave(&session),
+            Phase::Left => self.conclude(&session),
+            Phase::Closed => {}
+        }
+        (self.decision.facts.len(), self.decision.effects.len()) != before
+    }
+
+    fn wait_for_acceptance(&mut self, session: &Session) {
+        let notices = self.state.notices.values();
+        if crate::core::notice::enough(
+            self.policy.notice.accepted,
+            session,
+            notices,
+            session.notice_by,
+        ) {
+            self.record(Fact::SessionAnnounced {
+                session: session.id.clone(),
+            });
+            self.clear_of_app(&session.app, |kind| kind == AttentionKind::Unannounced);
+        } else if self.now >= session.notice_by {
+            let refused = self.last_answer(session);
+            self.postpone(session, Reason::new(Code::Unannounced, refused));
+        }
+    }
+
+    /// Not before it was told, not before the lead is over, not on top of another.
+    fn wait_for_start(&mut self, session: &Session) {
+        if self.now < session.starts || self.held_back() {
+            return;
+        }
+        if session.rehearsal.is_none() {
+            if self.now >= session.closes {
+                return self.postpone(session, Code::WindowPassed.into());
+            }
+            if !anything_fits(session, self.now) {
+                return self.postpone(session, Code::DoesNotFit.into());
+            }
+            let lead_since = self.now.saturating_sub(session.lead).unwrap_or(self.now);
+            let notices = self.state.notices.values();
+            if !crate::core::notice::enough(
+                self.policy.notice.accepted,
+                session,
+                notices,
+                lead_since,
+            ) {
+                return;
+            }
+        }
+        if !self.policy.apps.contains_key(&session.app) {
+            return self.postpone(session, Code::Removed.into());
+        }
+        if self.conflict(session).is_some() {
+            return;
+        }
+        if self.draining(session) {
+            let drain = self
+                .policy
+                .apps
+                .get(&session.app)
+                .map_or(SignedDuration::ZERO, |app| app.drain);
+            if session
+                .starts
+                .saturating_add(drain)
+                .is_ok_and(|until| self.now >= until)
+            {
+                self.postpone(session, Code::Drain.into());
+            }
+            return;
+        }
+        self.record(Fact::SessionStarting {
+            session: session.id.clone(),
+        });
+    }
+
+    /// Another session that has the app, or one of the locks.
+    fn conflict(&self, session: &Session) -> Option<&Session> {
+        self.state.sessions.values().find(|other| {
+            other.id != session.id
+                && (other.phase.in_maintenance()
+                    || matches!(other.phase, Phase::Starting | Phase::Left))
+                && (other.app == session.app
+                    || other.locks.iter().any(|lock| session.locks.contains(lock)))
+        })
+    }
+
+    /// Whether a periodic job of the app is running that may not run during maintenance.
+    fn draining(&self, session: &Session) -> bool {
+        self.state
+            .running
+            .values()
+            .any(|running| match &running.what {
+                What::Periodic { job } => self
+                    .policy
+                    .periodic
+                    .get(job)
+                    .and_then(|job| job.app.as_ref())
+                    .is_some_and(|(app, during)| {
+                        *app == session.app && *during == DuringMaintenance::Hold
+                    }),
+                _ => false,
+            })
+    }
+
+    /// The questions are answered: either there is something to do, or the app is left in peace.
+    pub(super) fn begin(&mut self, session: &Session) {
+        let waiting = session.steps.iter().any(|s| s.state == StepState::Waiting);
+        let rehearsed = session.rehearsal.is_some();
+        if !waiting && !rehearsed {
+            return self.close(session, Outcome::Skipped, Some(Code::NothingToDo.into()));
+        }
+        let Some(app) = self.policy.apps.get(&session.app) else {
+            return;
+        };
+        let hooks = session.rehearsal.as_ref().is_none_or(|r| r.hooks);
+        let leave = if hooks {
+            leave_order(&app.leave)
+        } else {
+            Vec::new()
+        };
+        let enter_count = if hooks { app.enter.len() } else { 0 };
+        self.record(Fact::SessionEntering {
+            session: session.id.clone(),
+            enter_count,
+            leave,
+        });
+        if self.policy.notice.kinds.started {
+            self.tell(&session.id, Kind::Started);
+        }
+    }
+
+    fn enter(&mut self, session: &Session) {
+        if session.hook.running.is_some() {
+            return;
+        }
+        if self.held_back() {
+            return self.begin_leaving(
+                session,
+                SessionResult::Interrupted,
+                Code::Interrupted.into(),
+            );
+        }
+        if session.hook.not_before.is_some_and(|at| at > self.now) {
+            return;
+        }
+        if session.hook.index >= session.enter_count {
+            return self.record(Fact::SessionActive {
+                session: session.id.clone(),
+            });
+        }
+        let hooks = self.policy.apps.get(&session.app).map(|app| &app.enter);
+        let Some(hook) = hooks.and_then(|hooks| hooks.get(session.hook.index)) else {
+            return self.begin_leaving(session, SessionResult::Interrupted, Code::Removed.into());
+        };
+        let stop_by = Self::stop_by(session, session.closes, hook.grace);
+        if stop_by.is_some_and(|at| at <= self.now) {
+            return self.begin_leaving(session, SessionResult::Failure, Code::DoesNotFit.into());
+        }
+        let what = What::Enter {
+            session: session.id.clone(),
+            hook: session.hook.index,
+            host: hook.host.clone(),
+        };
+        let run = session.hook.run.map(|run| (run, session.hook.attempts));
+        self.start_hook(what, &hook.clone(), run, stop_by);
+    }
+
+    pub(in crate::core) fn begin_leaving(
+        &mut self,
+        session: &Session,
+        result: SessionResult,
+        reason: Reason,
+    ) {
+        let reason = Some(reason).filter(|_| result != SessionResult::Success);
+        self.record(Fact::SessionLeaving {
+            session: session.id.clone(),
+            result,
+            reason,
+        });
+    }
+
+    /// In reverse order, each until it succeeds.
+    fn leave(&mut self, session: &Session) {
+        if session.hook.running.is_some() || session.hook.not_before.is_some_and(|at| at > self.now)
+        {
+            return;
+        }
+        let owed = owed_leave(self.policy, session);
+        match owed.get(session.hook.index) {
+            Some((place, hook)) => {
+                let what = What::Leave {
+                    session: session.id.clone(),
+                    hook: *place,
+                    host: hook.host.clone(),
+                };
+                let run = session.hook.run.map(|run| (run, session.hook.attempts));
+                self.start_hook(what, hook, run, None);
+            }
+            None => {
+                self.record(Fact::SessionLeft {
+                    session: session.id.clone(),
+                });
+                self.clear_of_app(&session.app, |kind| {
+                    matches!(
+                        kind,
+                        AttentionKind::StuckInMaintenance | AttentionKind::LeaveFailing
+                    )
+                });
+            }
+        }
+    }
+
+    /// The app is back. A session that was cut off may go on once; else it is over.
+    fn conclude(&mut self, session: &Session) {
+        if self.held_back() {
+            return;
+        }
+        if session.result == SessionResult::Interrupted
+            && session.round == 1
+            && session.rehearsal.is_none()
+        {
+            let again = |step: &Step| match &step.state {
+                StepState::Waiting => true,
+                StepState::Done {
+                    outcome: Outcome::Interrupted,
+                    ..
+                } => self
+                    .policy
+                    .maintenance
+                    .get(&step.job)
+                    .is_some_and(|job| job.repeat_on_interrupt),
+                _ => false,
+            };
+            let room = |step: &Step| {
+                self.now < session.closes && fits(self.now, step.estimate, sight(session, step))
+            };
+            if session.steps.iter().any(|step| again(step) && room(step)) {
+                let repeat = session
+                    .steps
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, step)| again(step) && !matches!(step.state, StepState::Waiting))
+                    .map(|(index, _)| index)
+                    .collect();
+                return self.record(Fact::SessionReopened {
+                    session: session.id.clone(),
+                    repeat,
+                });
+            }
+        }
+        let bad = session.steps.iter().find_map(|step| match &step.state {
+            StepState::Done { outcome, reason } if outcome.is_bad() => {
+                Some((step, *outcome, reason.clone()))
+            }
+            _ => None,
+        });
+        let code = session.reason.as_ref().map(|reason| reason.code);
+        let postponed = |step: &Step| {
+            matches!(
+                &step.state,
+                StepState::Done {
+                    outcome: Outcome::Postponed,
+                    ..
+                } | StepState::Waiting
+            )
+        };
+        let outcome = match (session.result, code) {
+            (SessionResult::Interrupted, _) => Outcome::Interrupted,
+            (_, Some(Code::Unavailable | Code::TemporaryFailure)) => Outcome::Postponed,
+            (SessionResult::Failure, _) => Outcome::Failed,
+            (SessionResult::Success, _) if bad.is_some() => Outcome::Failed,
+            _ if !session.steps.is_empty() && session.steps.iter().all(postponed) => {
+                Outcome::Postponed
+            }
+            _ => Outcome::Succeeded,
+        };
+        let reason = session.reason.clone().or_else(|| {
+            bad.map(|(step, outcome, reason)| {
+                let words = reason
+                    .map(|r| format!(": {}", words(&r)))
+                    .unwrap_or_default();
+                Reason::new(
+                    Code::JobFailed,
+                    format!("{} {}{words}", step.job, outcome.word()),
+                )
+            })
+        });
+        self.close(session, outcome, reason);
+    }
+
+    /// Ends a session before the app was touched; its work goes to another occurrence.
+    pub(super) fn postpone(&mut self, session: &Session, reason: Reason) {
+        self.close(session, Outcome::Postponed, Some(reason));
+    }
+
+    /// The end of a session: what is left of it is carried, people are told.
+    pub(super) fn close(&mut self, session: &Session, outcome: Outcome, reason: Option<Reason>) {
+        let why = reason.clone().unwrap_or(Code::Interrupted.into());
+        self.carry_rest(session, &why);
+        let next = self.next_chance(session);
+        let id = session.id.clone();
+        let told = self.told(session);
+        let text = reason.as_ref().map(words).unwrap_or_default();
+        match outcome {
+            Outcome::Succeeded | Outcome::Skipped => self.clear_of_app(&session.app, |_| true),
+            Outcome::Postponed
+                if session.rehearsal.is_none() && (told || why.code == Code::Unannounced) =>
+            {
+                let kind = match why.code {
+                    Code::Unannounced => AttentionKind::Unannounced,
+                    _ => AttentionKind::Postponed,
+                };
+                let text = format!("{id} was postponed: {text}");
+                self.raise(
+                    &format!("{}:{id}", kind.word()),
+                    kind,
+                    text,
+                    Some(&session.app),
+                );
+            }
+            Outcome::Failed => {
+                let text = format!("{id} failed: {text}");
+                self.raise(
+                    &format!("session:{id}"),
+                    AttentionKind::SessionFailed,
+                    text,
+                    Some(&session.app),
+                );
+            }
+            Outcome::Interrupted => {
+                let text = format!("{id} was interrupted: {text}");
+                self.raise(
+                    &format!("session:{id}"),
+                    AttentionKind::Interrupted,
+                    text,
+                    Some(&session.app),
+                );
+            }
+            _ => {}
+        }
+        let kinds = self.policy.notice.kinds;
+        let kind = match outcome {
+            Outcome::Succeeded => kinds.finished.then_some(Kind::Finished),
+            Outcome::Skipped => (told && kinds.finished).then_some(Kind::Finished),
+            Outcome::Postponed if session.entered.is_some() => kinds.failed.then_some(Kind::Failed),
+            Outcome::Postponed => told.then_some(Kind::Postponed),
+            Outcome::Cancelled => told.then_some(Kind::Cancelled),
+            _ => kinds.failed.then_some(Kind::Failed),
+        };
+        if let Some(kind) = kind {
+            self.tell_of_end(&id, kind, outcome, reason.as_ref(), next);
+        }
+        self.record(Fact::SessionClosed {
+            session: id,
+            outcome,
+            reason,
+            next,
+        });
+        self.agenda.stir();
+    }
+
+    /// When the work of this session can happen instead.
+    fn next_chance(&self, session: &Session) -> Option<Timestamp> {
+        let app = self.policy.apps.get(&session.app)?;
+        let jobs = session
+            .steps
+            .iter()
+            .filter_map(|step| self.policy.maintenance.get(&step.job));
+        jobs.filter_map(|job| {
+            plan::next_chance(self.policy, job, app.lead, self.now.max(session.notice_by))
+        })
+        .min()
+    }
+
+    fn carry_rest(&mut self, session: &Session, why: &Reason) {
+        for (index, step) in session.steps.iter().enumerate() {
+            if matches!(step.state, StepState::Done { .. }) {
+                continue;
+            }
+            self.step_done(session, index, Outcome::Postponed, why.clone());
+        }
+    }
+
+    /// An app that stays in maintenance past its window raises an alarm.
+    fn watch(&mut self, session: &Session) {
+        if session.phase.in_maintenance()
+            && self.now >= session.closes
+            && session.rehearsal.is_none()
+        {
+            let key = format!("stuck:{}", session.app);
+            if !self.state.attention.contains_key(key.as_str()) {
+                let text = format!(
+                    "{} is still in maintenance after its window has closed",
+                    session.app
+                );
+                self.raise(
+                    &key,
+                    AttentionKind::StuckInMaintenance,
+                    text,
+                    Some(&session.app),
+                );
+            }
+        }
+    }
+}
+
+/// What bounds a step of this session.
+pub(super) fn sight(session: &Session, step: &Step) -> Sight {
+    Sight {
+        closes: step.closes,
+        cutoff: step.cutoff,
+        reserve: session.reserve,
+    }
+}
+
+/// Whether a step of the session that is not done finds room from `at` on.
+pub(super) fn anything_fits(session: &Session, at: Timestamp) -> bool {
+    session.steps.iter().any(|step| {
+        !matches!(step.state, StepState::Done { .. })
+            && fits(at, step.estimate, sight(session, step))
+    })
+}
+
+/// A reason in words, with what is known beside it.
+pub(super) fn words(reason: &Reason) -> String {
+    match (&*reason.text, reason.code.words()) {
+        ("", words) => words.into(),
+        (text, words) => format!("{words}: {text}"),
+    }
+}
+
+/// Leave hooks in the order in which they run, each with its place in the file.
+fn leave_order(hooks: &[Hook]) -> Vec<(usize, Hook)> {
+    hooks.iter().cloned().enumerate().rev().collect()
+}
+
+/// The leave hooks that this session owes: of every enter hook that was started, and those that belong to none.
+/// The current file's where the app is still there, else the recorded ones.
+pub fn owed_leave(policy: &Policy, session: &Session) -> Vec<(usize, Hook)> {
+    let hooks = match policy.apps.get(&session.app) {
+        Some(app) if !session.leave.is_empty() => leave_order(&app.leave),
+        _ => session.leave.clone(),
+    };
+    let untouched = session.enter_started == 0 && session.enter_count > 0;
+    hooks
+        .into_iter()
+        .filter(|(place, _)| {
+            if *place < session.enter_count {
+                *place < session.enter_started
+            } else {
+                !untouched
+            }
+        })
+        .collect()
+}
+
+/// Where a rehearsal's date stands in an id.
+pub const REHEARSAL: &str = "rehearsal";

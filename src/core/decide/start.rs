@@ -1,0 +1,151 @@
+//! How an attempt is started, and ended before its time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Turn;
+use crate::core::contract;
+use crate::core::effect::{Effect, LockWait, Start};
+use crate::core::fact::Fact;
+use crate::core::notice::{Notice, Progress};
+use crate::core::policy::{Command, Hook, Name};
+use crate::core::run::{Dues, RunId, What};
+use crate::core::session::Session;
+
+/// Everything about an attempt but the command.
+pub(super) struct Attempt {
+    pub what: What,
+    /// A new run, or the next attempt of one.
+    pub run: Option<(RunId, u32)>,
+    pub due: Option<Dues>,
+    pub locks: Vec<Name>,
+    pub lock_wait: LockWait,
+    pub timeout: SignedDuration,
+    pub grace: SignedDuration,
+    /// SIGTERM no later than this.
+    pub stop_by: Option<Timestamp>,
+}
+
+impl Turn<'_> {
+    /// Records that an attempt begins, and asks for it.
+    pub(super) fn start(&mut self, attempt: Attempt, command: &Command) {
+        let (run, number) = match attempt.run {
+            Some((run, last)) => (run, last + 1),
+            None => (self.state.next_run.max(1), 1),
+        };
+        let what = attempt.what;
+        let session = what.session().and_then(|id| self.state.sessions.get(id));
+        let env = contract::variables(&what, command, session, (run, number), &self.state.nonce);
+        let bound = attempt
+            .stop_by
+            .map(|at| at.duration_since(self.now).max(SignedDuration::ZERO));
+        let start = Start {
+            run,
+            attempt: number,
+            command: command.clone(),
+            env,
+            locks: contract::locks(&what, &attempt.locks),
+            lock_wait: attempt.lock_wait,
+            timeout: bound.map_or(attempt.timeout, |bound| bound.min(attempt.timeout)),
+            grace: attempt.grace,
+            log_limit: self.policy.limits.log_bytes,
+            what: what.clone(),
+        };
+        let (due, stop_by) = (attempt.due, attempt.stop_by);
+        self.record(Fact::AttemptStarted {
+            run,
+            attempt: number,
+            what,
+            due,
+            stop_by,
+        });
+        self.effect(Effect::Start(Box::new(start)));
+    }
+
+    /// Starts a hook of a session; `bounded` where it may not run into the reserve.
+    pub(super) fn start_hook(
+        &mut self,
+        what: What,
+        hook: &Hook,
+        run: Option<(RunId, u32)>,
+        stop_by: Option<Timestamp>,
+    ) {
+        let attempt = Attempt {
+            what,
+            run,
+            due: None,
+            locks: Vec::new(),
+            lock_wait: LockWait::UntilStopped,
+            timeout: hook.timeout,
+            grace: hook.grace,
+            stop_by,
+        };
+        self.start(attempt, &hook.command);
+    }
+
+    /// Ends a run before its time, once.
+    pub(super) fn stop(&mut self, run: RunId) {
+        if self.state.live.stopped.insert(run) {
+            self.effect(Effect::Stop { run });
+        }
+    }
+
+    /// Ends what runs into the time that is kept for leaving.
+    pub(super) fn stop_overdue(&mut self) {
+        let overdue = self
+            .state
+            .running
+            .iter()
+            .filter(|(_, r)| r.stop_by.is_some_and(|at| at <= self.now));
+        let overdue: Vec<RunId> = overdue.map(|(run, _)| *run).collect();
+        overdue.into_iter().for_each(|run| self.stop(run));
+    }
+
+    /// What runs is ended, but for what brings apps back and calls people.
+    pub(super) fn stop_all(&mut self) {
+        let spared = |what: &What| matches!(what, What::Leave { .. } | What::Alarm { .. });
+        let running: Vec<RunId> = self
+            .state
+            .running
+            .iter()
+            .filter(|(_, r)| !spared(&r.what))
+            .map(|(run, _)| *run)
+            .collect();
+        running.into_iter().for_each(|run| self.stop(run));
+    }
+
+    /// When the last process of a session's work has to be asked to end: the grace and the leave hooks come after it.
+    pub(super) fn stop_by(
+        session: &Session,
+        closes: Timestamp,
+        grace: SignedDuration,
+    ) -> Option<Timestamp> {
+        if session.rehearsal.is_some() {
+            return None;
+        }
+        closes
+            .checked_sub(session.reserve)
+            .and_then(|at| at.checked_sub(grace))
+            .ok()
+    }
+
+    /// Exits when everything that stopping asks for is done.
+    pub(super) fn maybe_exit(&mut self) {
+        // Alone there is no next start soon: what is owed is tried once.
+        let untried = |n: &Notice| {
+            n.progress == Progress::Sending
+                || n.attempts == 0 && matches!(n.progress, Progress::Owed { .. })
+        };
+        let telling = self.state.live.alone && self.state.notices.values().any(untried);
+        if self.state.live.stopping.is_some()
+            && !telling
+            && self.state.running.is_empty()
+            && !self
+                .state
+                .sessions
+                .values()
+                .any(|s| s.phase.in_maintenance())
+        {
+            self.effect(Effect::Exit { clean: true });
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The jobs of a session, one after another.
+
+use super::Turn;
+use super::session::sight;
+use super::start::Attempt;
+use crate::core::effect::LockWait;
+use crate::core::fact::Fact;
+use crate::core::plan::fits;
+use crate::core::policy::MaintenanceJob;
+use crate::core::run::{Outcome, What};
+use crate::core::session::{Code, Need, Reason, Session, SessionResult, Step, StepState};
+
+impl Turn<'_> {
+    /// The questions that are asked before anybody is told: of the jobs that follow no other.
+    pub(super) fn ask_before_telling(&mut self, session: &Session) {
+        if !self.held_back() && !self.ask_open(session) {
+            self.announce(session);
+        }
+    }
+
+    /// The same questions again, before the app is touched.
+    pub(super) fn ask_before_entering(&mut self, session: &Session) {
+        if self.held_back() || self.ask_open(session) {
+            return;
+        }
+        for (index, step) in session.steps.iter().enumerate() {
+            if step.need == Some(Need::NothingToDo) && step.state == StepState::Waiting {
+                self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
+            }
+        }
+        // The steps were changed just now.
+        if let Some(session) = self.state.sessions.get(&session.id).cloned() {
+            self.begin(&session);
+        }
+    }
+
+    /// Asks the first open question; whether there is one.
+    fn ask_open(&mut self, session: &Session) -> bool {
+        for (index, step) in session.steps.iter().enumerate() {
+            match step.state {
+                StepState::Asking { .. } => return true,
+                StepState::Waiting if !step.if_needed && step.need.is_none() => {
+                    if self.ask(session, index, step) {
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// Asks `only_if` of a step; false where the job has none.
+    fn ask(&mut self, session: &Session, index: usize, step: &Step) -> bool {
+        let Some(probe) = self
+            .policy
+            .maintenance
+            .get(&step.job)
+            .and_then(|job| job.only_if.clone())
+        else {
+            return false;
+        };
+        let what = What::Ask {
+            session: session.id.clone(),
+            step: index,
+            job: step.job.clone(),
+            host: step.host.clone(),
+        };
+        let attempt = Attempt {
+            what,
+            run: None,
+            due: None,
+            locks: Vec::new(),
+            lock_wait: LockWait::UntilStopped,
+            timeout: probe.timeout,
+            grace: jiff::SignedDuration::from_secs(10),
+            stop_by: None,
+        };
+        self.start(attempt, &probe.command);
+        true
+    }
+
+    /// The next thing to do of an active session.
+    pub(super) fn work(&mut self, session: &Session) {
+        let busy = session.steps.iter().enumerate().find(|(_, step)| {
+            matches!(
+                step.state,
+                StepState::Running { .. } | StepState::Asking { .. } | StepState::Backoff { .. }
+            )
+        });
+        if let Some((index, step)) = busy {
+            return self.go_on(session, index, step);
+        }
+        if self.held_back() {
+            return self.begin_leaving(
+                session,
+                SessionResult::Interrupted,
+                Code::Interrupted.into(),
+            );
+        }
+        let next = session
+            .steps
+            .iter()
+            .enumerate()
+            .find(|(_, step)| step.state == StepState::Waiting);
+        match next {
+            Some((index, step)) => self.next_step(session, index, step),
+            None => {
+                let bad = |step: &Step| matches!(step.state, StepState::Done { outcome, .. } if outcome.is_bad());
+                let failed = session.steps.iter().any(bad);
+                let result = if failed {
+                    SessionResult::Failure
+                } else {
+                    SessionResult::Success
+                };
+                self.record(Fact::SessionLeaving {
+                    session: session.id.clone(),
+                    result,
+                    reason: None,
+                });
+            }
+        }
+    }
+
+    /// A step that waits too long for a lock is given up; one that waits for its next attempt gets it.
+    fn go_on(&mut self, session: &Session, index: usize, step: &Step) {
+        match step.state {
+            StepState::Running { run, .. } => {
+                let Some(running) = self.state.running.get(&run) else {
+                    return;
+                };
+                // While a lock is waited for, only as long as the step still fits.
+                let late = running.pid.is_none()
+                    && running.waiting.is_some()
+                    && session.rehearsal.is_none()
+                    && !fits(self.now, step.estimate, sight(session, step));
+                if late {
+                    self.stop(run);
+                }
+            }
+            StepState::Backoff {
+                run,
+                attempt,
+                until,
+                ..
+            } => {
+                let job = self.policy.maintenance.get(&step.job).cloned();
+                match job {
+                    None => {
+                        self.step_done(session, index, Outcome::Cancelled, Code::Removed.into())
+                    }
+                    Some(_) if self.held_back() => {
+                        self.step_done(
+                            session,
+                            index,
+                            Outcome::Postponed,
+                            Code::Interrupted.into(),
+                        );
+                        self.begin_leaving(
+                            session,
+                            SessionResult::Interrupted,
+                            Code::Interrupted.into(),
+                        );
+                    }
+                    Some(_) if until > self.now => {}
+                    Some(job)
+                        if session.rehearsal.is_some()
+                            || fits(self.now, step.estimate, sight(session, step)) =>
+                    {
+                        self.start_step(session, index, step, &job, Some((run, attempt)));
+                    }
+                    Some(_) => {
+                        self.step_done(session, index, Outcome::Postponed, Code::DoesNotFit.into())
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn next_step(&mut self, session: &Session, index: usize, step: &Step) {
+        let Some(job) = self.policy.maintenance.get(&step.job).cloned() else {
+            return self.step_done(session, index, Outcome::Cancelled, Code::Removed.into());
+        };
+        let free = session.rehearsal.is_some();
+        if !free && !fits(self.now, step.estimate, sight(session, step)) {
+            return self.step_done(session, index, Outcome::Postponed, Code::DoesNotFit.into());
+        }
+        // Something that was put off for a reason of its own takes along what follows it.
+        let put_off = session.steps.iter().find(|other| {
+            job.after.contains(&other.job)
+                && matches!(
+                    &other.state,
+                    StepState::Done {
+                        outcome: Outcome::Postponed,
+                        ..
+                    }
+                )
+        });
+        if let Some(other) = put_off {
+            let reason = Reason::new(Code::Stopped, format!("{} was postponed", other.job));
+            return self.step_done(session, index, Outcome::Postponed, reason);
+        }
+        if job.only_if.is_some() && !free {
+            if step.need == Some(Need::NothingToDo) {
+                return self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
+            }
+            if self.stale(session, step) && self.ask(session, index, step) {
+                return;
+            }
+        }
+        self.start_step(session, index, step, &job, None);
+    }
+
+    /// Whether the answer is older than work that may have changed it.
+    fn stale(&self, session: &Session, step: &Step) -> bool {
+        match (step.need, step.asked) {
+            (Some(_), Some(asked)) => {
+                // Asked right before entering: good for the first, not after others have worked.
+                let worked = session
+                    .steps
+                    .iter()
+                    .any(|s| matches!(s.state, StepState::Done { .. }));
+                worked && session.entered.is_some_and(|entered| asked < entered)
+            }
+            _ => true,
+        }
+    }
+
+    fn start_step(
+        &mut self,
+        session: &Session,
+        index: usize,
+        step: &Step,
+        job: &MaintenanceJob,
+        run: Option<(crate::core::run::RunId, u32)>,
+    ) {
+        let what = What::Step {
+            session: session.id.clone(),
+            step: index,
+            job: step.job.clone(),
+            host: step.host.clone(),
+        };
+        let attempt = Attempt {
+            what,
+            run,
+            due: Some(step.dues),
+            locks: job.locks.clone(),
+            lock_wait: LockWait::UntilStopped,
+            timeout: job.timeout,
+            grace: job.grace,
+            stop_by: Self::stop_by(session, step.closes, job.grace),
+        };
+        self.start(attempt, &job.command);
+    }
+
+    /// Ends a step without another attempt.
+    pub(super) fn step_done(
+        &mut self,
+        session: &Session,
+        index: usize,
+        outcome: Outcome,
+        reason: Reason,
+    ) {
+        let Some(step) = session.steps.get(index) else {
+            return;
+        };
+        self.record(Fact::StepDone {
+            session: session.id.clone(),
+            step: index,
+            job: step.job.clone(),
+            host: step.host.clone(),
+            due: step.dues,
+            outcome,
+            reason,
+        });
+    }
+}

@@ -1,0 +1,57 @@
+//! What follows a start: the processes of the last life are gone, what they were doing is settled.
+
+use jiff::SignedDuration;
+
+use super::agenda::Agenda;
+use super::decide::Turn;
+use super::fact::Fact;
+use super::run::{End, Report, RunId};
+use super::session::{Code, Phase, SessionResult};
+
+/// The daemon is up. Attempts of the last life are cut off first; entered apps are left before anything new starts.
+pub(super) fn started(
+    turn: &mut Turn<'_>,
+    boot: String,
+    version: String,
+    nonce: String,
+    alone: bool,
+) {
+    if turn.state.nonce.is_empty() {
+        turn.record(Fact::StateCreated { nonce });
+    }
+    turn.record(Fact::DaemonStarted { boot, version });
+    turn.state.live.alone = alone;
+    let cut_off: Vec<RunId> = turn.state.running.keys().copied().collect();
+    for run in cut_off {
+        let elapsed = turn
+            .state
+            .running
+            .get(&run)
+            .map(|r| turn.now.duration_since(r.started));
+        let report = Report {
+            end: End::Lost,
+            elapsed: elapsed.unwrap_or_default().max(SignedDuration::ZERO),
+            output_bytes: 0,
+            log: false,
+            tail: String::new(),
+        };
+        turn.ended(run, &report);
+    }
+    // Between two attempts, or between two steps: cut off all the same.
+    let entered: Vec<_> = turn
+        .state
+        .sessions
+        .values()
+        .filter(|s| matches!(s.phase, Phase::Entering | Phase::Active))
+        .cloned()
+        .collect();
+    for session in entered {
+        turn.begin_leaving(
+            &session,
+            SessionResult::Interrupted,
+            Code::Interrupted.into(),
+        );
+    }
+    turn.know_jobs();
+    *turn.agenda = Agenda::build(turn.policy, turn.state);
+}

@@ -1,0 +1,115 @@
+//! When to look again: the earliest instant at which something follows without anything happening outside.
+
+use jiff::Timestamp;
+
+use super::agenda::Agenda;
+use super::notice::{Kind, Progress};
+use super::policy::Policy;
+use super::session::{Phase, Session, StepState};
+use super::state::{AlarmState, State};
+
+/// The instant of the next transition that time alone brings; none: only events do.
+///
+/// Strictly after `now`: what was due was looked at in the turn before, and waits for something else.
+pub fn wakeup(
+    policy: &Policy,
+    state: &State,
+    agenda: &Agenda,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let mut next = Next { now, at: None };
+    for running in state.running.values() {
+        next.consider(running.stop_by);
+    }
+    for session in state.sessions.values() {
+        consider_session(policy, state, session, &mut next);
+    }
+    for notice in state.notices.values() {
+        if let Progress::Owed { not_before } = notice.progress {
+            next.consider(Some(not_before));
+        }
+    }
+    for attention in state.attention.values() {
+        if let AlarmState::Owed { not_before, .. } = attention.alarm {
+            next.consider(Some(not_before));
+        }
+    }
+    let held_back = state.live.stopping.is_some() || state.live.unwritable.is_some();
+    if !held_back {
+        next.consider(agenda.next_sessions());
+        // What is due while there is no room is started when a run ends.
+        if state.periodic_running() < policy.limits.runs {
+            next.consider(agenda.next_periodic());
+        }
+        for index in &agenda.held {
+            let window = policy
+                .periodic
+                .get_index(*index)
+                .and_then(|(_, job)| job.window.as_ref());
+            if let Some(window) = window.and_then(|(name, _)| policy.windows.get(name)) {
+                next.consider(window.next_opening(now).map(|o| o.opens));
+            }
+        }
+    }
+    next.at
+}
+
+struct Next {
+    now: Timestamp,
+    at: Option<Timestamp>,
+}
+
+impl Next {
+    fn consider(&mut self, at: Option<Timestamp>) {
+        let at = at.filter(|at| *at > self.now);
+        self.at = match (self.at, at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+fn consider_session(policy: &Policy, state: &State, session: &Session, next: &mut Next) {
+    if session.phase == Phase::Closed {
+        return;
+    }
+    match session.phase {
+        Phase::Planned => next.consider(Some(session.notice_by)),
+        Phase::Announced => {
+            next.consider(Some(session.starts));
+            next.consider(Some(session.closes));
+            let drain = policy.apps.get(&session.app).map(|app| app.drain);
+            next.consider(drain.and_then(|drain| session.starts.checked_add(drain).ok()));
+            // After a step of the clock the lead may end later than the start.
+            for notice in state.notices.values().filter(|n| n.kind == Kind::Advance) {
+                if notice.session.as_ref() == Some(&session.id) {
+                    next.consider(
+                        notice
+                            .accepted_at()
+                            .and_then(|at| at.checked_add(session.lead).ok()),
+                    );
+                }
+            }
+        }
+        Phase::Entering | Phase::Active | Phase::Leaving => {
+            next.consider(session.hook.not_before);
+            next.consider(Some(session.closes));
+            for step in &session.steps {
+                match step.state {
+                    StepState::Backoff { until, .. } => next.consider(Some(until)),
+                    // Where a lock is waited for: the last instant at which it still fits.
+                    StepState::Running { .. } => {
+                        let room = step
+                            .closes
+                            .checked_sub(session.reserve)
+                            .and_then(|at| at.checked_sub(step.estimate));
+                        next.consider(room.ok());
+                        next.consider(step.closes.checked_sub(step.cutoff).ok());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}

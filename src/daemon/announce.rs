@@ -1,0 +1,111 @@
+//! Events in words, for the log and for those who listen. Nobody who reads slowly holds up the loop.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+use tokio::sync::broadcast;
+
+use crate::core::report::Line;
+
+/// Lines that wait to be written.
+const WAITING: usize = 10_000;
+/// Lines kept for a listener that is behind.
+const LISTENED: usize = 1_000;
+
+/// How events are written to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One line of words each.
+    Words,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Writes events to standard output from a thread of its own, and tells them to listeners.
+pub struct Announcer {
+    out: Option<SyncSender<String>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+    form: Form,
+    left_out: Arc<AtomicU64>,
+    listeners: broadcast::Sender<Line>,
+}
+
+impl Announcer {
+    /// Starts the writer.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn start(form: Form) -> std::io::Result<Self> {
+        let (out, lines) = sync_channel::<String>(WAITING);
+        let left_out = Arc::new(AtomicU64::new(0));
+        let missing = Arc::clone(&left_out);
+        let writer = std::thread::Builder::new()
+            .name("events".into())
+            .spawn(move || {
+                let mut stdout = std::io::stdout();
+                for line in lines {
+                    let lost = missing.swap(0, Ordering::Relaxed);
+                    // Nobody reads any more: the daemon does its work all the same.
+                    if lost > 0 && form == Form::Words {
+                        let _ = writeln!(
+                            stdout,
+                            "({lost} lines were left out: they were not read in time)"
+                        );
+                    }
+                    let _ = writeln!(stdout, "{line}");
+                    let _ = stdout.flush();
+                }
+            })?;
+        let (listeners, _) = broadcast::channel(LISTENED);
+        Ok(Self {
+            out: Some(out),
+            writer: Some(writer),
+            form,
+            left_out,
+            listeners,
+        })
+    }
+
+    /// Tells one event.
+    pub fn tell(&self, line: Line) {
+        let text = match self.form {
+            Form::Words => crate::text::clean(&line.to_string()).into_owned(),
+            // The fields are plain: this cannot fail.
+            Form::Json => serde_json::to_string(&line).unwrap_or_default(),
+        };
+        self.say(text);
+        let _ = self.listeners.send(line);
+    }
+
+    /// Writes a line of words; nothing where events are JSON.
+    pub fn words(&self, text: &str) {
+        if self.form == Form::Words {
+            self.say(text.into());
+        }
+    }
+
+    fn say(&self, text: String) {
+        if let Some(out) = &self.out
+            && let Err(TrySendError::Full(_)) = out.try_send(text)
+        {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A listener: it misses what it does not take in time.
+    pub fn listeners(&self) -> broadcast::Sender<Line> {
+        self.listeners.clone()
+    }
+}
+
+impl Drop for Announcer {
+    fn drop(&mut self) {
+        // What was told is written before the process ends.
+        self.out = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}

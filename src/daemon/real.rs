@@ -1,0 +1,453 @@
+//! The world as it is: processes, mail, clocks.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+
+use super::announce::Announcer;
+use super::letters;
+use super::world::{Heard, World};
+use crate::clock::{self, Compare, Look, Moved, StepWatch};
+use crate::core::contract;
+use crate::core::effect::{Effect, LockWait, Start};
+use crate::core::event::{Answer, Event};
+use crate::core::fact::Fact;
+use crate::core::letter::Letter;
+use crate::core::notice::NoticeId;
+use crate::core::report::{self, Counters, Line};
+use crate::core::run::{self, RunId};
+use crate::core::state::State;
+use crate::mail::{self, Mailer};
+use crate::process::{self, Account, Launcher, RunEvent, RunSpec, Stopper};
+use crate::systemd::Notify;
+
+/// Things that wait to be heard; whoever has more to say waits.
+pub const EARS: usize = 1_024;
+/// Heard together in one turn.
+const TOGETHER: usize = 256;
+
+/// Where things are on this machine.
+#[derive(Clone, Debug)]
+pub struct Places {
+    pub state_dir: PathBuf,
+    pub lock_dir: PathBuf,
+}
+
+/// What the real world is made of.
+pub struct Real {
+    places: Places,
+    launcher: Launcher,
+    /// None where no mail is configured.
+    mailer: Option<Arc<Mailer>>,
+    /// Rehearsals bother nobody.
+    rehearsal_mail: Option<Arc<Mailer>>,
+    stoppers: HashMap<RunId, Stopper>,
+    tell: mpsc::Sender<Heard>,
+    ears: mpsc::Receiver<Heard>,
+    steps: Option<StepWatch>,
+    compare: Compare,
+    announcer: Announcer,
+    pub counters: Arc<std::sync::Mutex<Counters>>,
+    notify: Notify,
+    log_limit: u64,
+    logs_pruned: Timestamp,
+    nonce: String,
+    /// Who the daemon itself is: looked up once.
+    own: Option<Account>,
+}
+
+/// What has to be there before the world can be.
+pub struct Parts {
+    pub places: Places,
+    pub launcher: Launcher,
+    pub mailer: Option<Mailer>,
+    pub rehearsal_mail: Option<Mailer>,
+    pub announcer: Announcer,
+    pub notify: Notify,
+    pub log_limit: u64,
+}
+
+impl Real {
+    /// The world, and the mouth through which others are heard in it.
+    pub fn new(parts: Parts) -> (Self, mpsc::Sender<Heard>) {
+        let (tell, ears) = mpsc::channel(EARS);
+        let steps = StepWatch::new()
+            .inspect_err(
+                |error| tracing::warn!(%error, "clock steps are seen at the next wakeup only"),
+            )
+            .ok();
+        let real = Self {
+            places: parts.places,
+            launcher: parts.launcher,
+            mailer: parts.mailer.map(Arc::new),
+            rehearsal_mail: parts.rehearsal_mail.map(Arc::new),
+            stoppers: HashMap::new(),
+            tell: tell.clone(),
+            ears,
+            steps,
+            compare: Compare::new(Look::now()),
+            announcer: parts.announcer,
+            counters: Arc::default(),
+            notify: parts.notify,
+            log_limit: parts.log_limit,
+            logs_pruned: Timestamp::MIN,
+            nonce: String::new(),
+            own: process::lookup_user(&own_id(), None).ok(),
+        };
+        (real, tell)
+    }
+
+    /// The events as they are told.
+    pub fn listeners(&self) -> tokio::sync::broadcast::Sender<Line> {
+        self.announcer.listeners()
+    }
+
+    /// What the clocks did since the last look, as events.
+    fn clocks(&mut self) -> Vec<Heard> {
+        let moved = self.compare.look(Look::now());
+        moved
+            .into_iter()
+            .map(|moved| match moved {
+                Moved::Stepped(by) => Event::ClockStepped { by }.into(),
+                Moved::Slept(after) => {
+                    self.announcer.tell(Line::suspended(clock::now(), after));
+                    Event::Resumed { after }.into()
+                }
+            })
+            .collect()
+    }
+
+    fn start(&mut self, start: Start) {
+        let run = start.run;
+        let spec = match self.spec(&start) {
+            Ok(spec) => spec,
+            Err(why) => return self.refuse(run, why),
+        };
+        let mut started = self.launcher.spawn(spec);
+        self.stoppers.insert(run, started.stopper());
+        let tell = self.tell.clone();
+        let mark = format!(
+            "OFFHOURS_RUN={}",
+            contract::run_mark(run, start.attempt, &self.nonce)
+        );
+        let grace = to_std(start.grace);
+        tokio::spawn(async move {
+            while let Some(event) = started.recv().await {
+                let event = heard_of(run, event, &mark, grace).await;
+                if tell.send(event.into()).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn refuse(&self, run: RunId, why: String) {
+        let report = run::Report {
+            end: run::End::SpawnFailed { why },
+            elapsed: SignedDuration::ZERO,
+            output_bytes: 0,
+            log: false,
+            tail: String::new(),
+        };
+        self.say(Event::Ended { run, report });
+    }
+
+    /// Heard later, also when the ears are full now.
+    fn say(&self, event: Event) {
+        if let Err(mpsc::error::TrySendError::Full(heard)) = self.tell.try_send(event.into()) {
+            let tell = self.tell.clone();
+            tokio::spawn(async move { tell.send(heard).await });
+        }
+    }
+
+    fn spec(&self, start: &Start) -> Result<RunSpec, String> {
+        let command = &start.command;
+        let own = own_id();
+        let account = match (&command.user, command.group.as_deref()) {
+            (None, None) => Ok(self.own.clone()),
+            (user, group) => {
+                let name = user.as_deref().unwrap_or(&own);
+                process::lookup_user(name, group).map(Some)
+            }
+        };
+        let account = account.map_err(|error| error.to_string())?;
+        // A user without an entry is allowed to be itself.
+        let (user, name, home) = match account {
+            Some(account) => (Some(account.credentials), account.name, account.home),
+            None => (None, own, PathBuf::from("/")),
+        };
+        let lang = std::env::var("LANG").unwrap_or_else(|_| "C.UTF-8".into());
+        let mut env: Vec<(String, String)> = vec![
+            ("PATH".into(), contract::PATH.into()),
+            ("HOME".into(), home.display().to_string()),
+            ("USER".into(), name),
+            ("LANG".into(), lang),
+        ];
+        for (key, value) in &start.env {
+            match env.iter_mut().find(|(known, _)| known == key) {
+                Some((_, known)) => known.clone_from(value),
+                None => env.push((key.clone(), value.clone())),
+            }
+        }
+        let what = match start.what.job() {
+            Some(job) => job.to_string(),
+            None => start.what.word().into(),
+        };
+        let since = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        Ok(RunSpec {
+            id: format!("{}.{}", start.run, start.attempt),
+            argv: command.argv.iter().map(Into::into).collect(),
+            env,
+            dir: command.dir.as_ref().clone(),
+            user,
+            umask: command.umask,
+            locks: start
+                .locks
+                .iter()
+                .map(|name| self.places.lock_dir.join(name))
+                .collect(),
+            lock_wait: match start.lock_wait {
+                LockWait::For(wait) if wait.is_zero() => process::LockWait::No,
+                LockWait::For(wait) => process::LockWait::For(to_std(wait)),
+                LockWait::UntilStopped => process::LockWait::UntilStopped,
+            },
+            timeout: to_std(start.timeout),
+            grace: to_std(start.grace),
+            log: Some(crate::logs::log_path(
+                &self.places.state_dir,
+                &start.what,
+                start.run,
+                start.attempt,
+            )),
+            log_limit: start.log_limit,
+            holder: format!("run {} of {what}, since {since}", start.run),
+        })
+    }
+
+    fn send(&self, notice: NoticeId, letter: Letter) {
+        let rehearsal = letter.window == crate::core::decide::REHEARSAL;
+        let mailer = if rehearsal {
+            self.rehearsal_mail.clone()
+        } else {
+            self.mailer.clone()
+        };
+        let Some(mailer) = mailer else {
+            let why = "no mail is configured ([mail])".into();
+            return self.say(Event::Answered {
+                notice,
+                answer: Answer::Permanent { why },
+            });
+        };
+        let tell = self.tell.clone();
+        tokio::spawn(async move {
+            let answer = deliver(&mailer, &letter).await;
+            let _ = tell.send(Event::Answered { notice, answer }.into()).await;
+        });
+    }
+
+    /// Old logs go when they are too many; looked at as often as history is, in a thread of its own.
+    fn prune_logs(&mut self, at: Timestamp) {
+        if at.duration_since(self.logs_pruned).abs() < SignedDuration::from_hours(1) {
+            return;
+        }
+        self.logs_pruned = at;
+        let (dir, limit) = (self.places.state_dir.clone(), self.log_limit);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = crate::logs::prune(&dir, limit, 10_000) {
+                tracing::warn!(%error, "cannot remove old logs");
+            }
+        });
+    }
+}
+
+fn own_id() -> String {
+    rustix::process::geteuid().as_raw().to_string()
+}
+
+async fn deliver(mailer: &Mailer, letter: &Letter) -> Answer {
+    let domain = mailer.from().email.domain().to_string();
+    let composed = match mail::compose(mailer.from(), &letters::letter(letter, &domain)) {
+        Ok(composed) => composed,
+        Err(error) => {
+            return Answer::Permanent {
+                why: error.to_string(),
+            };
+        }
+    };
+    match mailer.send(&composed).await {
+        mail::Answer::Accepted { .. } => Answer::Accepted,
+        mail::Answer::Temporary { why } => Answer::Temporary { why },
+        mail::Answer::Permanent { why } => Answer::Permanent { why },
+        mail::Answer::Unknown { why } => Answer::Unknown { why },
+    }
+}
+
+/// What a run says, as the core hears it. Of a run whose supervisor was killed nothing is left when this returns.
+async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> Event {
+    match event {
+        RunEvent::Waiting { lock, holder } => {
+            let holder = holder.unwrap_or_else(|| lock.display().to_string());
+            Event::Waiting {
+                run,
+                holder: crate::text::clean(&holder).into_owned(),
+            }
+        }
+        RunEvent::Busy { lock, holder } => {
+            let lock = lock
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            let holder = holder
+                .map(|holder| crate::text::clean(&holder).into_owned())
+                .unwrap_or_default();
+            let report = run::Report {
+                end: run::End::Busy { lock, holder },
+                elapsed: SignedDuration::ZERO,
+                output_bytes: 0,
+                log: false,
+                tail: String::new(),
+            };
+            Event::Ended { run, report }
+        }
+        RunEvent::Began { pid } => Event::Began { run, pid },
+        RunEvent::Ended(result) => {
+            if result.end == process::End::SupervisorDied {
+                let mark = mark.to_owned();
+                let ended = tokio::task::spawn_blocking(move || {
+                    process::survivors::end_by_cookie(&[mark.as_str()], &[], grace)
+                });
+                if let Ok(Err(error)) = ended.await {
+                    tracing::error!(%error, run, "processes of a run may be left");
+                }
+            }
+            Event::Ended {
+                run,
+                report: report_of(result),
+            }
+        }
+    }
+}
+
+fn report_of(result: process::RunResult) -> run::Report {
+    let end = match result.end {
+        process::End::Exited(code) => run::End::Exited { code },
+        process::End::Signalled(signal) => run::End::Signalled { signal },
+        process::End::TimedOut { exit } => run::End::TimedOut { code: exit },
+        process::End::Stopped { exit } => run::End::Stopped { code: exit },
+        process::End::SpawnFailed(why) => run::End::SpawnFailed {
+            why: crate::text::clean(&why).into_owned(),
+        },
+        process::End::SupervisorDied => run::End::Lost,
+    };
+    if let Some(error) = &result.log_error {
+        tracing::warn!(%error, "the output of a run could not be kept");
+    }
+    let tail = crate::text::clean(result.tail.trim_end()).into_owned();
+    run::Report {
+        end,
+        elapsed: SignedDuration::try_from(result.elapsed).unwrap_or(SignedDuration::MAX),
+        output_bytes: result.output_bytes,
+        log: result.log_written,
+        tail,
+    }
+}
+
+/// A negative bound is none at all.
+fn to_std(span: SignedDuration) -> Duration {
+    Duration::try_from(span).unwrap_or(Duration::ZERO)
+}
+
+impl World for Real {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    async fn hear(&mut self, until: Option<Timestamp>) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        let sleep = async {
+            match until {
+                // Elapsed time: a step of the wall clock is seen by the watch below.
+                Some(at) => tokio::time::sleep(to_std(at.duration_since(clock::now()))).await,
+                None => std::future::pending().await,
+            }
+        };
+        let stepped = async {
+            match &self.steps {
+                Some(steps) => steps.stepped().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // The mouth that this world keeps for itself never closes the channel.
+            _ = self.ears.recv_many(&mut heard, TOGETHER) => {}
+            () = stepped => {}
+            () = sleep => {}
+            () = self.notify.watchdog() => {}
+        }
+        self.notify.alive();
+        let mut first = self.clocks();
+        first.append(&mut heard);
+        first
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(start) => self.start(*start),
+            Effect::Stop { run } => {
+                if let Some(stopper) = self.stoppers.get(&run) {
+                    stopper.stop();
+                }
+            }
+            Effect::Send { notice, letter } => self.send(notice, *letter),
+            Effect::Exit { .. } => {}
+        }
+    }
+
+    fn recorded(&mut self, at: Timestamp, facts: &[Fact], state: &State, durable: bool) {
+        if self.nonce != state.nonce {
+            self.nonce.clone_from(&state.nonce);
+        }
+        for fact in facts {
+            if let Fact::AttemptEnded(ended) = fact {
+                self.stoppers.remove(&ended.run);
+            }
+            if let Ok(mut counters) = self.counters.lock() {
+                counters.count(fact);
+            }
+            for line in report::event(at, fact) {
+                self.announcer.tell(line);
+            }
+        }
+        if !durable {
+            tracing::error!(
+                facts = facts.len(),
+                "not recorded: the state cannot be written"
+            );
+        }
+        self.notify.status(state);
+        self.prune_logs(at);
+    }
+
+    fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {
+        self.mailer = mailer.map(Arc::new);
+        self.rehearsal_mail = rehearsal.map(Arc::new);
+    }
+
+    fn trouble(&mut self, what: Option<&str>) {
+        match what {
+            Some(what) => {
+                tracing::error!("{what}");
+                self.announcer
+                    .words(&format!("STATE NOT WRITABLE: {}", crate::text::clean(what)));
+            }
+            None => {
+                tracing::info!("the state can be written again");
+                self.announcer.words("the state can be written again");
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Everything before the first turn: locks, survivors, state; and what stands beside the loop while it runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::announce::{Announcer, Form};
+use super::real::{Parts, Places, Real};
+use super::turns::Turns;
+use crate::config::Settings;
+use crate::core::apply::apply;
+use crate::core::contract;
+use crate::core::event::Event;
+use crate::core::policy::Policy;
+use crate::core::state::State;
+use crate::lock::{self, Instance, LockError};
+use crate::mail::{self, Mailer};
+use crate::process::{self, Cgroups, Launcher};
+use crate::store::{self, Facts, Store, StoreError};
+use crate::systemd::Notify;
+
+/// A starting daemon waits this long for a command that holds the state.
+const WAIT_FOR_COMMAND: Duration = Duration::from_secs(5);
+/// Survivors have this long beside their grace.
+const WAIT_FOR_SURVIVORS: Duration = Duration::from_secs(15);
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Launcher(#[from] process::Error),
+    #[error("mail: {0}")]
+    Mail(#[from] mail::SetupError),
+    #[error("cannot {verb} {}: {source}", path.display())]
+    Io {
+        verb: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// The state is somebody else's, or is not to be used as it is.
+    pub fn refused_by_state(&self) -> bool {
+        matches!(
+            self,
+            Self::Lock(LockError::Held { .. } | LockError::Network { .. })
+        ) || matches!(
+            self,
+            Self::Store(
+                StoreError::Newer { .. } | StoreError::Damaged { .. } | StoreError::BadFact { .. }
+            )
+        )
+    }
+}
+
+/// The folder of the lock files.
+pub fn lock_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("locks")
+}
+
+/// The lock that says who may write the state.
+pub fn instance_lock(state_dir: &Path) -> PathBuf {
+    state_dir.join("instance.lock")
+}
+
+fn runs_lock(state_dir: &Path) -> PathBuf {
+    state_dir.join("runs.lock")
+}
+
+/// The state, opened for writing, with nothing of an earlier daemon left.
+pub struct Opened {
+    pub store: Store,
+    pub state: State,
+    pub next: u64,
+    pub boot: String,
+    /// Held as long as this lives.
+    pub instance: Instance,
+}
+
+/// Takes the instance lock, ends survivors, opens and loads the state. Blocks.
+///
+/// # Errors
+/// Held by somebody else, on a network file system, damaged, newer, not readable.
+pub fn open(
+    state_dir: &Path,
+    policy: &Policy,
+    kind: lock::Kind,
+    fresh: bool,
+) -> Result<Opened, StartError> {
+    make_private(state_dir)?;
+    lock::refuse_network(state_dir)?;
+    let instance = lock::acquire(&instance_lock(state_dir), kind, WAIT_FOR_COMMAND)?;
+    make_private(&lock_dir(state_dir))?;
+    let longest_grace = longest_grace(policy);
+    let wait = WAIT_FOR_SURVIVORS.saturating_add(longest_grace);
+    if let Err(error) = process::survivors::wait_gone(&runs_lock(state_dir), wait) {
+        // Locks keep its jobs from running twice; apps in maintenance cannot wait any longer.
+        tracing::error!(%error, "processes of the last daemon are still there; going on without waiting for them");
+    }
+    if fresh {
+        let suffix = crate::clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        for moved in store::set_aside(state_dir, &suffix)? {
+            tracing::warn!(path = %moved.display(), "the old state was moved aside");
+        }
+    }
+    let store = Store::open(state_dir)?;
+    let (state, next) = store.load(apply)?;
+    let boot = boot_id()?;
+    if state.boot == boot {
+        end_orphans(&state, longest_grace);
+    }
+    Ok(Opened {
+        store,
+        state,
+        next,
+        boot,
+        instance,
+    })
+}
+
+/// Processes of runs whose supervisor was killed together with the daemon.
+fn end_orphans(state: &State, grace: Duration) {
+    let marks: Vec<String> = state
+        .running
+        .iter()
+        .map(|(run, running)| contract::run_mark(*run, running.attempt, &state.nonce))
+        .map(|mark| format!("OFFHOURS_RUN={mark}"))
+        .collect();
+    if marks.is_empty() {
+        return;
+    }
+    let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
+    match process::survivors::end_by_cookie(&marks, &[], grace) {
+        Ok(0) => {}
+        Ok(ended) => tracing::warn!(ended, "processes of the last daemon's runs were ended"),
+        Err(error) => tracing::error!(%error, "processes of the last daemon's runs may be left"),
+    }
+}
+
+fn longest_grace(policy: &Policy) -> Duration {
+    let hooks = policy
+        .apps
+        .values()
+        .flat_map(|app| app.enter.iter().chain(&app.leave))
+        .map(|hook| hook.grace);
+    let jobs = policy.maintenance.values().map(|job| job.grace);
+    let periodic = policy.periodic.values().map(|job| job.grace);
+    let longest = hooks
+        .chain(jobs)
+        .chain(periodic)
+        .max()
+        .unwrap_or(SignedDuration::ZERO);
+    Duration::try_from(longest).unwrap_or(Duration::ZERO)
+}
+
+/// A folder that only its owner can look into.
+fn make_private(dir: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| StartError::Io {
+            verb: "make the folder",
+            path: dir.into(),
+            source,
+        })
+}
+
+fn boot_id() -> Result<String, StartError> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    std::fs::read_to_string(path)
+        .map(|id| id.trim().to_owned())
+        .map_err(|source| StartError::Io {
+            verb: "read",
+            path: path.into(),
+            source,
+        })
+}
+
+/// A short random word: tells this installation's processes and messages from another's.
+fn nonce() -> Result<String, StartError> {
+    let path = Path::new("/proc/sys/kernel/random/uuid");
+    let uuid = std::fs::read_to_string(path).map_err(|source| StartError::Io {
+        verb: "read",
+        path: path.into(),
+        source,
+    })?;
+    Ok(uuid
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(8)
+        .collect())
+}
+
+/// The event that begins a daemon's life.
+///
+/// # Errors
+/// Where the kernel's random source cannot be read.
+pub fn started(boot: String, alone: bool) -> Result<Event, StartError> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(Event::Started {
+        boot,
+        version,
+        nonce: nonce()?,
+        alone,
+    })
+}
+
+/// The mailer of the configuration, if it has one.
+///
+/// # Errors
+/// Settings that can never work; a folder that cannot be made.
+pub fn mailer(settings: &Settings) -> Result<Option<Mailer>, StartError> {
+    let Some(config) = &settings.mail else {
+        return Ok(None);
+    };
+    let settings = mail_settings(config)?;
+    Ok(Some(Mailer::new(&settings)?))
+}
+
+/// Where the mails of a rehearsal go: files beside the state.
+///
+/// # Errors
+/// A folder that cannot be made.
+pub fn rehearsal_mailer(settings: &Settings) -> Result<Option<Mailer>, StartError> {
+    use crate::config::MailConfig;
+    let Some(MailConfig::Smtp { from, .. } | MailConfig::File { from, .. }) = &settings.mail else {
+        return Ok(None);
+    };
+    let dir = settings.state_dir.join("rehearsal-mail");
+    let file = MailConfig::File {
+        dir,
+        from: from.clone(),
+    };
+    Ok(Some(Mailer::new(&mail_settings(&file)?)?))
+}
+
+fn mail_settings(config: &crate::config::MailConfig) -> Result<mail::MailSettings, StartError> {
+    use crate::config::{MailConfig, Tls};
+    Ok(match config {
+        MailConfig::Smtp {
+            host,
+            port,
+            tls,
+            username,
+            password,
+            ca_file,
+            timeout,
+            from,
+        } => mail::MailSettings {
+            transport: mail::Transport::Smtp(mail::SmtpSettings {
+                host: host.clone(),
+                port: *port,
+                tls: match tls {
+                    Tls::None => mail::Tls::None,
+                    Tls::Starttls => mail::Tls::StartTls,
+                    Tls::Implicit => mail::Tls::Implicit,
+                },
+                username: username.clone(),
+                password: password.clone(),
+            }),
+            from: from.clone(),
+            timeout: Duration::try_from(*timeout).unwrap_or(mail::MailSettings::TIMEOUT),
+            ca_file: ca_file.clone(),
+        },
+        MailConfig::File { dir, from } => {
+            make_private(dir)?;
+            mail::MailSettings {
+                transport: mail::Transport::File { dir: dir.clone() },
+                from: from.clone(),
+                timeout: mail::MailSettings::TIMEOUT,
+                ca_file: None,
+            }
+        }
+    })
+}
+
+/// The daemon, ready for its first turn.
+pub struct Daemon {
+    pub turns: Turns<Store, Real>,
+    pub tell: tokio::sync::mpsc::Sender<super::Heard>,
+    pub first: Event,
+    pub instance: Instance,
+}
+
+/// Puts everything together.
+///
+/// # Errors
+/// Whatever keeps the daemon from starting.
+pub async fn assemble(
+    policy: Arc<Policy>,
+    settings: &Settings,
+    opened: Opened,
+    form: Form,
+    alone: bool,
+) -> Result<Daemon, StartError> {
+    let places = Places {
+        state_dir: settings.state_dir.clone(),
+        lock_dir: lock_dir(&settings.state_dir),
+    };
+    let exe = PathBuf::from("/proc/self/exe");
+    let setup = process::Setup {
+        exe,
+        runs_lock: runs_lock(&settings.state_dir),
+        cgroups: Cgroups::Auto,
+    };
+    let launcher = Launcher::start(setup).await?;
+    let announcer = Announcer::start(form).map_err(|source| StartError::Io {
+        verb: "start a thread for",
+        path: "standard output".into(),
+        source,
+    })?;
+    let parts = Parts {
+        places,
+        launcher,
+        mailer: mailer(settings)?,
+        rehearsal_mail: rehearsal_mailer(settings)?,
+        announcer,
+        notify: Notify::from_environment(),
+        log_limit: policy.keep.logs,
+    };
+    let (real, tell) = Real::new(parts);
+    let first = started(opened.boot, alone)?;
+    let turns = Turns::new(policy, opened.state, opened.next, opened.store, real);
+    Ok(Daemon {
+        turns,
+        tell,
+        first,
+        instance: opened.instance,
+    })
+}

@@ -1,0 +1,258 @@
+//! The loop: hear, decide, record, perform.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::degraded::Unsaved;
+use super::world::{Heard, World};
+use crate::core::agenda::Agenda;
+use crate::core::apply::Illegal;
+use crate::core::decide::decide;
+use crate::core::effect::Effect;
+use crate::core::event::Event;
+use crate::core::fact::Fact;
+use crate::core::policy::Policy;
+use crate::core::state::State;
+use crate::core::wakeup::wakeup;
+use crate::store::{Facts, Keep, StoreError};
+
+/// Facts between two snapshots: what a start has to fold at most.
+const SNAPSHOT_EVERY: u64 = 10_000;
+/// How often history is pruned while the daemon is awake anyway.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why the loop ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Asked to; `clean` where no app was left in maintenance.
+    Asked { clean: bool },
+    /// A decision contradicted the record: nothing may follow it.
+    Fault(Illegal),
+}
+
+/// The state of one daemon and everything it needs to go on.
+pub struct Turns<S, W> {
+    pub(super) policy: Arc<Policy>,
+    pub(super) state: State,
+    agenda: Agenda,
+    pub(super) store: S,
+    /// The number of the next fact.
+    pub(super) next: u64,
+    pub(super) world: W,
+    pub(super) unsaved: Unsaved,
+    snapshot_at: u64,
+    pruned: Timestamp,
+    prune_more: bool,
+    more: bool,
+    exit: Option<bool>,
+}
+
+impl<S: Facts, W: World> Turns<S, W> {
+    pub fn new(policy: Arc<Policy>, state: State, next: u64, store: S, world: W) -> Self {
+        let agenda = Agenda::build(&policy, &state);
+        Self {
+            policy,
+            state,
+            agenda,
+            store,
+            next,
+            world,
+            unsaved: Unsaved::default(),
+            snapshot_at: next,
+            pruned: Timestamp::MIN,
+            prune_more: false,
+            more: false,
+            exit: None,
+        }
+    }
+
+    /// Runs until it is asked to end. `first` is what happened before: the start.
+    ///
+    /// # Errors
+    /// Never by itself; what goes wrong with the state is told to the world and retried.
+    pub async fn run(&mut self, first: Event) -> Ended {
+        let mut heard = vec![Heard::Event(first)];
+        loop {
+            let now = self.world.now();
+            if let Err(illegal) = self.turn(heard, now) {
+                return Ended::Fault(illegal);
+            }
+            if let Some(clean) = self.exit {
+                self.close(now);
+                return Ended::Asked { clean };
+            }
+            self.keep_house(now);
+            let until = if self.more || self.prune_more {
+                Some(now)
+            } else {
+                self.wakeup(now)
+            };
+            heard = self.world.hear(until).await;
+            if heard.is_empty() {
+                heard.push(Heard::Event(Event::Woke));
+            }
+        }
+    }
+
+    /// When the loop has to look again by itself.
+    pub fn wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+        let next = wakeup(&self.policy, &self.state, &self.agenda, now);
+        match (next, self.unsaved.retry_at()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// All that was heard together is one turn: its facts share one commit.
+    fn turn(&mut self, heard: Vec<Heard>, now: Timestamp) -> Result<(), Illegal> {
+        let (mut facts, mut effects, mut looks) = (Vec::new(), Vec::new(), Vec::new());
+        self.more = false;
+        if self.unsaved.retry_due(now) {
+            self.save_unsaved(now, &mut facts, &mut effects)?;
+        }
+        for item in heard {
+            let event = match item {
+                Heard::Event(event) => event,
+                Heard::Policy(policy) => {
+                    self.policy = policy;
+                    Event::PolicyChanged
+                }
+                Heard::Mail { mailer, rehearsal } => {
+                    self.world.mail(mailer, rehearsal);
+                    continue;
+                }
+                Heard::Look(look) => {
+                    looks.push(look);
+                    continue;
+                }
+            };
+            self.decide(event, now, &mut facts, &mut effects)?;
+        }
+        self.commit(now, facts, effects)?;
+        for look in looks {
+            look(&self.policy, &self.state, now);
+        }
+        Ok(())
+    }
+
+    /// One event, and what follows from it in memory.
+    pub(super) fn decide(
+        &mut self,
+        event: Event,
+        now: Timestamp,
+        facts: &mut Vec<Fact>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Illegal> {
+        let decision = decide(&self.policy, &mut self.state, &mut self.agenda, event, now);
+        facts.extend(decision.facts);
+        effects.extend(decision.effects);
+        self.more |= decision.more;
+        match decision.fault {
+            Some(illegal) => Err(illegal),
+            None => Ok(()),
+        }
+    }
+
+    /// Durable first, then the effects.
+    fn commit(
+        &mut self,
+        now: Timestamp,
+        facts: Vec<Fact>,
+        effects: Vec<Effect>,
+    ) -> Result<(), Illegal> {
+        if facts.is_empty() && effects.is_empty() {
+            return Ok(());
+        }
+        match self.append(now, &facts) {
+            Ok(()) => {
+                self.world.recorded(now, &facts, &self.state, true);
+                effects.into_iter().for_each(|effect| self.perform(effect));
+                Ok(())
+            }
+            Err(error) => self.go_on_unrecorded(now, facts, effects, &error.to_string()),
+        }
+    }
+
+    /// Appends these facts; what could not be saved earlier goes first, so that the record has no gap.
+    pub(super) fn append(&mut self, now: Timestamp, facts: &[Fact]) -> Result<(), StoreError> {
+        if !self.unsaved.is_empty() {
+            return Err(self.unsaved.still());
+        }
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let dated: Vec<(Timestamp, Fact)> = facts.iter().map(|fact| (now, fact.clone())).collect();
+        self.next = self.store.append(self.next, &dated)?;
+        Ok(())
+    }
+
+    pub(super) fn perform(&mut self, effect: Effect) {
+        if let Effect::Exit { clean } = effect {
+            self.exit = Some(clean);
+        } else {
+            self.world.perform(effect);
+        }
+    }
+
+    /// Snapshots and pruning, in bounded pieces between turns.
+    fn keep_house(&mut self, now: Timestamp) {
+        self.prune_more = false;
+        if !self.unsaved.is_empty() {
+            return;
+        }
+        let due = now.duration_since(self.pruned).abs() >= PRUNE_EVERY;
+        if self.next.saturating_sub(self.snapshot_at) >= SNAPSHOT_EVERY
+            || (due && self.next > self.snapshot_at)
+        {
+            self.snapshot();
+        }
+        if due || self.prune_more {
+            let keep = self.policy.keep;
+            let keep = Keep {
+                sessions: keep.sessions,
+                runs: keep.runs,
+                failures: keep.failures,
+            };
+            match self.store.prune(&keep, now) {
+                Ok(pruned) if pruned.more => self.prune_more = true,
+                Ok(_) => self.pruned = now,
+                // Tried again with the next: history that stays longer harms nobody.
+                Err(error) => {
+                    self.pruned = now;
+                    self.world.trouble(Some(&error.to_string()));
+                }
+            }
+        }
+    }
+
+    fn snapshot(&mut self) {
+        match self.store.snapshot(&self.state, self.next) {
+            Ok(()) => self.snapshot_at = self.next,
+            Err(error) => {
+                // The next one is as good; loading folds more facts meanwhile.
+                self.snapshot_at = self.next;
+                self.world.trouble(Some(&error.to_string()));
+            }
+        }
+    }
+
+    fn close(&mut self, now: Timestamp) {
+        let clean = matches!(self.exit, Some(true));
+        let stopped = Fact::DaemonStopped { clean };
+        if self.append(now, std::slice::from_ref(&stopped)).is_ok() {
+            self.world.recorded(now, &[stopped], &self.state, true);
+            self.snapshot();
+        }
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The world, for those who made it.
+    pub fn world(&mut self) -> &mut W {
+        &mut self.world
+    }
+}

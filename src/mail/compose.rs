@@ -1,0 +1,193 @@
+//! From a letter to a message.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use lettre::{
+    Address, Message,
+    message::{
+        Attachment, Body, MultiPart, SinglePart,
+        header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
+    },
+};
+use minijinja::Environment;
+
+use super::{
+    ComposeError, Letter, LetterKind, Mailbox, clean,
+    content::{self, Content},
+    invitation,
+};
+
+const TEXT: &str = include_str!("templates/letter.txt");
+const HTML: &str = include_str!("templates/letter.html");
+
+/// A finished message for one recipient.
+#[derive(Clone, Debug)]
+pub struct Composed {
+    pub envelope_from: Address,
+    pub envelope_to: Address,
+    /// Decoded, as a person reads it.
+    pub subject: String,
+    /// The whole message (RFC 5322), CRLF lines, ASCII only.
+    pub bytes: Vec<u8>,
+    pub kind: LetterKind,
+    pub message_id: String,
+    pub date: Timestamp,
+}
+
+/// Writes the message. Pure: the same letter gives the same bytes.
+///
+/// # Errors
+/// An address, message id or time that no message can carry.
+pub fn compose(from: &Mailbox, letter: &Letter) -> Result<Composed, ComposeError> {
+    let sender = address(from.email.as_ref()).map_err(ComposeError::Sender)?;
+    let recipient = address(&letter.recipient.email).map_err(ComposeError::Recipient)?;
+    let from = tidy(from.name.as_deref(), sender);
+    let to = tidy(letter.recipient.name.as_deref(), recipient);
+    let id = message_id(&letter.message_id)?;
+    let content = content::content(letter)?;
+
+    let mut builder = Message::builder()
+        .from(from.clone())
+        .to(to.clone())
+        .subject(content.subject.clone())
+        .date(date(letter.date)?)
+        .message_id(Some(id.clone()));
+    if let Some(first) = &letter.in_reply_to {
+        let first = message_id(first)?;
+        if first != id {
+            builder = builder.in_reply_to(first.clone()).references(first);
+        }
+    }
+    // Auto-Submitted (RFC 3834) keeps out-of-office answers away, the other does so for Exchange.
+    for (name, value) in [
+        (
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated",
+        ),
+        (
+            HeaderName::new_from_ascii_str("X-Auto-Response-Suppress"),
+            "All",
+        ),
+    ] {
+        builder = builder.raw_header(HeaderValue::new(name, value.to_owned()));
+    }
+    let body = body(&from, &to, letter, &content)?;
+    let message = builder.multipart(body)?;
+    Ok(Composed {
+        envelope_from: from.email,
+        envelope_to: to.email,
+        subject: content.subject,
+        bytes: message.formatted(),
+        kind: letter.kind,
+        message_id: letter.message_id.clone(),
+        date: letter.date,
+    })
+}
+
+fn body(
+    from: &Mailbox,
+    to: &Mailbox,
+    letter: &Letter,
+    content: &Content,
+) -> Result<MultiPart, ComposeError> {
+    let tag = fingerprint(&letter.message_id);
+    let alternative = MultiPart::alternative()
+        .boundary(format!("=_alternative_{tag}"))
+        .singlepart(text_part(
+            ContentType::TEXT_PLAIN,
+            render("letter.txt", TEXT, content)?,
+        ))
+        .singlepart(text_part(
+            ContentType::TEXT_HTML,
+            render("letter.html", HTML, content)?,
+        ));
+    let Some(method) = invitation::method(letter.kind) else {
+        return Ok(alternative);
+    };
+    let calendar = invitation::invitation(from, to, letter, content, method)?;
+    let kind = ContentType::parse(&format!("text/calendar; method={method}; charset=utf-8"))
+        .expect("a fixed media type and one of two fixed words");
+    // As an alternative, mail programs show the entry beside the text; the attachment is for all others.
+    let calendar = encoded(calendar, ContentTransferEncoding::Base64);
+    let entry = SinglePart::builder()
+        .content_type(kind.clone())
+        .body(calendar.clone());
+    let attachment = Attachment::new(String::from("maintenance.ics")).body(calendar, kind);
+    Ok(MultiPart::mixed()
+        .boundary(format!("=_mixed_{tag}"))
+        .multipart(alternative.singlepart(entry))
+        .singlepart(attachment))
+}
+
+fn text_part(kind: ContentType, text: String) -> SinglePart {
+    SinglePart::builder()
+        .content_type(kind)
+        .body(encoded(text, ContentTransferEncoding::QuotedPrintable))
+}
+
+/// Encoded in any case: then no line of any text can look like a boundary, which contains `=_`.
+fn encoded(text: String, encoding: ContentTransferEncoding) -> Body {
+    Body::new_with_encoding(text, encoding).expect("quoted-printable and base64 can carry any text")
+}
+
+fn render(
+    name: &'static str,
+    source: &'static str,
+    content: &Content,
+) -> Result<String, ComposeError> {
+    let failed = |source| ComposeError::Template { name, source };
+    // The ending of the name decides about escaping.
+    let mut environment = Environment::new();
+    environment.add_template(name, source).map_err(failed)?;
+    environment
+        .get_template(name)
+        .and_then(|template| template.render(content.values()))
+        .map_err(failed)
+}
+
+/// A name of one line; none instead of an empty one.
+fn tidy(name: Option<&str>, email: Address) -> Mailbox {
+    let name = name.map(|name| clean::line(name, 100));
+    Mailbox::new(name.filter(|name| !name.is_empty()), email)
+}
+
+/// ASCII only: a server without SMTPUTF8 could not take anything else, and domains have an ASCII form. What is not
+/// usable comes back, cleaned.
+pub(super) fn address(email: &str) -> Result<Address, String> {
+    let usable = email.is_ascii() && !email.bytes().any(|byte| byte.is_ascii_control());
+    match email.parse() {
+        Ok(address) if usable => Ok(address),
+        _ => Err(clean::line(email, 100)),
+    }
+}
+
+fn message_id(id: &str) -> Result<String, ComposeError> {
+    let usable = id.len() <= 200
+        && id.split('@').filter(|part| !part.is_empty()).count() == 2
+        && id.matches('@').count() == 1
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"<>()[],;:\\\"".contains(&byte));
+    if usable {
+        Ok(format!("<{id}>"))
+    } else {
+        Err(ComposeError::MessageId(clean::line(id, 100)))
+    }
+}
+
+/// The date header knows the years 1970 to 9999 only.
+fn date(at: Timestamp) -> Result<SystemTime, ComposeError> {
+    if at.as_second() < 0 {
+        return Err(ComposeError::Time);
+    }
+    Ok(SystemTime::from(at))
+}
+
+/// FNV-1a, for names that must be the same in every version of the program.
+pub(super) fn fingerprint(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

@@ -1,0 +1,171 @@
+//! The words of the letters, in each language. `{app}` stands for the name of the app.
+
+use super::{Language, LetterKind};
+
+/// Everything a letter says that is no fact.
+pub(super) struct Words {
+    pub app: &'static str,
+    pub begins: &'static str,
+    pub ends: &'static str,
+    /// Of what has begun or will not happen.
+    pub planned_begin: &'static str,
+    pub planned_end: &'static str,
+    pub expected: &'static str,
+    pub zone: &'static str,
+    pub window: &'static str,
+    pub to: &'static str,
+    pub work: &'static str,
+    pub work_done: &'static str,
+    pub work_planned: &'static str,
+    pub on: &'static str,
+    pub if_needed: &'static str,
+    pub reason: &'static str,
+    pub next: &'static str,
+    pub contact: &'static str,
+    pub session: &'static str,
+    pub footer: &'static str,
+    pub operators: &'static str,
+}
+
+pub(super) fn words(language: Language) -> &'static Words {
+    match language {
+        Language::En => &EN,
+        Language::De => &DE,
+    }
+}
+
+static EN: Words = Words {
+    app: "Application",
+    begins: "Begins",
+    ends: "Ends",
+    planned_begin: "Planned begin",
+    planned_end: "Planned end",
+    expected: "Expected length",
+    zone: "Time zone",
+    window: "Window",
+    to: "to",
+    work: "What is done",
+    work_done: "What was done",
+    work_planned: "What was planned",
+    on: "on",
+    if_needed: "if needed",
+    reason: "Reason",
+    next: "Now planned for",
+    contact: "Contact",
+    session: "Reference",
+    footer: "Sent automatically by offhours on behalf of",
+    operators: "Needs attention",
+};
+
+static DE: Words = Words {
+    app: "Anwendung",
+    begins: "Beginn",
+    ends: "Ende",
+    planned_begin: "Geplanter Beginn",
+    planned_end: "Geplantes Ende",
+    expected: "Voraussichtliche Dauer",
+    zone: "Zeitzone",
+    window: "Wartungsfenster",
+    to: "bis",
+    work: "Was getan wird",
+    work_done: "Was getan wurde",
+    work_planned: "Was geplant war",
+    on: "auf",
+    if_needed: "falls nötig",
+    reason: "Grund",
+    next: "Neuer Termin",
+    contact: "Kontakt",
+    session: "Kennung",
+    footer: "Automatisch versandt von offhours für",
+    operators: "Hier wird jemand gebraucht",
+};
+
+/// The subject without time and installation.
+pub(super) fn subject(kind: LetterKind, language: Language) -> &'static str {
+    use LetterKind::*;
+    match (language, kind) {
+        (Language::En, Advance) => "Maintenance of {app}",
+        (Language::En, Changed) => "Changed: maintenance of {app}",
+        (Language::En, Cancelled) => "Cancelled: maintenance of {app}",
+        (Language::En, Postponed) => "Postponed: maintenance of {app}",
+        (Language::En, Started) => "Started: maintenance of {app}",
+        (Language::En, Finished) => "Finished: maintenance of {app}",
+        (Language::En, Failed) => "Failed: maintenance of {app}",
+        (Language::En, Operators) => "Needs attention: {app}",
+        (Language::De, Advance) => "Wartung von {app}",
+        (Language::De, Changed) => "Geändert: Wartung von {app}",
+        (Language::De, Cancelled) => "Abgesagt: Wartung von {app}",
+        (Language::De, Postponed) => "Verschoben: Wartung von {app}",
+        (Language::De, Started) => "Begonnen: Wartung von {app}",
+        (Language::De, Finished) => "Beendet: Wartung von {app}",
+        (Language::De, Failed) => "Fehlgeschlagen: Wartung von {app}",
+        (Language::De, Operators) => "Eingreifen nötig: {app}",
+    }
+}
+
+/// The opening sentence: what this letter is about.
+pub(super) fn opening(kind: LetterKind, language: Language) -> &'static str {
+    use LetterKind::*;
+    match (language, kind) {
+        (Language::En, Advance) => {
+            "Maintenance of {app} is planned. During this time it may not be available."
+        }
+        (Language::En, Changed) => {
+            "The announced maintenance of {app} has changed. This is what applies now."
+        }
+        (Language::En, Cancelled) => "The announced maintenance of {app} will not take place.",
+        (Language::En, Postponed) => {
+            "The announced maintenance of {app} will not take place at this time. It has been postponed; the new \
+             time is announced separately."
+        }
+        (Language::En, Started) => "Maintenance of {app} has begun.",
+        (Language::En, Finished) => "Maintenance of {app} is finished.",
+        (Language::En, Failed) => "Maintenance of {app} has ended, but not everything succeeded.",
+        (Language::En, Operators) => "Something needs a person.",
+        (Language::De, Advance) => {
+            "Eine Wartung von {app} ist geplant. In dieser Zeit ist die Anwendung möglicherweise nicht erreichbar."
+        }
+        (Language::De, Changed) => {
+            "Die angekündigte Wartung von {app} hat sich geändert. Nun gilt:"
+        }
+        (Language::De, Cancelled) => "Die angekündigte Wartung von {app} findet nicht statt.",
+        (Language::De, Postponed) => {
+            "Die angekündigte Wartung von {app} findet zu dieser Zeit nicht statt. Sie wurde verschoben; der neue \
+             Termin wird gesondert angekündigt."
+        }
+        (Language::De, Started) => "Die Wartung von {app} hat begonnen.",
+        (Language::De, Finished) => "Die Wartung von {app} ist beendet.",
+        (Language::De, Failed) => {
+            "Die Wartung von {app} ist beendet, aber nicht alles ist gelungen."
+        }
+        (Language::De, Operators) => "Hier wird jemand gebraucht.",
+    }
+}
+
+/// An outcome word as people say it; an unknown one as it is.
+pub(super) fn outcome(word: &str, language: Language) -> &str {
+    match (language, word) {
+        (Language::En, "timed_out") => "timed out",
+        (Language::En, "signalled") => "ended by a signal",
+        (Language::En, "spawn_failed") => "could not be started",
+        (Language::De, "succeeded") => "gelungen",
+        (Language::De, "failed") => "fehlgeschlagen",
+        (Language::De, "timed_out") => "Zeit überschritten",
+        (Language::De, "signalled") => "durch ein Signal beendet",
+        (Language::De, "spawn_failed") => "konnte nicht gestartet werden",
+        (Language::De, "unreachable") => "nicht erreichbar",
+        (Language::De, "cancelled") => "abgebrochen",
+        (Language::De, "interrupted") => "unterbrochen",
+        (Language::De, "postponed") => "verschoben",
+        (Language::De, "skipped") => "ausgelassen",
+        _ => word,
+    }
+}
+
+/// The end of a list that was cut short.
+pub(super) fn more(count: usize, language: Language) -> String {
+    match language {
+        Language::En => format!("and {count} more"),
+        Language::De => format!("und {count} weitere"),
+    }
+}
