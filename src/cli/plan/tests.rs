@@ -4,7 +4,7 @@ use crate::core::state::State;
 
 fn planned() -> (crate::config::Loaded, Plan) {
     let loaded = loaded();
-    let (from, until) = (at("2026-11-23T12:00:00Z"), at("2026-11-25T12:00:00Z"));
+    let (from, until) = (at("2026-11-23T06:00:00Z"), at("2026-11-25T12:00:00Z"));
     let plan = plan(&loaded.policy, &State::default(), from, until);
     (loaded, plan)
 }
@@ -55,7 +55,7 @@ fn programs_see_the_keys_of_the_interface() {
     );
     assert_eq!(
         json["periodic"][0],
-        serde_json::json!({"job": "gc", "host": "local", "at": "2026-11-23T12:15:00Z"})
+        serde_json::json!({"job": "gc", "host": "local", "at": "2026-11-23T06:15:00Z"})
     );
 }
 

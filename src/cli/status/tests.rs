@@ -22,7 +22,7 @@ fn up() -> Shell {
 fn shown_at(now: &str, state: &State, shell: Shell) -> (Status, String) {
     let Loaded { policy, .. } = loaded();
     let now = at(now);
-    let plan = plan(&policy, state, now, load::days_after(now, 7));
+    let plan = outlook(&policy, state, now, load::days_after(now, 7));
     let status = status(&policy, state, &plan, now).with(&policy, shell);
     let shown = printed(Some(120), |out| {
         show(&policy, &status, out).expect("printed")
@@ -103,7 +103,7 @@ fn no_line_is_harmful_or_wider_than_the_terminal_but_what_waits() {
     let (_, shown) = shown_at("2026-11-24T02:00:00Z", &bad_night(), up());
     for line in shown.lines() {
         assert!(
-            !line.chars().any(super::super::text::is_harmful),
+            !line.chars().any(crate::text::is_harmful),
             "{line:?}"
         );
         assert!(
@@ -130,7 +130,7 @@ fn an_app_is_where_its_session_has_it() {
     let loaded = loaded();
     let state = State::default();
     let now = at("2026-11-23T22:00:00Z");
-    let plan = plan(
+    let plan = outlook(
         &loaded.policy,
         &state,
         at("2026-11-23T06:00:00Z"),
@@ -142,7 +142,7 @@ fn an_app_is_where_its_session_has_it() {
             "opens": "2026-11-23T21:00:00Z", "closes": "2026-11-24T04:00:00Z",
             "starts": "2026-11-23T21:00:00Z", "expected": "PT1H", "notice_by": "2026-11-23T09:00:00Z",
             "lead": "PT12H", "reserve": "PT10M", "steps": [], "locks": [], "phase": phase, "sequence": 0,
-            "round": 1, "entered": "2026-11-23T21:00:00Z", "enter_started": 1,
+            "round": 1, "entered": "2026-11-23T21:00:00Z", "enter_started": 1, "enter_count": 1,
             "hook": { "index": 0, "running": null, "run": null, "attempts": 0, "not_before": null },
             "leave": [], "result": "success",
         });

@@ -44,6 +44,11 @@ pub fn relative(t: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// A number with its noun: `1 run`, `2 runs`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,7 @@ fn an_attempt_has_all_keys_of_the_interface() {
         output_bytes: 0,
         log: false,
         tail: String::new(),
+        carried: false,
         retry: None,
     }));
     let row = rows(at("2026-11-21T21:00:03Z"), &fact).expect("a row");

@@ -36,6 +36,7 @@ fn ended(what: What, outcome: Outcome) -> Fact {
         output_bytes: 9,
         log: true,
         tail: String::new(),
+        carried: false,
         retry: Some(RetryAt {
             at: at(),
             failures: 1,
@@ -156,7 +157,7 @@ fn words_are_one_harmless_line() {
     let words = event(at(), &ended(step(), Outcome::Failed))[0].to_string();
     assert_eq!(
         words,
-        "run ended: os-updates on local, shop/night/2026-11-21, failed after 12.5 s, exit code 3, \
+        "run ended: os-updates on local, shop/night/2026-11-21, failed after 12 s, exit code 3, \
          exit code 3 said  [31mno, next 2026-11-21T21:00:00Z (run 42, attempt 2)"
     );
 }
