@@ -101,7 +101,16 @@ fn check_says_good_or_refuses_with_its_code() {
         said.err
     );
     let problems = bad.json(&["check", "--json"]);
-    assert_eq!(problems[0]["line"], 2, "{problems}");
+    let unknown = problems
+        .as_array()
+        .and_then(|all| all.iter().find(|p| p["line"] == 2))
+        .unwrap_or_else(|| panic!("{problems}"));
+    assert!(
+        unknown["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("opne")),
+        "{unknown}"
+    );
     for command in [
         &["plan"][..],
         &["status"],
@@ -189,13 +198,13 @@ fn a_plan_has_sessions_and_runs() {
     let plan = place.json(&[
         "plan",
         "--from",
-        "2026-11-21T12:00:00Z",
+        "2026-11-21T06:00:00Z",
         "--days",
         "1",
         "--json",
     ]);
-    assert_eq!(plan["from"], "2026-11-21T12:00:00Z");
-    assert_eq!(plan["until"], "2026-11-22T12:00:00Z");
+    assert_eq!(plan["from"], "2026-11-21T06:00:00Z");
+    assert_eq!(plan["until"], "2026-11-22T06:00:00Z");
     assert_eq!(plan["sessions"][0]["app"], "shop");
     assert!(
         plan["periodic"]

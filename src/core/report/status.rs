@@ -192,6 +192,9 @@ impl Status {
         let work = !policy.maintenance.is_empty() || !policy.periodic.is_empty();
         if !shell.daemon.running && (work || self.counts.in_maintenance > 0) {
             let text = match self.counts.in_maintenance {
+                0 if shell.daemon.since.is_none() => {
+                    "the daemon has not run yet: nothing is started and nobody is told".to_owned()
+                }
                 0 => "the daemon does not run: nothing is started and nobody is told".to_owned(),
                 n => format!("the daemon does not run, and {n} apps are in maintenance"),
             };
