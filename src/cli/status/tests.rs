@@ -102,10 +102,7 @@ fn a_bad_night_says_first_what_waits() {
 fn no_line_is_harmful_or_wider_than_the_terminal_but_what_waits() {
     let (_, shown) = shown_at("2026-11-24T02:00:00Z", &bad_night(), up());
     for line in shown.lines() {
-        assert!(
-            !line.chars().any(crate::text::is_harmful),
-            "{line:?}"
-        );
+        assert!(!line.chars().any(crate::text::is_harmful), "{line:?}");
         assert!(
             line.chars().count() <= 120 || line.trim_start().starts_with('!'),
             "{line}"
