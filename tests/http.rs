@@ -66,7 +66,9 @@ fn state() -> State {
         app: None,
         alarm: AlarmState::None,
     };
-    state.attention.insert("gc".into(), attention);
+    state
+        .attention
+        .insert("notice:secret@example.org".into(), attention);
     let running = Running {
         attempt: 1,
         what: What::Periodic { job: "gc".into() },
@@ -94,7 +96,7 @@ fn snapshot(recovered: bool) -> Snapshot {
         lock_dir: Some("/secret-folder/locks".into()),
         state_dir: Some("/secret-folder".into()),
         locks: vec![Lock {
-            name: "apt".into(),
+            name: "apt@secret-host".into(),
             held: true,
             run: Some("42".into()),
             pid: Some(4711),
@@ -209,6 +211,8 @@ async fn strangers_learn_states_and_no_secrets() {
         "secret-output",
         "secret-holder",
         "4711",
+        "secret-host",
+        "notice:secret@",
     ] {
         assert!(known.contains(told), "{told}: {known}");
     }
