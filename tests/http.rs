@@ -346,6 +346,17 @@ async fn who_says_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn idle_connections_keep_nobody_out_for_long() {
+    let site = site(Some(snapshot(true))).await;
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(site.address).await.expect("connected"));
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(60), site.get("/livez")).await;
+    assert_eq!(code(&answer.expect("answered")), "200");
+}
+
+#[tokio::test]
 async fn it_stops_when_it_is_told() {
     let mut site = site(Some(snapshot(true))).await;
     assert_eq!(code(&site.get("/livez").await), "200");

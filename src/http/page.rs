@@ -1,10 +1,11 @@
 //! The status page: one table after the other, no scripts.
 use std::sync::LazyLock;
 
+use jiff::SignedDuration;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context, value::Serde};
 
 use crate::core::calendar::Zone;
-use crate::core::report::{Status, relative, when};
+use crate::core::report::{Status, relative, span, when};
 
 /// The style sheet, served beside the page so that it needs no exception from the content security policy.
 pub const STYLE: &str = include_str!("page.css");
@@ -17,6 +18,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.add_filter("words", |text: String| text.replace('_', " "));
     templates.add_filter("at", at);
     templates.add_filter("from", from);
+    templates.add_filter("span", |seconds: i64| {
+        span(SignedDuration::from_secs(seconds))
+    });
     templates
 });
 
