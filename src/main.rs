@@ -6,5 +6,5 @@ fn main() -> ExitCode {
     if let Some(code) = offhours::process::child::enter() {
         return code;
     }
-    offhours::cli::main()
+    offhours::cli::main().into()
 }

@@ -88,3 +88,33 @@ fn describe(lock: LockState, state: &State, now: Timestamp) -> Lock {
         holder: lock.holder,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::lock::{Kind, acquire};
+
+    #[test]
+    fn the_daemon_is_seen_while_it_holds_its_lock() {
+        let dir = tempfile::tempdir().expect("folder");
+        let now = Timestamp::from_second(1_800_000_000).expect("instant");
+        let daemon = || {
+            shell(dir.path(), &State::default(), now)
+                .expect("looked at")
+                .daemon
+        };
+        assert_eq!(daemon(), Daemon::default());
+        let lock = |kind| acquire(&instance_lock(dir.path()), kind, Duration::ZERO).expect("free");
+        let held = lock(Kind::Daemon);
+        let seen = daemon();
+        assert!(seen.running && seen.since.is_some(), "{seen:?}");
+        assert_eq!(seen.pid, i32::try_from(std::process::id()).ok());
+        drop(held);
+        let held = lock(Kind::Command);
+        assert!(!daemon().running, "a command is no daemon");
+        drop(held);
+        assert!(!daemon().running);
+    }
+}

@@ -5,6 +5,7 @@ use super::out::Out;
 use super::table::Paint;
 use crate::config::{self, Problem, Purpose, Sources};
 use crate::core::policy::Policy;
+use crate::core::report::counted;
 use crate::exit::Exit;
 
 /// Prints all problems: as JSON where asked, else for people, on standard error as a compiler does.
@@ -52,8 +53,6 @@ fn problems(
 }
 
 fn sum(policy: &Policy) -> String {
-    let counted =
-        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     [
         counted(policy.windows.len(), "window", "windows"),
         counted(policy.apps.len(), "app", "apps"),

@@ -115,7 +115,7 @@ pub(super) fn paint(outcome: Outcome) -> Paint {
 }
 
 fn table(rows: &[Row], zone: &Zone) -> Table {
-    let mut table = Table::new(&["ended", "run", "what", "took", "outcome", "why"]);
+    let mut table = Table::new(&["ended", "run", "what", "took", "outcome", "why"]).flexible(&[2]);
     for row in rows {
         let run = match (&row.run, row.attempt) {
             (Some(run), Some(attempt)) if attempt > 1 => format!("{run}.{attempt}"),

@@ -3,6 +3,8 @@ pub mod args;
 mod beside;
 mod check;
 mod cron;
+#[cfg(test)]
+mod fixture;
 mod history;
 pub mod load;
 mod logging;
@@ -18,7 +20,6 @@ pub mod table;
 mod windows;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::process::ExitCode;
 
 use clap::Parser;
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ use crate::exit::Exit;
 use crate::text;
 
 /// Reads the command line, does what it says, and tells what went wrong.
-pub fn main() -> ExitCode {
+pub fn main() -> Exit {
     let cli = Cli::parse();
     let mut stdout = BufWriter::new(io::stdout());
     let mut out = Out::stdout(&mut stdout, cli.color);
@@ -41,8 +42,8 @@ pub fn main() -> ExitCode {
         Ok(exit)
     });
     match result {
-        Ok(exit) => exit.into(),
-        Err(error) => told(&error).into(),
+        Ok(exit) => exit,
+        Err(error) => told(&error),
     }
 }
 

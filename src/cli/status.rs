@@ -122,6 +122,7 @@ fn what(item: &RunningItem) -> String {
     match (&item.job, item.what) {
         (Some(job), "step" | "periodic") => format!("{job}{on}{session}"),
         (Some(job), what) => format!("{job} {what}{on}{session}"),
+        (None, hook @ ("enter" | "leave")) => format!("{hook} hook{on}{session}"),
         (None, what) => format!("{what}{on}{session}"),
     }
 }
@@ -165,22 +166,23 @@ fn next(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
         return Ok(());
     }
     heading("next", out)?;
-    let mut table = Table::indented(2);
     for next in status.next.iter().take(SESSIONS) {
         let zone = policy
             .windows
             .get(&next.window)
             .map_or(&policy.zone, |window| &window.zone);
-        table.row([
-            when(zone, next.starts).into(),
-            relative(next.starts, status.now).into(),
-            Cell::from(&next.session),
-            format!("about {}", span(next.expected)).into(),
-            jobs(next).into(),
-            told(zone, next),
-        ]);
+        let starts = when(zone, next.starts);
+        let relative = relative(next.starts, status.now);
+        let session = out.painted(Paint::Bold, &next.session);
+        out.line(format_args!("  {starts} ({relative})  {session}"))?;
+        let (told, paint) = told(zone, next);
+        let told = out.painted(paint, &told);
+        let jobs = jobs(next);
+        out.line(format_args!(
+            "    {jobs}, about {}; {told}",
+            span(next.expected)
+        ))?;
     }
-    out.table(&table)?;
     note(out, status.counts.next.saturating_sub(SESSIONS))
 }
 
@@ -201,16 +203,19 @@ fn jobs(next: &Next) -> String {
     names.join(", ")
 }
 
-fn told(zone: &Zone, next: &Next) -> Cell {
+fn told(zone: &Zone, next: &Next) -> (String, Paint) {
     let told = &next.announcement;
     let counted = format!("{} of {}", told.accepted, told.of);
     match told.state {
-        "accepted" => Cell::painted(format!("announced ({counted})"), Paint::Good),
+        "accepted" => (format!("announced ({counted})"), Paint::Good),
         "waiting" => {
             let by = when(zone, next.notice_by);
-            Cell::painted(format!("{counted} accepted, needed by {by}"), Paint::Warn)
+            (format!("{counted} accepted, needed by {by}"), Paint::Warn)
         }
-        _ => format!("to be announced {}", when(zone, next.announce_at)).into(),
+        _ => (
+            format!("to be announced {}", when(zone, next.announce_at)),
+            Paint::Plain,
+        ),
     }
 }
 
@@ -228,7 +233,7 @@ fn periodic(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
         sum.push_str(&format!(", {} running", periodic.running));
     }
     if periodic.never > 0 {
-        sum.push_str(&format!(", {} have not run yet", periodic.never));
+        sum.push_str(&format!(", {} not run yet", periodic.never));
     }
     out.line(format_args!("  {sum}"))?;
     let mut table = Table::indented(2);

@@ -71,6 +71,8 @@ pub struct Table {
     header: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
     indent: usize,
+    /// Columns that may be cut beside the last: times and numbers say nothing when they are cut.
+    flexible: &'static [usize],
 }
 
 /// A column is not cut below this.
@@ -91,6 +93,13 @@ impl Table {
             indent,
             ..Self::default()
         }
+    }
+
+    /// These columns, counted from 0, may be cut too.
+    #[must_use]
+    pub fn flexible(mut self, columns: &'static [usize]) -> Self {
+        self.flexible = columns;
+        self
     }
 
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
@@ -152,9 +161,15 @@ impl Table {
         let Some(width) = width else { return widths };
         let available = width.saturating_sub(self.indent + GAP * columns.saturating_sub(1));
         while widths.iter().sum::<usize>() > available {
-            let Some(widest) = widths.iter_mut().max().filter(|w| **w > NARROWEST) else {
-                break;
-            };
+            let widest = widths
+                .iter_mut()
+                .enumerate()
+                .filter(|(column, width)| {
+                    **width > NARROWEST
+                        && (*column + 1 == columns || self.flexible.contains(column))
+                })
+                .max_by_key(|(_, width)| **width);
+            let Some((_, widest)) = widest else { break };
             *widest -= 1;
         }
         widths
@@ -183,7 +198,7 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(&["job", "outcome"]);
+        let mut table = Table::new(&["job", "outcome"]).flexible(&[0]);
         table.row(["os-updates".into(), Cell::painted("succeeded", Paint::Good)]);
         table.row([
             "größe".into(),

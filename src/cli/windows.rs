@@ -135,7 +135,7 @@ fn local(zone: &Zone, t: Timestamp) -> String {
 }
 
 fn table(found: &[Found<'_>]) -> Table {
-    let mut table = Table::new(&["window", "opens", "closes", "length", "time zone", "notes"]);
+    let mut table = Table::new(&["window", "opens", "closes", "length", "notes"]);
     for f in found {
         let mut notes = Vec::new();
         if f.clock_change_s != 0 {
@@ -155,7 +155,6 @@ fn table(found: &[Found<'_>]) -> Table {
             when(f.zone, f.opens).into(),
             when(f.zone, f.closes).into(),
             span(f.closes.duration_since(f.opens)).into(),
-            f.time_zone.into(),
             Cell::painted(notes.join("; "), Paint::Warn),
         ]);
     }

@@ -1,10 +1,11 @@
 //! The status page: one table after the other, no scripts.
 use std::sync::LazyLock;
 
-use jiff::tz::TimeZone;
+use jiff::SignedDuration;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context, value::Serde};
 
-use crate::core::report::{Status, relative};
+use crate::core::calendar::Zone;
+use crate::core::report::{Status, relative, span, when};
 
 /// The style sheet, served beside the page so that it needs no exception from the content security policy.
 pub const STYLE: &str = include_str!("page.css");
@@ -17,6 +18,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.add_filter("words", |text: String| text.replace('_', " "));
     templates.add_filter("at", at);
     templates.add_filter("from", from);
+    templates.add_filter("span", |seconds: i64| {
+        span(SignedDuration::from_secs(seconds))
+    });
     templates
 });
 
@@ -30,14 +34,11 @@ pub fn render(status: &Status) -> Result<String, Error> {
         .render(context! { status => Value::from(Serde(status)) })
 }
 
-/// An instant for people: the machine's readers are in many zones, so it is UTC and says so.
-fn at(instant: Option<String>) -> String {
-    let parsed = instant.and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    parsed.map_or_else(String::new, |t| {
-        t.to_zoned(TimeZone::UTC)
-            .strftime("%a %Y-%m-%d %H:%M UTC")
-            .to_string()
-    })
+/// An instant for people, by the wall clock of that zone; nothing where there is none.
+fn at(instant: Option<String>, zone: String) -> String {
+    let zone = Zone::named(&zone).unwrap_or_else(|_| Zone::utc());
+    let parsed = instant.and_then(|text| text.parse().ok());
+    parsed.map_or_else(String::new, |t| when(&zone, t))
 }
 
 /// An instant against another: `in 3 h`, `5 min ago`.

@@ -21,8 +21,10 @@ const QUESTIONS: usize = 1;
 #[derive(Clone, Debug)]
 pub struct Source {
     questions: mpsc::Sender<Asked>,
-    last: Arc<Mutex<Option<(Instant, Arc<Snapshot>)>>>,
+    last: Arc<Mutex<Option<Answer>>>,
 }
+
+type Answer = (Instant, Arc<Snapshot>);
 
 impl Source {
     /// The handle, and what the loop receives the questions from.

@@ -2,7 +2,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::when::{relative, when};
+use super::when::{counted, relative, when};
 use crate::core::calendar::{Occurrence, Window, subtract};
 use crate::core::notice::Progress;
 use crate::core::policy::{Name, Policy};
@@ -76,16 +76,19 @@ pub(super) fn mail(state: &State) -> Mail {
             Progress::Refused { .. } | Progress::GivenUp { .. } => failed += 1,
         }
     }
-    let text = match (owed, retrying, failed) {
-        (0, 0, 0) => "nothing waits to be sent".to_owned(),
-        (0, 0, failed) => format!("{failed} notices could not be delivered"),
-        (owed, 0, 0) => format!("{owed} notices wait to be sent"),
-        (owed, retrying, 0) => {
-            format!("{owed} notices wait to be sent, {retrying} were not accepted yet")
-        }
-        (owed, retrying, failed) => format!(
-            "{owed} notices wait to be sent, {retrying} were not accepted yet, {failed} could not be delivered"
-        ),
+    let mut parts = Vec::new();
+    if owed > 0 {
+        parts.push(format!("{} to be sent", counted(owed, "notice", "notices")));
+    }
+    if retrying > 0 {
+        parts.push(format!("{retrying} not accepted so far"));
+    }
+    if failed > 0 {
+        parts.push(format!("{failed} could not be delivered"));
+    }
+    let text = match parts.is_empty() {
+        true => "nothing waits to be sent".to_owned(),
+        false => parts.join(", "),
     };
     Mail {
         ok: retrying == 0 && failed == 0,
@@ -99,6 +102,11 @@ pub(super) fn mail(state: &State) -> Mail {
 }
 
 pub(super) fn state_of(state: &State) -> Diagnosis {
+    let open = state
+        .sessions
+        .values()
+        .filter(|s| s.closed.is_none())
+        .count();
     match &state.live.unwritable {
         Some(why) => Diagnosis {
             ok: false,
@@ -111,13 +119,13 @@ pub(super) fn state_of(state: &State) -> Diagnosis {
         None => Diagnosis {
             ok: true,
             text: format!(
-                "recorded: {} open sessions, {} runs in progress",
-                state
-                    .sessions
-                    .values()
-                    .filter(|s| s.closed.is_none())
-                    .count(),
-                state.running.len()
+                "recorded: {}, {}",
+                counted(open, "open session", "open sessions"),
+                counted(
+                    state.running.len(),
+                    "attempt under way",
+                    "attempts under way"
+                ),
             ),
         },
     }

@@ -175,3 +175,6 @@ impl Row {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 use std::fmt;
 
 use super::line::{Happening, Line};
+use super::when::span;
 
 impl Happening {
     /// In words, for people.
@@ -86,22 +87,26 @@ impl Line {
         if let Some(outcome) = self.outcome {
             match self.elapsed {
                 Some(elapsed) => {
-                    parts.add(format_args!("{} after {elapsed:#}", outcome.word()))?;
+                    parts.add(format_args!("{} after {}", outcome.word(), span(elapsed)))?;
                 }
                 None => parts.add(format_args!("{}", outcome.word()))?,
             }
         }
-        if let Some(code) = self.exit_code.filter(|c| *c != 0) {
+        if let Some(code) = self.exit_code.filter(|c| *c != 0 && self.text.is_none()) {
             parts.add(format_args!("exit code {code}"))?;
         }
         if let Some(count) = self.dues {
             parts.add(format_args!("{count} due instants"))?;
         }
         if let Some(step) = self.step {
-            parts.add(format_args!("by {step:#}"))?;
+            parts.add(format_args!(
+                "by {}{}",
+                if step.is_negative() { "-" } else { "+" },
+                span(step)
+            ))?;
         }
         if let Some(lasted) = self.lasted {
-            parts.add(format_args!("for {lasted:#}"))?;
+            parts.add(format_args!("for {}", span(lasted)))?;
         }
         match (&self.text, self.reason) {
             (Some(text), _) => parts.add(format_args!("{}", one_line(text)))?,

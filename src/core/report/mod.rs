@@ -23,4 +23,4 @@ pub use status::{
     AppState, AppStatus, AttentionItem, Counts, Daemon, Lock, RunningItem, Shell, Status, status,
 };
 pub use upcoming::{Announcement, Next, NextJob};
-pub use when::{relative, span, when};
+pub use when::{counted, relative, span, when};

@@ -23,6 +23,8 @@ const APPS: usize = 1000;
 pub struct Status {
     /// This installation.
     pub name: Name,
+    /// The zone of the file: that of the people who run this.
+    pub time_zone: String,
     pub now: Timestamp,
     /// Whether nothing waits for a person.
     pub well: bool,
@@ -156,6 +158,7 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
     let (next, more) = upcoming::next(policy, state, plan);
     let mut status = Status {
         name: policy.name.clone(),
+        time_zone: policy.zone.name().to_owned(),
         now,
         well: state.attention.is_empty() && state.live.unwritable.is_none(),
         shell: Shell::default(),
@@ -192,6 +195,9 @@ impl Status {
         let work = !policy.maintenance.is_empty() || !policy.periodic.is_empty();
         if !shell.daemon.running && (work || self.counts.in_maintenance > 0) {
             let text = match self.counts.in_maintenance {
+                0 if shell.daemon.since.is_none() => {
+                    "the daemon has not run yet: nothing is started and nobody is told".to_owned()
+                }
                 0 => "the daemon does not run: nothing is started and nobody is told".to_owned(),
                 n => format!("the daemon does not run, and {n} apps are in maintenance"),
             };
@@ -219,11 +225,19 @@ impl Status {
         self.shell.state_dir = None;
         self.shell.daemon.pid = None;
         for lock in &mut self.shell.locks {
+            // A lock of a job on a host has the host after this.
+            lock.name
+                .truncate(lock.name.find('@').unwrap_or(lock.name.len()));
             lock.pid = None;
             lock.holder = None;
         }
         for item in &mut self.attention {
             item.text = item.kind.replace('_', " ");
+            // Keys may be made from addresses.
+            item.key = match &item.app {
+                Some(app) => format!("{}:{app}", item.kind).into(),
+                None => item.kind.into(),
+            };
         }
         for item in &mut self.running {
             item.host = None;
@@ -319,6 +333,3 @@ fn apps(policy: &Policy, state: &State) -> Vec<AppStatus> {
         })
         .collect()
 }
-
-#[cfg(test)]
-mod tests;

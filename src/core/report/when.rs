@@ -43,3 +43,44 @@ pub fn relative(t: Timestamp, now: Timestamp) -> String {
         format!("in {}", span(d))
     }
 }
+
+/// A number with its noun: `1 run`, `2 runs`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        for (seconds, words) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min 59 s"),
+            (3600, "1 h"),
+            (12_000, "3 h 20 min"),
+            (86_400, "1 d"),
+            (-187_200, "2 d 4 h"),
+        ] {
+            assert_eq!(span(SignedDuration::from_secs(seconds)), words);
+        }
+    }
+
+    #[test]
+    fn instants_have_their_offset() {
+        let zone = Zone::named("Europe/Berlin").expect("zone");
+        let t: Timestamp = "2026-07-01T20:00:00Z".parse().expect("instant");
+        assert_eq!(when(&zone, t), "Wed 2026-07-01 22:00 +02:00");
+        let later = t
+            .checked_add(SignedDuration::from_secs(90))
+            .expect("instant");
+        assert_eq!(when(&zone, later), "Wed 2026-07-01 22:01:30 +02:00");
+        assert_eq!(
+            (relative(later, t), relative(t, later)),
+            ("in 1 min 30 s".into(), "1 min 30 s ago".into())
+        );
+    }
+}

@@ -1,0 +1,304 @@
+//! The reading commands as other programs call them.
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+
+const FILE: &str = r#"
+time_zone = "Europe/Berlin"
+[contacts]
+technical = ["ops@example.org"]
+[mail]
+transport = "file"
+from = "ops@example.org"
+[notice]
+to = ["technical"]
+operators = ["technical"]
+[window.night]
+open = "daily 22:00-05:00"
+[app.shop]
+window = "night"
+[maintenance.os-updates]
+app = "shop"
+script = "true"
+every = "window"
+[periodic.gc]
+schedule = "* * * * *"
+script = "true"
+timeout = "5m"
+"#;
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn new(file: &str) -> Self {
+        let dir = tempfile::tempdir().expect("folder");
+        std::fs::write(dir.path().join("windows.toml"), file).expect("file");
+        Self { dir }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(cargo_bin("offhours"));
+        command.args(args).current_dir(self.dir.path());
+        for name in [
+            "OFFHOURS_CONFIG",
+            "STATE_DIRECTORY",
+            "RUNTIME_DIRECTORY",
+            "NO_COLOR",
+        ] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Said {
+        let output = self.command(args).output().expect("started");
+        Said {
+            code: output.status.code().expect("not killed"),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let said = self.run(args);
+        serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {} {}", said.out, said.err))
+    }
+
+    fn log(&self, job: &str, file: &str, bytes: &[u8]) {
+        let folder = self.dir.path().join("state/logs").join(job);
+        std::fs::create_dir_all(&folder).expect("folder");
+        std::fs::write(folder.join(file), bytes).expect("file");
+    }
+}
+
+#[test]
+fn check_says_good_or_refuses_with_its_code() {
+    let said = Place::new(FILE).run(&["check"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.out
+            .contains("good (1 window, 1 app, 1 maintenance job, 1 periodic job)"),
+        "{}",
+        said.out
+    );
+    let bad = Place::new("[window.night]\nopne = \"daily 22:00-05:00\"\n");
+    let said = bad.run(&["check"]);
+    assert_eq!(said.code, 3);
+    assert!(
+        said.err.contains("opne") && said.err.contains("windows.toml"),
+        "{}",
+        said.err
+    );
+    let problems = bad.json(&["check", "--json"]);
+    let unknown = problems
+        .as_array()
+        .and_then(|all| all.iter().find(|p| p["line"] == 2))
+        .unwrap_or_else(|| panic!("{problems}"));
+    assert!(
+        unknown["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("opne")),
+        "{unknown}"
+    );
+    for command in [
+        &["plan"][..],
+        &["status"],
+        &["windows"],
+        &["history"],
+        &["logs", "1"],
+    ] {
+        assert_eq!(bad.run(command).code, 3, "{command:?}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_a_refused_configuration() {
+    let place = Place::new(FILE);
+    let said = place.run(&["check", "--config", "nothing.toml"]);
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("nothing.toml"), "{}", said.err);
+}
+
+#[test]
+fn wrong_words_are_usage() {
+    let place = Place::new(FILE);
+    for args in [
+        &["nonsense"][..],
+        &["windows", "nigth"],
+        &["windows", "--from", "soon"],
+        &["windows", "--count", "0"],
+        &["plan", "--until", "2020-01-01"],
+        &["cron", "61 * * * *"],
+        &["cron", "* * * * *", "--time-zone", "Nowhere/Land"],
+        &["logs", "no-such-job"],
+    ] {
+        let said = place.run(args);
+        assert_eq!(
+            (said.code, said.out.as_str()),
+            (2, ""),
+            "{args:?}: {}",
+            said.err
+        );
+        assert!(!said.err.is_empty());
+    }
+}
+
+#[test]
+fn windows_are_listed_in_both_kinds_of_time() {
+    let place = Place::new(FILE);
+    for from in [
+        "2026-11-21 02:00",
+        "2026-11-21T02:00",
+        "2026-11-21T01:00:00Z",
+        "2026-11-21T02:00:00.5+01:00",
+    ] {
+        let listed = place.json(&["windows", "night", "--from", from, "--count", "2", "--json"]);
+        assert_eq!(listed.as_array().map(Vec::len), Some(2));
+        assert_eq!(listed[0]["opens"], "2026-11-20T21:00:00Z", "open at {from}");
+        assert_eq!(listed[0]["local_opens"], "2026-11-20T22:00:00+01:00");
+    }
+}
+
+#[test]
+fn cron_is_strictly_after_and_needs_no_file() {
+    let empty = tempfile::tempdir().expect("folder");
+    let place = Place { dir: empty };
+    let args = [
+        "cron",
+        "0 3 * * *",
+        "--from",
+        "2026-11-21T03:00:00Z",
+        "--count",
+        "2",
+        "--json",
+    ];
+    assert_eq!(
+        place.json(&args),
+        serde_json::json!(["2026-11-22T03:00:00Z", "2026-11-23T03:00:00Z"])
+    );
+    let never = place.run(&["cron", "0 0 31 2 *"]);
+    assert_eq!(never.code, 1);
+    assert!(never.err.contains("never"), "{}", never.err);
+}
+
+#[test]
+fn a_plan_has_sessions_and_runs() {
+    let place = Place::new(FILE);
+    let plan = place.json(&[
+        "plan",
+        "--from",
+        "2026-11-21T06:00:00Z",
+        "--days",
+        "1",
+        "--json",
+    ]);
+    assert_eq!(plan["from"], "2026-11-21T06:00:00Z");
+    assert_eq!(plan["until"], "2026-11-22T06:00:00Z");
+    assert_eq!(plan["sessions"][0]["app"], "shop");
+    assert!(
+        plan["periodic"]
+            .as_array()
+            .is_some_and(|runs| runs.len() >= 1439)
+    );
+    let people = place.run(&["plan", "--from", "2026-11-21", "--days", "1"]);
+    assert_eq!(people.code, 0);
+    assert!(people.out.lines().count() < 100, "bounded");
+    assert!(
+        people.out.contains("use --all or --limit"),
+        "{}",
+        people.out
+    );
+}
+
+#[test]
+fn status_works_without_daemon_and_state() {
+    let place = Place::new(FILE);
+    let said = place.run(&["status", "--json"]);
+    assert_eq!(
+        said.code, 1,
+        "a daemon that should run and does not waits for a person"
+    );
+    let status: Value = serde_json::from_str(&said.out).expect("json");
+    assert_eq!(status["daemon"]["running"], false);
+    assert_eq!(status["apps"][0]["state"], "in_service");
+    assert!(
+        status["lock_dir"]
+            .as_str()
+            .is_some_and(|dir| Path::new(dir).is_absolute()),
+        "{status}"
+    );
+    for list in ["running", "next", "attention", "locks"] {
+        assert!(status[list].is_array(), "{list}: {status}");
+    }
+    assert!(
+        !place.dir.path().join("state").exists(),
+        "reading makes no files"
+    );
+    let idle = Place::new("[window.night]\nopen = \"daily 22:00-05:00\"\n").run(&["status"]);
+    assert_eq!(idle.code, 0, "{}", idle.out);
+    assert!(idle.out.starts_with("all is well"), "{}", idle.out);
+}
+
+#[test]
+fn history_without_state_is_empty() {
+    let place = Place::new(FILE);
+    assert_eq!(place.json(&["history", "--json"]), serde_json::json!([]));
+    assert_eq!(place.run(&["history"]).out, "nothing is recorded\n");
+}
+
+#[test]
+fn logs_come_as_they_are_by_run_attempt_and_job() {
+    let place = Place::new(FILE);
+    let raw = b"\x1b[31mred\x1b[0m\xff\n";
+    place.log("gc", "7.1.log", b"first\n");
+    place.log("gc", "7.2.log", raw);
+    for wanted in ["7", "7.2", "gc"] {
+        let output = place.command(&["logs", wanted]).output().expect("started");
+        assert_eq!(output.stdout, raw, "{wanted}");
+    }
+    assert_eq!(place.run(&["logs", "7.1"]).out, "first\n");
+    assert_eq!(place.json(&["logs", "7.1", "--json"])["text"], "first\n");
+    assert_eq!(place.run(&["logs", "8"]).code, 1);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let place = Place::new(FILE);
+    let args = ["cron", "* * * * *", "--count", "1000000"];
+    let mut child = place
+        .command(&args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("a line");
+    let ended = child.wait_with_output().expect("ended");
+    assert!(ended.status.success(), "{:?}", ended.status);
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
+#[test]
+fn a_pipe_gets_colour_only_where_it_is_asked_for() {
+    let place = Place::new(FILE);
+    assert!(!place.run(&["check"]).out.contains('\u{1b}'));
+    assert!(
+        place
+            .run(&["check", "--color", "always"])
+            .out
+            .contains('\u{1b}')
+    );
+}
