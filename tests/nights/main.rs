@@ -11,4 +11,6 @@ mod scene;
 #[path = "../support/smtp.rs"]
 mod smtp;
 
+mod fresh;
 mod night;
+mod recovery;
