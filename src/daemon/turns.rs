@@ -8,7 +8,7 @@ use super::degraded::Unsaved;
 use super::world::{Heard, World};
 use crate::core::agenda::Agenda;
 use crate::core::apply::Illegal;
-use crate::core::decide::decide;
+use crate::core::decide::{FRESH, decide};
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::fact::Fact;
@@ -46,12 +46,16 @@ pub struct Turns<S, W> {
     prune_more: bool,
     more: bool,
     exit: Option<bool>,
+    /// The state was begun anew: until all apps are back nothing else is done.
+    leaves_first: bool,
 }
 
 impl<S: Facts, W: World> Turns<S, W> {
     pub fn new(policy: Arc<Policy>, state: State, next: u64, store: S, world: W) -> Self {
         let agenda = Agenda::build(&policy, &state);
+        let leaves_first = anew(&state);
         Self {
+            leaves_first,
             policy,
             state,
             agenda,
@@ -130,6 +134,11 @@ impl<S: Facts, W: World> Turns<S, W> {
             self.decide(event, now, &mut facts, &mut effects)?;
         }
         self.commit(now, facts, effects)?;
+        if self.leaves_first && !anew(&self.state) {
+            self.leaves_first = false;
+            self.state.live.alone = false;
+            self.more = true;
+        }
         for look in looks {
             look(&self.policy, &self.state, now);
         }
@@ -260,6 +269,16 @@ impl<S: Facts, W: World> Turns<S, W> {
         }
     }
 
+    /// Whether apps are brought back before anything else is done: the state was begun anew.
+    pub fn leaves_first(&self) -> bool {
+        self.leaves_first
+    }
+
+    /// Nothing else follows when the apps are back.
+    pub fn stay_alone(&mut self) {
+        self.leaves_first = false;
+    }
+
     /// The state as it is now.
     pub fn state(&self) -> &State {
         &self.state
@@ -269,4 +288,12 @@ impl<S: Facts, W: World> Turns<S, W> {
     pub fn world(&mut self) -> &mut W {
         &mut self.world
     }
+}
+
+/// Whether apps are owed their leave hooks because the state was begun anew.
+fn anew(state: &State) -> bool {
+    state
+        .sessions
+        .values()
+        .any(|session| &*session.window == FRESH && session.phase.in_maintenance())
 }
