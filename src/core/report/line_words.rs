@@ -94,7 +94,8 @@ impl Line {
                 None => parts.add(format_args!("{}", outcome.word()))?,
             }
         }
-        if let Some(code) = self.exit_code.filter(|c| *c != 0) {
+        // Where words follow they tell the code, too.
+        if let Some(code) = self.exit_code.filter(|c| *c != 0 && self.text.is_none()) {
             parts.add(format_args!("exit code {code}"))?;
         }
         if let Some(count) = self.dues {
@@ -103,7 +104,7 @@ impl Line {
         if let Some(step) = self.step {
             parts.add(format_args!(
                 "by {}{}",
-                if step.is_negative() { "-" } else { "" },
+                if step.is_negative() { "-" } else { "+" },
                 took(step)
             ))?;
         }
