@@ -1,10 +1,20 @@
 //! What systemd is told: ready, alive, what goes on, reloading, stopping. Nothing at all where nobody asked.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
 use crate::core::state::State;
+
+/// Whether what is written there goes to the journal, which adds the time by itself.
+pub fn is_journal(stream: impl AsFd) -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    // Inherited by children whose output goes elsewhere: device and inode tell.
+    rustix::fs::fstat(stream).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
 
 /// The service manager's ear.
 #[derive(Debug)]

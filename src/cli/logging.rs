@@ -1,13 +1,16 @@
 //! The daemon's own log, on standard error: what the events on standard output do not tell.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging. `OFFHOURS_LOG` chooses what (`info` without it); under systemd the journal adds the time.
+use crate::systemd;
+
+/// How the state's tables come to be is nobody's business.
+const USUAL: &str = "info,rusqlite_migration=warn";
+
+/// Starts logging. `OFFHOURS_LOG` chooses what (what matters to an operator without it); under systemd the journal adds the time.
 pub fn start(colour: bool) {
-    let filter = EnvFilter::try_from_env("OFFHOURS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal();
+    let filter = EnvFilter::try_from_env("OFFHOURS_LOG").unwrap_or_else(|_| EnvFilter::new(USUAL));
+    let journal = systemd::is_journal(std::io::stderr());
     let base = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
+use jiff::Timestamp;
 use tokio::sync::broadcast;
 
+use crate::clock;
+use crate::core::calendar::Zone;
 use crate::core::report::Line;
+use crate::systemd;
 
 /// Lines that wait to be written.
 const WAITING: usize = 10_000;
@@ -23,11 +27,30 @@ pub enum Form {
     Json,
 }
 
+/// The time of day before a line of words, in the zone of the installation.
+#[derive(Clone, Debug)]
+pub struct Stamp(Option<Zone>);
+
+impl Stamp {
+    /// For standard output; none where the journal, which has its own, reads it.
+    pub fn of_stdout(zone: &Zone) -> Self {
+        Self((!systemd::is_journal(std::io::stdout())).then(|| zone.clone()))
+    }
+
+    fn put(&self, at: Timestamp, words: &str) -> String {
+        match &self.0 {
+            Some(zone) => format!("{} {words}", zone.zoned(at).strftime("%Y-%m-%d %H:%M:%S")),
+            None => words.to_owned(),
+        }
+    }
+}
+
 /// Writes events to standard output from a thread of its own, and tells them to listeners.
 pub struct Announcer {
     out: Option<SyncSender<String>>,
     writer: Option<std::thread::JoinHandle<()>>,
     form: Form,
+    stamp: Stamp,
     left_out: Arc<AtomicU64>,
     listeners: broadcast::Sender<Line>,
 }
@@ -37,7 +60,7 @@ impl Announcer {
     ///
     /// # Errors
     /// Where no thread can be started.
-    pub fn start(form: Form) -> std::io::Result<Self> {
+    pub fn start(form: Form, stamp: Stamp) -> std::io::Result<Self> {
         let (out, lines) = sync_channel::<String>(WAITING);
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = Arc::clone(&left_out);
@@ -63,6 +86,7 @@ impl Announcer {
             out: Some(out),
             writer: Some(writer),
             form,
+            stamp,
             left_out,
             listeners,
         })
@@ -71,7 +95,9 @@ impl Announcer {
     /// Tells one event.
     pub fn tell(&self, line: Line) {
         let text = match self.form {
-            Form::Words => crate::text::clean(&line.to_string()).into_owned(),
+            Form::Words => self
+                .stamp
+                .put(line.at, &crate::text::clean(&line.to_string())),
             // The fields are plain: this cannot fail.
             Form::Json => serde_json::to_string(&line).unwrap_or_default(),
         };
@@ -82,7 +108,7 @@ impl Announcer {
     /// Writes a line of words; nothing where events are JSON.
     pub fn words(&self, text: &str) {
         if self.form == Form::Words {
-            self.say(text.into());
+            self.say(self.stamp.put(clock::now(), text));
         }
     }
 

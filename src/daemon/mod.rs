@@ -8,7 +8,9 @@
 //! | `real` | the world as it is: processes, mail, clocks |
 //! | `letters` | from what the core says to what is mailed |
 //! | `startup` | locks, survivors, state: everything before the first turn |
+//! | `anew` | a state begun anew: every app is brought back first |
 //! | `announce` | events in words, for the log and for those who listen |
+mod anew;
 pub mod announce;
 mod degraded;
 mod letters;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::announce::{Announcer, Form};
+use super::anew;
+use super::announce::{Announcer, Form, Stamp};
 use super::real::{Parts, Places, Real};
 use super::turns::Turns;
 use crate::config::Settings;
-use crate::core::apply::apply;
+use crate::core::apply::{Illegal, apply};
 use crate::core::contract;
 use crate::core::event::Event;
 use crate::core::policy::Policy;
@@ -18,7 +19,7 @@ use crate::core::state::State;
 use crate::lock::{self, Instance, LockError};
 use crate::mail::{self, Mailer};
 use crate::process::{self, Cgroups, Launcher};
-use crate::store::{self, Facts, Store, StoreError};
+use crate::store::{Facts, Reader, Store, StoreError};
 use crate::systemd::Notify;
 
 /// A starting daemon waits this long for a command that holds the state.
@@ -35,6 +36,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Launcher(#[from] process::Error),
+    #[error(transparent)]
+    Illegal(Illegal),
     #[error("mail: {0}")]
     Mail(#[from] mail::SetupError),
     #[error("cannot {verb} {}: {source}", path.display())]
@@ -104,16 +107,24 @@ pub fn open(
         // Locks keep its jobs from running twice; apps in maintenance cannot wait any longer.
         tracing::error!(%error, "processes of the last daemon are still there; going on without waiting for them");
     }
-    if fresh {
-        let suffix = crate::clock::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        for moved in store::set_aside(state_dir, &suffix)? {
-            tracing::warn!(path = %moved.display(), "the old state was moved aside");
-        }
-    }
-    let store = Store::open(state_dir)?;
-    let (state, next) = store.load(apply)?;
     let boot = boot_id()?;
-    if state.boot == boot {
+    let anew = fresh || anew::begun(state_dir);
+    if anew {
+        // What it can still tell of processes is of use; whether it can be read is not asked of it.
+        if let Ok(Some((old, _))) =
+            Reader::open(state_dir).and_then(|r| r.map(|r| r.load(apply)).transpose())
+            && old.boot == boot
+        {
+            end_orphans(&old, longest_grace);
+        }
+        anew::set_aside(state_dir, crate::clock::now())?;
+    }
+    let mut store = Store::open(state_dir)?;
+    let (mut state, mut next) = store.load(apply)?;
+    if anew {
+        let now = crate::clock::now();
+        next = anew::owe_leaving(state_dir, &mut store, &mut state, next, policy, now)?;
+    } else if state.boot == boot {
         end_orphans(&state, longest_grace);
     }
     Ok(Opened {
@@ -313,7 +324,8 @@ pub async fn assemble(
         cgroups: Cgroups::Auto,
     };
     let launcher = Launcher::start(setup).await?;
-    let announcer = Announcer::start(form).map_err(|source| StartError::Io {
+    let stamp = Stamp::of_stdout(&policy.zone);
+    let announcer = Announcer::start(form, stamp).map_err(|source| StartError::Io {
         verb: "start a thread for",
         path: "standard output".into(),
         source,
@@ -328,8 +340,11 @@ pub async fn assemble(
         log_limit: policy.keep.logs,
     };
     let (real, tell) = Real::new(parts);
-    let first = started(opened.boot, alone)?;
-    let turns = Turns::new(policy, opened.state, opened.next, opened.store, real);
+    let mut turns = Turns::new(policy, opened.state, opened.next, opened.store, real);
+    let first = started(opened.boot, alone || turns.leaves_first())?;
+    if alone {
+        turns.stay_alone();
+    }
     Ok(Daemon {
         turns,
         tell,

@@ -8,7 +8,7 @@ use super::degraded::Unsaved;
 use super::world::{Heard, World};
 use crate::core::agenda::Agenda;
 use crate::core::apply::Illegal;
-use crate::core::decide::decide;
+use crate::core::decide::{FRESH, decide};
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::fact::Fact;
@@ -46,12 +46,16 @@ pub struct Turns<S, W> {
     prune_more: bool,
     more: bool,
     exit: Option<bool>,
+    /// The state was begun anew: until all apps are back nothing else is done.
+    leaves_first: bool,
 }
 
 impl<S: Facts, W: World> Turns<S, W> {
     pub fn new(policy: Arc<Policy>, state: State, next: u64, store: S, world: W) -> Self {
         let agenda = Agenda::build(&policy, &state);
+        let leaves_first = anew(&state);
         Self {
+            leaves_first,
             policy,
             state,
             agenda,
@@ -130,6 +134,11 @@ impl<S: Facts, W: World> Turns<S, W> {
             self.decide(event, now, &mut facts, &mut effects)?;
         }
         self.commit(now, facts, effects)?;
+        if self.leaves_first && !anew(&self.state) {
+            self.leaves_first = false;
+            self.state.live.alone = false;
+            self.more = true;
+        }
         for look in looks {
             look(&self.policy, &self.state, now);
         }
@@ -183,7 +192,18 @@ impl<S: Facts, W: World> Turns<S, W> {
             return Ok(());
         }
         let dated: Vec<(Timestamp, Fact)> = facts.iter().map(|fact| (now, fact.clone())).collect();
-        self.next = self.store.append(self.next, &dated)?;
+        self.next = match self.store.append(self.next, &dated) {
+            Err(StoreError::Full { path, verb }) => {
+                // What was kept for this moment; said, because there is only one of it.
+                if !self.store.make_room() {
+                    return Err(StoreError::Full { path, verb });
+                }
+                self.world
+                    .trouble(Some("the disk is full: the reserve of 4 MiB was released"));
+                self.store.append(self.next, &dated)?
+            }
+            appended => appended?,
+        };
         Ok(())
     }
 
@@ -216,7 +236,10 @@ impl<S: Facts, W: World> Turns<S, W> {
             };
             match self.store.prune(&keep, now) {
                 Ok(pruned) if pruned.more => self.prune_more = true,
-                Ok(_) => self.pruned = now,
+                Ok(_) => {
+                    self.pruned = now;
+                    self.store.keep_room();
+                }
                 // Tried again with the next: history that stays longer harms nobody.
                 Err(error) => {
                     self.pruned = now;
@@ -246,6 +269,16 @@ impl<S: Facts, W: World> Turns<S, W> {
         }
     }
 
+    /// Whether apps are brought back before anything else is done: the state was begun anew.
+    pub fn leaves_first(&self) -> bool {
+        self.leaves_first
+    }
+
+    /// Nothing else follows when the apps are back.
+    pub fn stay_alone(&mut self) {
+        self.leaves_first = false;
+    }
+
     /// The state as it is now.
     pub fn state(&self) -> &State {
         &self.state
@@ -255,4 +288,12 @@ impl<S: Facts, W: World> Turns<S, W> {
     pub fn world(&mut self) -> &mut W {
         &mut self.world
     }
+}
+
+/// Whether apps are owed their leave hooks because the state was begun anew.
+fn anew(state: &State) -> bool {
+    state
+        .sessions
+        .values()
+        .any(|session| &*session.window == FRESH && session.phase.in_maintenance())
 }

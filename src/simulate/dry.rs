@@ -12,7 +12,7 @@ use crate::core::event::Event;
 use crate::core::run::What;
 use crate::core::session::StepState;
 use crate::core::state::State;
-use crate::daemon::announce::{Announcer, Form};
+use crate::daemon::announce::{Announcer, Form, Stamp};
 use crate::daemon::{Ended, Turns};
 use crate::exit::Exit;
 use crate::store::{MemoryStore, Reader};
@@ -23,7 +23,10 @@ use crate::store::{MemoryStore, Reader};
 /// A state that cannot be read.
 pub async fn dry_run(loaded: Loaded, form: Form) -> anyhow::Result<Exit> {
     let (state, next) = copy(&loaded.settings.state_dir)?;
-    let (world, tell) = Pretend::new(Announcer::start(form)?);
+    let (world, tell) = Pretend::new(Announcer::start(
+        form,
+        Stamp::of_stdout(&loaded.policy.zone),
+    )?);
     let store = MemoryStore::new(state.clone(), next);
     let mut turns = Turns::new(Arc::new(loaded.policy), state, next, store, world);
     let stop = tokio::spawn(async move {

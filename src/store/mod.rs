@@ -63,6 +63,14 @@ pub trait Facts {
     /// pruned. After an error or a crash the snapshot is the one before or this one.
     fn snapshot(&mut self, state: &State, next: u64) -> Result<(), StoreError>;
 
+    /// Frees what was kept for a full disk; whether there was anything. Nothing is kept in memory.
+    fn make_room(&mut self) -> bool {
+        false
+    }
+
+    /// Keeps something for a full disk again, where there is room.
+    fn keep_room(&mut self) {}
+
     /// Forgets a bounded number of facts that `keep` does not ask for. Only what the snapshot covers is forgotten,
     /// so the state never depends on it.
     fn prune(&mut self, keep: &Keep, now: Timestamp) -> Result<Pruned, StoreError>;

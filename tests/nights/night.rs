@@ -1,0 +1,198 @@
+//! One whole night: told, entered, worked, left, told again.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::scene::{Scene, calendar, header, once};
+use crate::smtp::{Lab, SmtpServer};
+
+fn at(event: &Value) -> Timestamp {
+    event["at"].as_str().unwrap().parse().unwrap()
+}
+
+const ORDER: &str = r#"
+[app.shop]
+window = "now"
+enter = [{ run = ["note", "enter-0"], timeout = "5s" }, { run = ["note", "enter-1"], timeout = "5s" }]
+leave = [{ run = ["note", "leave-0"], timeout = "5s" }, { run = ["note", "leave-1"], timeout = "5s" }]
+[maintenance.second]
+app = "shop"
+every = "window"
+after = ["first"]
+run = ["note", "second"]
+timeout = "5s"
+grace = "1s"
+[maintenance.first]
+app = "shop"
+every = "window"
+run = ["note", "first"]
+timeout = "5s"
+grace = "1s"
+"#;
+
+#[test]
+fn a_whole_night() {
+    let Some(lab) = Lab::find("a_whole_night") else {
+        return;
+    };
+    let server = SmtpServer::start(&lab, &[]);
+    let scene = Scene::new(&format!(
+        r#"
+name = "lab"
+[mail]
+transport = "smtp"
+host = "127.0.0.1"
+port = {}
+tls = "none"
+from = "Operations <ops@example.org>"
+[contacts]
+technical = ["tech@example.org", {{ email = "technik@example.org", language = "de", time_zone = "Europe/Berlin" }}]
+[notice]
+lead = "2s"
+to = ["technical"]
+{}{ORDER}"#,
+        server.port,
+        once(7, 60)
+    ));
+    scene.script(
+        "note",
+        "echo \"begin $1 $(date +%s%N)\" >> order\nenv | sort > env.$1\nsleep 0.2\necho \"end $1 $(date +%s%N)\" >> order",
+    );
+    let mut daemon = scene.run_with(
+        &[],
+        &[
+            ("SECRET_OF_THE_DAEMON", "x"),
+            ("CREDENTIALS_DIRECTORY", "/nonexistent"),
+            ("OFFHOURS_MAIL__TIMEOUT", "20s"),
+            ("LANG", "C.UTF-8"),
+        ],
+    );
+    let closed = daemon.wait("session_closed", &[]);
+    assert_eq!(closed["outcome"], "succeeded", "{}", daemon.story());
+    let mails = server.wait_for(4, Duration::from_secs(20));
+    assert_eq!(daemon.stop(), 0);
+
+    // Told early enough: accepted at least the lead before the first hook.
+    let entered = at(&daemon.find("enter_started", &[]).unwrap());
+    let accepted = daemon.all("notice_accepted", &[("kind", "advance")]);
+    assert_eq!(accepted.len(), 2, "{}", daemon.story());
+    for told in &accepted {
+        assert!(entered.duration_since(at(told)) >= SignedDuration::from_secs(2));
+    }
+
+    // In order, and never two at once.
+    let order = scene.lines("order");
+    let words: Vec<String> = order
+        .iter()
+        .map(|line| line.rsplit_once(' ').unwrap().0.to_owned())
+        .collect();
+    let expected: Vec<String> = [
+        "enter-0", "enter-1", "first", "second", "leave-1", "leave-0",
+    ]
+    .iter()
+    .flat_map(|name| [format!("begin {name}"), format!("end {name}")])
+    .collect();
+    assert_eq!(words, expected);
+    let times: Vec<u128> = order
+        .iter()
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    assert!(times.is_sorted());
+
+    mails_are_one_thread(&mails);
+    environments(&scene, closed["session"].as_str().unwrap());
+}
+
+/// One invitation and one word of the end to each of two people, in one thread each.
+fn mails_are_one_thread(mails: &[Value]) {
+    assert_eq!(mails.len(), 4);
+    let mut uids = Vec::new();
+    for person in ["tech@example.org", "technik@example.org"] {
+        let own: Vec<&str> = mails
+            .iter()
+            .filter(|mail| mail["to"] == serde_json::json!([person]))
+            .map(|mail| mail["data"].as_str().unwrap())
+            .collect();
+        assert_eq!(own.len(), 2, "{person}");
+        let (advance, finished) = (own[0], own[1]);
+        assert_eq!(
+            header(advance, "to").map(|to| to.contains(person)),
+            Some(true)
+        );
+        let entry = calendar(advance).expect("an invitation");
+        assert!(entry.contains("METHOD:REQUEST"), "{entry}");
+        assert!(entry.contains("\nSEQUENCE:0"), "{entry}");
+        let uid = entry
+            .lines()
+            .find_map(|line| line.strip_prefix("UID:"))
+            .expect("a UID");
+        uids.push(uid.to_owned());
+        assert!(!finished.contains("METHOD:REQUEST"));
+        let first = header(advance, "message-id").unwrap();
+        assert_eq!(header(finished, "in-reply-to"), Some(first.clone()));
+        assert!(
+            header(finished, "references").is_some_and(|all| all.contains(&first)),
+            "{finished}"
+        );
+    }
+    assert_eq!(uids[0], uids[1], "one calendar entry a session");
+}
+
+/// Exactly the contract.
+fn environments(scene: &Scene, session: &str) {
+    let mut common = vec![
+        "PATH".to_owned(),
+        "HOME".into(),
+        "USER".into(),
+        "LANG".into(),
+        // The shell's own.
+        "PWD".into(),
+        "OLDPWD".into(),
+        "SHLVL".into(),
+        "_".into(),
+    ];
+    for name in [
+        "EVENT", "APP", "WINDOW", "SESSION", "OPENS", "CLOSES", "HOST", "RUN",
+    ] {
+        common.push(format!("OFFHOURS_{name}"));
+    }
+    for (file, event, more) in [
+        ("env.enter-0", "enter", &["JOBS"][..]),
+        ("env.first", "run", &["JOB"]),
+        ("env.leave-1", "leave", &["JOBS", "RESULT"]),
+    ] {
+        let env = scene.lines(file);
+        let value = |name: &str| {
+            env.iter()
+                .find_map(|line| line.strip_prefix(&format!("OFFHOURS_{name}=")))
+                .unwrap_or_else(|| panic!("{file} lacks {name}: {env:?}"))
+        };
+        assert_eq!(value("EVENT"), event);
+        assert_eq!(value("APP"), "shop");
+        assert_eq!(value("WINDOW"), "now");
+        assert_eq!(value("SESSION"), session);
+        assert_eq!(value("HOST"), "local");
+        for instant in ["OPENS", "CLOSES"] {
+            let text = value(instant);
+            assert!(text.parse::<Timestamp>().is_ok() && text.ends_with('Z'));
+        }
+        for name in more {
+            match *name {
+                "JOBS" => assert_eq!(value("JOBS"), "first second"),
+                "JOB" => assert_eq!(value("JOB"), "first"),
+                "RESULT" => assert_eq!(value("RESULT"), "success"),
+                _ => {}
+            }
+        }
+        let allowed = |name: &str| {
+            common.iter().any(|known| known == name)
+                || more.iter().any(|m| name == format!("OFFHOURS_{m}"))
+        };
+        for line in &env {
+            let name = line.split('=').next().unwrap();
+            assert!(allowed(name), "{file}: {line} is none of its business");
+        }
+    }
+}
