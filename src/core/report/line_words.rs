@@ -94,7 +94,7 @@ impl Line {
                 None => parts.add(format_args!("{}", outcome.word()))?,
             }
         }
-        if let Some(code) = self.exit_code.filter(|c| *c != 0) {
+        if let Some(code) = self.exit_code.filter(|c| *c != 0 && self.text.is_none()) {
             parts.add(format_args!("exit code {code}"))?;
         }
         if let Some(count) = self.dues {

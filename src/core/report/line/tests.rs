@@ -157,6 +157,6 @@ fn words_are_one_harmless_line() {
     let words = event(at(), &ended(step(), Outcome::Failed))[0].to_string();
     assert_eq!(
         words,
-        "run ended: os-updates on local, shop/night/2026-11-21, failed after 12 s, exit code 3 said  [31mno, next 2026-11-21T21:00:00Z (run 42, attempt 2)"
+        "run ended: os-updates on local, shop/night/2026-11-21, failed after 12.5 s, exit code 3 said  [31mno, next 2026-11-21T21:00:00Z (run 42, attempt 2)"
     );
 }
