@@ -302,3 +302,95 @@ fn a_pipe_gets_colour_only_where_it_is_asked_for() {
             .contains('\u{1b}')
     );
 }
+
+#[test]
+fn what_is_recorded_is_read_back() {
+    use offhours::core::fact::Fact;
+    use offhours::store::{Facts, Store};
+
+    let place = Place::new(FILE);
+    let mut store = Store::open(&place.dir.path().join("state")).expect("opened");
+    let ended = |run: u64, outcome: &str| -> Fact {
+        serde_json::from_value(serde_json::json!({
+            "fact": "attempt_ended", "run": run, "attempt": 1, "what": { "for": "periodic", "job": "gc" },
+            "due": { "first": "2026-11-21T00:00:00Z", "last": "2026-11-21T00:00:00Z", "count": 1 },
+            "started": "2026-11-21T00:00:00Z", "elapsed": "PT3S", "outcome": outcome, "exit_code": 3,
+            "reason": { "code": "job_failed", "text": "said \u{1b}[31mno" }, "tail": "",
+        }))
+        .expect("a fact")
+    };
+    let begun = |run: u64| -> Fact {
+        serde_json::from_value(serde_json::json!({
+            "fact": "attempt_started", "run": run, "attempt": 1, "what": { "for": "periodic", "job": "gc" },
+            "due": { "first": "2026-11-21T00:00:00Z", "last": "2026-11-21T00:00:00Z", "count": 1 },
+        }))
+        .expect("a fact")
+    };
+    let known: Fact = serde_json::from_value(serde_json::json!({
+        "fact": "jobs_known", "maintenance": [], "periodic": ["gc"],
+    }))
+    .expect("a fact");
+    let raised: Fact = serde_json::from_value(serde_json::json!({
+        "fact": "attention_raised", "key": "k", "kind": "leave_failing", "text": "shop does not come back", "alarm": true,
+    }))
+    .expect("a fact");
+    let at =
+        |minute: i64| jiff::Timestamp::from_second(1_795_219_200 + 60 * minute).expect("instant");
+    let facts = [
+        (at(0), Fact::StateCreated { nonce: "n".into() }),
+        (at(0), known),
+        (at(1), begun(1)),
+        (at(2), ended(1, "succeeded")),
+        (at(3), begun(2)),
+        (at(4), ended(2, "failed")),
+        (at(5), raised),
+    ];
+    store.append(store.next(), &facts).expect("recorded");
+
+    let all = place.json(&["history", "--json"]);
+    let runs: Vec<_> = all
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["run"].clone())
+        .collect();
+    assert_eq!(runs, ["2", "1"], "newest first: {all}");
+    assert_eq!(all[0]["ended"], "2026-11-21T00:04:00Z");
+    assert_eq!(
+        place
+            .json(&["history", "--json", "--failed"])
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(
+        place
+            .json(&["history", "--json", "--limit", "1"])
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(
+        place.json(&["history", "other", "--json"]),
+        serde_json::json!([])
+    );
+    let since = ["history", "--json", "--since", "2026-11-21T00:03:00Z"];
+    assert_eq!(place.json(&since).as_array().map(Vec::len), Some(1));
+    let people = place.run(&["history"]).out;
+    assert!(
+        people.contains("said no") && !people.contains('\u{1b}'),
+        "{people}"
+    );
+    let status = place.run(&["status"]);
+    assert_eq!(status.code, 1, "{}", status.err);
+    assert!(
+        status.out.contains("shop does not come back"),
+        "{}",
+        status.out
+    );
+    assert_eq!(
+        place.run(&["logs", "2"]).code,
+        0,
+        "known, and printed nothing"
+    );
+}

@@ -231,13 +231,10 @@ impl Status {
             lock.pid = None;
             lock.holder = None;
         }
-        for item in &mut self.attention {
+        for (number, item) in self.attention.iter_mut().enumerate() {
             item.text = item.kind.replace('_', " ");
             // Keys may be made from addresses.
-            item.key = match &item.app {
-                Some(app) => format!("{}:{app}", item.kind).into(),
-                None => item.kind.into(),
-            };
+            item.key = format!("{}:{number}", item.kind).into();
         }
         for item in &mut self.running {
             item.host = None;
