@@ -30,7 +30,10 @@ pub fn shell(state_dir: &Path, state: &State, now: Timestamp) -> Result<Shell, L
     let locks = held(state_dir, state, now)?;
     Ok(Shell {
         daemon: match daemon.running {
-            true => daemon,
+            true => Daemon {
+                version: Some(state.version.clone()).filter(|version| !version.is_empty()),
+                ..daemon
+            },
             // When it was last seen, where it ever was.
             false => Daemon {
                 since: Some(state.last).filter(|_| !state.nonce.is_empty()),

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::problem::{Problems, Told};
 use super::programs::Programs;
 use super::tree::{Document, Field, Fields, Item, kind, unknown};
-use super::{Env, Place, Purpose, keys, problem::Problems, trust::Trust};
+use super::{Env, Place, Purpose, keys, trust::Trust};
 use crate::core::calendar::Zone;
 use crate::core::policy::{LOCAL, Name};
 
@@ -39,6 +40,15 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    /// What the calendar of the year ahead makes wrong. It may have been right when the file was written: a daemon that
+    /// has to come up again, and bring apps back, says it and goes on.
+    pub fn by_calendar(&mut self, place: Place, message: impl Into<String>) -> Told<'_> {
+        match self.purpose {
+            Purpose::Run => self.problems.warning(place, message),
+            Purpose::Check | Purpose::Read => self.problems.error(place, message),
+        }
+    }
+
     pub fn new(
         problems: Problems,
         env: &'a Env,

@@ -49,7 +49,10 @@ pub fn apply(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), Illega
 fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
     match fact {
         Fact::StateCreated { nonce } => state.nonce.clone_from(nonce),
-        Fact::DaemonStarted { boot, .. } => started(state, at, boot),
+        Fact::DaemonStarted { boot, version } => {
+            state.version.clone_from(version);
+            started(state, at, boot);
+        }
         Fact::DaemonStopped { .. } => {}
         Fact::ClockStepped { by } => {
             shift_timers(state, *by);

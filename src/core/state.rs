@@ -20,6 +20,9 @@ pub struct State {
     pub nonce: String,
     /// The boot the daemon was last started in.
     pub boot: String,
+    /// Of the program that was last started as the daemon.
+    #[serde(default)]
+    pub version: String,
     /// The wall clock at the last fact.
     pub last: Timestamp,
     pub next_run: RunId,

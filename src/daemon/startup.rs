@@ -20,6 +20,7 @@ use crate::lock::{self, Instance, LockError};
 use crate::mail::{self, Mailer};
 use crate::process::{self, Cgroups, Launcher};
 use crate::store::{Facts, Reader, Store, StoreError};
+use crate::surroundings::{instance_lock, lock_dir};
 use crate::systemd::Notify;
 
 /// A starting daemon waits this long for a command that holds the state.
@@ -61,16 +62,6 @@ impl StartError {
             )
         )
     }
-}
-
-/// The folder of the lock files.
-pub fn lock_dir(state_dir: &Path) -> PathBuf {
-    state_dir.join("locks")
-}
-
-/// The lock that says who may write the state.
-pub fn instance_lock(state_dir: &Path) -> PathBuf {
-    state_dir.join("instance.lock")
 }
 
 fn runs_lock(state_dir: &Path) -> PathBuf {

@@ -382,3 +382,42 @@ fn problems_have_a_form_for_machines() {
     assert_eq!((&first["line"], &first["column"]), (&4.into(), &1.into()));
     assert_eq!(first["file"], scene.file().to_str().unwrap());
 }
+
+#[test]
+fn what_only_the_calendar_makes_wrong_does_not_keep_a_daemon_down() {
+    let scene = Scene::empty();
+    scene.write(
+        "windows.toml",
+        r#"
+time_zone = "UTC"
+[mail]
+transport = "file"
+from = "ops@example.org"
+[notice]
+to = ["a@example.org"]
+operators = ["a@example.org"]
+[window.short]
+days = "daily"
+start = "22:00"
+duration = "10m"
+[app.shop]
+[maintenance.long]
+app = "shop"
+window = "short"
+every = "window"
+run = ["true"]
+timeout = "1h"
+"#,
+    );
+    let refused = messages(&scene.load(&Env::default(), Purpose::Check));
+    assert!(
+        refused.iter().any(|m| m.contains("never fits")),
+        "{refused:?}"
+    );
+    let loaded = scene.load(&Env::default(), Purpose::Run).unwrap();
+    let said = loaded
+        .warnings
+        .iter()
+        .any(|w| w.message.contains("never fits"));
+    assert!(said, "{:?}", loaded.warnings);
+}

@@ -162,9 +162,9 @@ fn reserve<'p>(
             format(shortest.length()),
             day(window, shortest.opens)
         );
+        let place = reading.document.place("maintenance", &job.name, "grace");
         reading
-            .problems
-            .error(reading.document.place("maintenance", &job.name, "grace"), message)
+            .by_calendar(place, message)
             .hint("the time kept for leaving is the sum of the leave hooks' timeouts, or the app's `leave_reserve`");
     }
     true
@@ -204,7 +204,7 @@ fn fits(
             Some(_) => "a longer window, or less work in one step",
             None => "without an `estimate` the timeout is what is planned with",
         };
-        reading.problems.error(place(key), message).hint(hint);
+        reading.by_calendar(place(key), message).hint(hint);
     } else if job.timeout.saturating_add(job.grace) > room {
         let message = format!(
             "the timeout of {} is longer than `window.{}`, which has at most {}{left}",

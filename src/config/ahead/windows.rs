@@ -51,10 +51,8 @@ fn cutoff(window: &Window, year: &Year, reading: &mut Reading<'_>) {
         format(shortest.length()),
         day(window, shortest.opens)
     );
-    reading.problems.error(
-        reading.document.place("window", &window.name, "cutoff"),
-        message,
-    );
+    let place = reading.document.place("window", &window.name, "cutoff");
+    reading.by_calendar(place, message);
 }
 
 fn emptied(window: &Window, year: &Year, reading: &mut Reading<'_>) {
