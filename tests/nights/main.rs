@@ -12,5 +12,7 @@ mod scene;
 mod smtp;
 
 mod fresh;
+mod http;
 mod night;
 mod recovery;
+mod unannounced;
