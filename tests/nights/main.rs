@@ -13,6 +13,10 @@ mod smtp;
 
 mod fresh;
 mod http;
+mod locks;
 mod night;
+mod output;
+mod periodic;
 mod recovery;
+mod timeouts;
 mod unannounced;
