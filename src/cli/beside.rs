@@ -111,7 +111,12 @@ async fn answer(
         let look = move |policy: &Policy, state: &State, now: jiff::Timestamp| {
             let until = now.saturating_add(AHEAD).unwrap_or(now);
             let plan = outlook(policy, state, now, until);
-            let shell = surroundings::shell(&settings.state_dir, state, now).unwrap_or_default();
+            let mut shell =
+                surroundings::shell(&settings.state_dir, state, now).unwrap_or_default();
+            // Of itself the daemon knows without looking at its lock from outside.
+            shell.daemon.running = true;
+            shell.daemon.pid = i32::try_from(std::process::id()).ok();
+            shell.daemon.version = Some(env!("CARGO_PKG_VERSION").into());
             let counters = counters
                 .lock()
                 .map(|counters| counters.clone())

@@ -290,19 +290,24 @@ async fn deliver(mailer: &Mailer, letter: &Letter) -> Answer {
 async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> Event {
     match event {
         RunEvent::Waiting { lock, holder } => {
-            let holder = holder.unwrap_or_else(|| lock.display().to_string());
+            let holder = match holder {
+                Some(holder) => Some(crate::text::clean(&holder).into_owned()),
+                None => holder_of(lock.clone()).await,
+            };
             Event::Waiting {
                 run,
-                holder: crate::text::clean(&holder).into_owned(),
+                holder: holder.unwrap_or_else(|| lock.display().to_string()),
             }
         }
         RunEvent::Busy { lock, holder } => {
+            let holder = match holder {
+                Some(holder) => Some(crate::text::clean(&holder).into_owned()),
+                None => holder_of(lock.clone()).await,
+            };
+            let holder = holder.unwrap_or_default();
             let lock = lock
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            let holder = holder
-                .map(|holder| crate::text::clean(&holder).into_owned())
                 .unwrap_or_default();
             let report = run::Report {
                 end: run::End::Busy { lock, holder },
@@ -330,6 +335,22 @@ async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> E
             }
         }
     }
+}
+
+/// Who holds a lock and does not say so, as `flock FILE CMD` does: the process, where the kernel tells.
+async fn holder_of(lock: PathBuf) -> Option<String> {
+    let look = move || {
+        let name = lock.file_stem()?.to_str()?.to_owned();
+        let locks = crate::lock::list(lock.parent()?).ok()?;
+        let held = locks.into_iter().find(|l| l.held && l.name == name)?;
+        let pid = held.pid?;
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Some(format!(
+            "process {pid} ({})",
+            crate::text::clean(comm.trim())
+        ))
+    };
+    tokio::task::spawn_blocking(look).await.ok().flatten()
 }
 
 fn report_of(result: process::RunResult) -> run::Report {

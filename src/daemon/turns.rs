@@ -115,6 +115,7 @@ impl<S: Facts, W: World> Turns<S, W> {
         if self.unsaved.retry_due(now) {
             self.save_unsaved(now, &mut facts, &mut effects)?;
         }
+        let mut looked = false;
         for item in heard {
             let event = match item {
                 Heard::Event(event) => event,
@@ -132,6 +133,11 @@ impl<S: Facts, W: World> Turns<S, W> {
                 }
             };
             self.decide(event, now, &mut facts, &mut effects)?;
+            looked = true;
+        }
+        // What came due meanwhile is not looked for again: the next wakeup is later than this instant.
+        if !looked {
+            self.decide(Event::Woke, now, &mut facts, &mut effects)?;
         }
         self.commit(now, facts, effects)?;
         if self.leaves_first && !anew(&self.state) {
@@ -297,3 +303,6 @@ fn anew(state: &State) -> bool {
         .values()
         .any(|session| &*session.window == FRESH && session.phase.in_maintenance())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,5 +12,11 @@ mod scene;
 mod smtp;
 
 mod fresh;
+mod http;
+mod locks;
 mod night;
+mod output;
+mod periodic;
 mod recovery;
+mod timeouts;
+mod unannounced;

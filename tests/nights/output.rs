@@ -1,0 +1,70 @@
+//! What runs print is kept: each attempt's for itself, bounded, and found by `logs`.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::scene::{Scene, until};
+
+#[test]
+fn each_attempt_has_its_own_bounded_log() {
+    let scene = Scene::new(
+        r#"
+[limits]
+log_size = "64KiB"
+[periodic.loud]
+schedule = "* * * * * *"
+script = "echo the beginning; timeout 2 yes; echo the end"
+timeout = "20s"
+[periodic.twice]
+schedule = "* * * * * *"
+script = "echo attempt $OFFHOURS_RUN; if [ -e tried ]; then exit 0; fi; touch tried; exit 1"
+timeout = "5s"
+retry = { attempts = 2, backoff = "1s" }
+[periodic.silent]
+schedule = "* * * * * *"
+run = ["true"]
+timeout = "5s"
+"#,
+    );
+    let mut daemon = scene.up();
+    let loud = daemon.wait("run_ended", &[("job", "loud")])["run"].clone();
+    let twice = daemon.wait("run_ended", &[("job", "twice"), ("attempt", "2")])["run"].clone();
+    let silent = daemon.wait("run_ended", &[("job", "silent")])["run"].clone();
+    let (loud, twice) = (loud.as_str().unwrap(), twice.as_str().unwrap());
+    let said = scene.offhours(&["logs", loud]).expect(0);
+    assert!(said.out.contains("the beginning"), "head and tail are kept");
+    assert!(said.out.contains("the end"), "head and tail are kept");
+    assert!(said.out.len() < 100 << 10, "{} bytes", said.out.len());
+    let printed = scene.offhours(&["logs", loud, "--json"]).expect(0).json();
+    let path = std::path::PathBuf::from(printed["path"].as_str().unwrap());
+    let mode = path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let history = scene
+        .offhours(&["history", "loud", "--json"])
+        .expect(0)
+        .json();
+    let row = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["run"] == loud)
+        .unwrap();
+    assert!(row["output_bytes"].as_u64().unwrap() > 1 << 20, "{row}");
+    for attempt in ["1", "2"] {
+        let said = scene
+            .offhours(&["logs", &format!("{twice}.{attempt}")])
+            .expect(0);
+        assert!(
+            said.out.contains(&format!("attempt {twice}.{attempt}.")),
+            "{}",
+            said.out
+        );
+    }
+    let said = scene
+        .offhours(&["logs", silent.as_str().unwrap()])
+        .expect(0);
+    assert_eq!(said.out, "");
+    scene.offhours(&["logs", "99999"]).expect(1);
+    assert_eq!(daemon.stop(), 0);
+    let small = until("the log", || path.metadata().ok());
+    assert!(small.len() < 100 << 10);
+}
