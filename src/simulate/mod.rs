@@ -1,11 +1,23 @@
-//! The daemon's own loop over a world in which nothing is done: dry runs.
+//! The daemon's own loop over a world in which nothing is done: dry runs and simulations.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `pretend` | a world that answers every effect as if it went well |
 //! | `dry` | `run --dry-run`: the real clock, a copy of the state, nothing performed |
+//! | `fate` | how attempts and mails end: by chance, or as a script says |
+//! | `machine` | virtual time: clocks, processes, locks, a mail server |
+//! | `lives` | the daemon's lives on that machine |
+//! | `trace` | what really happened |
 mod dry;
+mod fate;
+mod lives;
+mod machine;
 mod pretend;
+mod trace;
 
 pub use dry::dry_run;
+pub use fate::{Dice, Fate, Faults, Post, PostScript, Script};
+pub use lives::{Broken, Play, Played, play};
+pub use machine::Happening;
 pub use pretend::Pretend;
+pub use trace::{Happened, Moment, Trace};

@@ -1,0 +1,151 @@
+//! How attempts and mails end in a played world: by chance, or as a script says.
+
+use jiff::SignedDuration;
+
+use crate::core::effect::Start;
+use crate::core::letter::Letter;
+use crate::core::run::{End, What};
+
+/// How an attempt goes once it has its locks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// Ends by itself after this.
+    Ends(SignedDuration, End),
+    /// Never ends by itself: only a timeout or a stop ends it.
+    Hangs,
+}
+
+impl Fate {
+    /// Ends with an exit code after so many seconds.
+    pub fn exit(code: i32, seconds: i64) -> Self {
+        Self::Ends(SignedDuration::from_secs(seconds), End::Exited { code })
+    }
+}
+
+/// What the mail server does with a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Post {
+    Accepts,
+    /// 4xx.
+    Later,
+    /// 5xx.
+    Refuses,
+    /// No answer until the mailer gives up.
+    Hangs,
+    /// Takes it, and the answer is lost.
+    TakesSilently,
+}
+
+/// Decides how an attempt goes; none leaves it to chance.
+pub type Script = Box<dyn FnMut(&Start, jiff::Timestamp) -> Option<Fate>>;
+/// Decides what becomes of a letter; none leaves it to chance.
+pub type PostScript = Box<dyn FnMut(&Letter, jiff::Timestamp) -> Option<Post>>;
+
+/// How much goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    None,
+    /// Commands fail and mails are put off.
+    Some,
+    /// The daemon is killed, clocks jump and the disk fills up as well.
+    All,
+}
+
+/// Everything that is left to chance; the same seed gives the same play.
+pub struct Dice {
+    rng: fastrand::Rng,
+    faults: Faults,
+    /// From here on everything goes well.
+    pub calm: bool,
+    pub hooks_broken: bool,
+    pub script: Option<Script>,
+    pub post: Option<PostScript>,
+}
+
+impl Dice {
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            faults,
+            calm: false,
+            hooks_broken: false,
+            script: None,
+            post: None,
+        }
+    }
+
+    /// True once in `n` times.
+    pub fn once_in(&mut self, n: u32) -> bool {
+        self.rng.u32(0..n.max(1)) == 0
+    }
+
+    pub fn below(&mut self, n: u32) -> u32 {
+        self.rng.u32(0..n.max(1))
+    }
+
+    /// Any length from nothing to `most`.
+    pub fn up_to(&mut self, most: SignedDuration) -> SignedDuration {
+        let millis = i64::try_from(most.as_millis()).unwrap_or(i64::MAX).max(0);
+        SignedDuration::from_millis(self.rng.i64(0..=millis))
+    }
+
+    fn quiet(&self) -> bool {
+        self.calm || self.faults == Faults::None
+    }
+
+    pub fn fate(&mut self, start: &Start, at: jiff::Timestamp) -> Fate {
+        if let Some(fate) = self.script.as_mut().and_then(|script| script(start, at)) {
+            return fate;
+        }
+        let hook = matches!(start.what, What::Enter { .. } | What::Leave { .. });
+        if hook && self.hooks_broken && !self.calm {
+            return Fate::exit(1, 1);
+        }
+        // Well under the bound, so that a calm world has no timeouts.
+        let length = self.up_to(start.timeout / 4);
+        let ends = |code| Fate::Ends(length, End::Exited { code });
+        if self.quiet() {
+            return ends(0);
+        }
+        if let What::Ask { .. } = start.what {
+            return match self.below(10) {
+                0..5 => ends(0),
+                5..8 => ends(1),
+                8 => Fate::Hangs,
+                _ => ends(7),
+            };
+        }
+        match self.below(100) {
+            0..74 => ends(0),
+            74..80 => ends(1),
+            80..83 => Fate::Ends(self.up_to(start.timeout * 2), End::Exited { code: 0 }),
+            83..86 => Fate::Hangs,
+            86..90 => ends(69),
+            90..94 => ends(75),
+            94..96 => Fate::Ends(length, End::Signalled { signal: 9 }),
+            96..98 => Fate::Ends(length, End::Lost),
+            _ => Fate::Ends(
+                SignedDuration::ZERO,
+                End::SpawnFailed {
+                    why: "no such file".into(),
+                },
+            ),
+        }
+    }
+
+    pub fn post(&mut self, letter: &Letter, at: jiff::Timestamp) -> Post {
+        if let Some(post) = self.post.as_mut().and_then(|post| post(letter, at)) {
+            return post;
+        }
+        if self.quiet() {
+            return Post::Accepts;
+        }
+        match self.below(100) {
+            0..80 => Post::Accepts,
+            80..92 => Post::Later,
+            92..94 => Post::Refuses,
+            94..97 => Post::Hangs,
+            _ => Post::TakesSilently,
+        }
+    }
+}

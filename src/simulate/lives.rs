@@ -1,0 +1,271 @@
+//! The daemon's lives on a made-up machine: started, killed, started again, on the same record.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::fate::Dice;
+use super::machine::{Down, Happening, Machine};
+use super::trace::{Happened, Trace};
+use crate::core::apply::{Illegal, apply};
+use crate::core::effect::Effect;
+use crate::core::event::Event;
+use crate::core::fact::Fact;
+use crate::core::policy::Policy;
+use crate::core::state::{Live, State};
+use crate::daemon::{Ended, Heard, Turns, World};
+use crate::mail::Mailer;
+use crate::store::{Facts, Keep, MemoryStore, Pruned, StoreError};
+
+/// What is played.
+pub struct Play {
+    /// The first is in force from the start; the others are read when a happening says so.
+    pub policies: Vec<Arc<Policy>>,
+    pub from: Timestamp,
+    /// How much elapsed time is played.
+    pub length: SignedDuration,
+    /// By the elapsed time since the start.
+    pub happenings: Vec<(SignedDuration, Happening)>,
+    pub dice: Dice,
+}
+
+/// How a play ended.
+#[derive(Debug)]
+pub struct Played {
+    pub trace: Trace,
+    /// What the record comes to.
+    pub state: State,
+    /// Why it ended before its time.
+    pub broken: Option<Broken>,
+}
+
+/// What must never happen, and did.
+#[derive(Debug)]
+pub enum Broken {
+    /// A decision contradicted the record.
+    Fault(Illegal),
+    /// The record cannot be folded.
+    Unloadable(String),
+    /// The record comes to another state than the one the daemon had.
+    Differs(String),
+    /// The loop turned and turned while no time passed.
+    Spun,
+}
+
+type Shared = Rc<RefCell<Machine>>;
+
+/// The record, on a disk that fills up.
+struct Disk {
+    machine: Shared,
+    store: Rc<RefCell<MemoryStore>>,
+}
+
+impl Facts for Disk {
+    fn load<E: Display>(
+        &self,
+        fold: impl FnMut(&mut State, Timestamp, &Fact) -> Result<(), E>,
+    ) -> Result<(State, u64), StoreError> {
+        self.store.borrow().load(fold)
+    }
+
+    fn append(&mut self, expected: u64, facts: &[(Timestamp, Fact)]) -> Result<u64, StoreError> {
+        let mut machine = self.machine.borrow_mut();
+        if !machine.breath() || machine.disk_full {
+            let (path, verb) = ("memory".into(), "write");
+            return Err(StoreError::Full { path, verb });
+        }
+        let before = self.store.borrow().next();
+        let next = self.store.borrow_mut().append(expected, facts)?;
+        let skip = usize::try_from(before.saturating_sub(expected)).unwrap_or(0);
+        for (decided, fact) in facts.iter().skip(skip) {
+            machine.note(Happened::Recorded {
+                decided: *decided,
+                fact: Box::new(fact.clone()),
+            });
+        }
+        machine.breath();
+        Ok(next)
+    }
+
+    fn snapshot(&mut self, state: &State, next: u64) -> Result<(), StoreError> {
+        if self.machine.borrow_mut().breath() {
+            self.store.borrow_mut().snapshot(state, next)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn prune(&mut self, keep: &Keep, now: Timestamp) -> Result<Pruned, StoreError> {
+        self.store.borrow_mut().prune(keep, now)
+    }
+}
+
+/// The world as the daemon meets it in one life.
+struct Virtual {
+    machine: Shared,
+    store: Rc<RefCell<MemoryStore>>,
+    checked: u32,
+    differs: Rc<RefCell<Option<String>>>,
+}
+
+impl World for Virtual {
+    fn now(&self) -> Timestamp {
+        self.machine.borrow().wall()
+    }
+
+    async fn hear(&mut self, until: Option<Timestamp>) -> Vec<Heard> {
+        let heard = {
+            let mut machine = self.machine.borrow_mut();
+            if machine.breath() {
+                machine.pass(until)
+            } else {
+                Vec::new()
+            }
+        };
+        let over = {
+            let machine = self.machine.borrow();
+            !machine.up || machine.over()
+        };
+        if over {
+            std::future::pending::<()>().await;
+        }
+        heard
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        let mut machine = self.machine.borrow_mut();
+        if machine.breath() {
+            machine.perform(effect);
+        }
+    }
+
+    fn recorded(&mut self, _: Timestamp, _: &[Fact], state: &State, durable: bool) {
+        // Folding everything each time would be most of the work.
+        self.checked += u32::from(durable);
+        if !durable || !self.checked.is_multiple_of(199) || !self.machine.borrow().up {
+            return;
+        }
+        if let Ok((loaded, _)) = self.store.borrow().load(apply) {
+            let (loaded, live) = (bare(&loaded), bare(state));
+            if loaded != live {
+                *self.differs.borrow_mut() = Some(difference(&live, &loaded));
+            }
+        }
+    }
+
+    fn mail(&mut self, _: Option<Mailer>, _: Option<Mailer>) {}
+
+    fn trouble(&mut self, _: Option<&str>) {}
+}
+
+/// Without what is true of one life only.
+fn bare(state: &State) -> State {
+    // The last fact of a life is recorded when nothing is decided any more.
+    let mut state = State {
+        live: Live::default(),
+        last: Timestamp::UNIX_EPOCH,
+        ..state.clone()
+    };
+    for running in state.running.values_mut() {
+        running.waiting = None;
+        running.pid = None;
+    }
+    state
+}
+
+fn difference(live: &State, loaded: &State) -> String {
+    let (live, loaded) = (format!("{live:#?}"), format!("{loaded:#?}"));
+    let lines = live.lines().zip(loaded.lines());
+    lines
+        .filter(|(a, b)| a != b)
+        .take(5)
+        .map(|(a, b)| format!("{} / {}", a.trim(), b.trim()))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// Plays it to its end.
+pub fn play(play: Play) -> Played {
+    let mut machine = Machine::new(play.from, play.length, play.dice, play.policies);
+    for (at, happening) in play.happenings {
+        machine.plan(at, happening);
+    }
+    let machine: Shared = Rc::new(RefCell::new(machine));
+    let store = Rc::new(RefCell::new(MemoryStore::default()));
+    let mut broken = None;
+    while broken.is_none() && !machine.borrow().over() {
+        broken = life(&machine, &store);
+        let down = machine.borrow().down;
+        match down {
+            Some(Down::Killed(for_) | Down::Asked(for_)) => machine.borrow_mut().pass_down(for_),
+            None => break,
+        }
+    }
+    let state = store.borrow().load(apply).map(|(state, _)| state);
+    let state = state.unwrap_or_else(|error| {
+        broken.get_or_insert(Broken::Unloadable(error.to_string()));
+        State::default()
+    });
+    let trace = std::mem::take(&mut machine.borrow_mut().trace);
+    Played {
+        trace,
+        state,
+        broken,
+    }
+}
+
+/// One life of the daemon, until it is killed, ends, or the play is over.
+fn life(machine: &Shared, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken> {
+    let (state, next) = match store.borrow().load(apply) {
+        Ok(loaded) => loaded,
+        Err(error) => return Some(Broken::Unloadable(error.to_string())),
+    };
+    let policy = {
+        let mut machine = machine.borrow_mut();
+        machine.start();
+        Arc::clone(&machine.policies[machine.policy])
+    };
+    let differs = Rc::new(RefCell::new(None));
+    let world = Virtual {
+        machine: Rc::clone(machine),
+        store: Rc::clone(store),
+        checked: 0,
+        differs: Rc::clone(&differs),
+    };
+    let disk = Disk {
+        machine: Rc::clone(machine),
+        store: Rc::clone(store),
+    };
+    let mut turns = Turns::new(policy, state, next, disk, world);
+    let first = Event::Started {
+        boot: "played".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        nonce: "played".into(),
+        alone: false,
+    };
+    let ended = {
+        let run = pin!(turns.run(first));
+        // The world never waits for anything but its own end.
+        match run.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ended) => Some(ended),
+            Poll::Pending => None,
+        }
+    };
+    let broken = match ended {
+        Some(Ended::Fault(illegal)) if machine.borrow().up => Some(Broken::Fault(illegal)),
+        Some(Ended::Asked { clean }) if machine.borrow().up => {
+            machine.borrow_mut().note(Happened::DaemonStopped { clean });
+            None
+        }
+        _ => None,
+    };
+    machine.borrow_mut().orphan();
+    let spun = machine.borrow().spun.then_some(Broken::Spun);
+    let differs = differs.borrow_mut().take().map(Broken::Differs);
+    broken.or(spun).or(differs)
+}

@@ -1,0 +1,509 @@
+//! A made-up machine in virtual time: clocks, processes, locks and a mail server.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::fate::{Dice, Fate, Post};
+use super::trace::{Happened, Moment, Trace};
+use crate::core::effect::{Effect, LockWait, Start};
+use crate::core::event::{Answer, Event};
+use crate::core::letter::Letter;
+use crate::core::notice::NoticeId;
+use crate::core::policy::Policy;
+use crate::core::run::{End, Report, RunId};
+use crate::daemon::Heard;
+
+/// Turns without a step of virtual time: more than this is an endless loop.
+const BUSY: u32 = 20_000;
+/// How long the mailer waits for a server that says nothing.
+const MAIL_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Something that befalls the machine.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// The daemon dies after so many more things it does, and is started again after this.
+    Kill {
+        after: u32,
+        down_for: SignedDuration,
+    },
+    /// The daemon is asked to stop, and is started again after this.
+    Stop { down_for: SignedDuration },
+    ClockStep { by: SignedDuration },
+    Suspend { for_: SignedDuration },
+    DiskFull { for_: SignedDuration },
+    HooksBroken { for_: SignedDuration },
+    /// Somebody else holds this lock file.
+    LockHeld { file: String, for_: SignedDuration },
+    /// The policy of this place in the play's list is read.
+    Reload { index: usize },
+    /// Faults end.
+    Calm,
+}
+
+enum Later {
+    Befalls(Happening),
+    DiskWell,
+    HooksWell,
+    LockFree(String),
+    Begins(RunId, u32),
+    TimesOut(RunId, u32),
+    Ends(RunId, u32, End),
+    NoLock(RunId, u32),
+    Answers(NoticeId, Answer, Option<Box<Letter>>, u32),
+}
+
+struct Process {
+    start: Start,
+    /// Changes when its end is decided anew.
+    turn: u32,
+    /// Held, or waited for.
+    holds: bool,
+    began: Option<SignedDuration>,
+    stopping: bool,
+    since: SignedDuration,
+}
+
+/// What a life of the daemon ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down {
+    Killed(SignedDuration),
+    Asked(SignedDuration),
+}
+
+/// The machine; it outlives the daemon.
+pub struct Machine {
+    pub elapsed: SignedDuration,
+    /// The wall clock is this much ahead of the elapsed time since the play began.
+    wall_at_start: Timestamp,
+    ahead: SignedDuration,
+    later: BTreeMap<(SignedDuration, u64), Later>,
+    serial: u64,
+    processes: BTreeMap<RunId, Process>,
+    held: BTreeMap<String, u32>,
+    pub dice: Dice,
+    pub trace: Trace,
+    pub policies: Vec<Arc<Policy>>,
+    pub policy: usize,
+    pub disk_full: bool,
+    pub heard: VecDeque<Heard>,
+    /// The daemon is up.
+    pub up: bool,
+    /// It dies after so many more things.
+    doom: Option<(u32, SignedDuration)>,
+    pub down: Option<Down>,
+    busy: u32,
+    /// The loop span without an end.
+    pub spun: bool,
+    life: u32,
+    until: SignedDuration,
+}
+
+impl Machine {
+    pub fn new(from: Timestamp, until: SignedDuration, dice: Dice, policies: Vec<Arc<Policy>>) -> Self {
+        Self {
+            elapsed: SignedDuration::ZERO,
+            wall_at_start: from,
+            ahead: SignedDuration::ZERO,
+            later: BTreeMap::new(),
+            serial: 0,
+            processes: BTreeMap::new(),
+            held: BTreeMap::new(),
+            dice,
+            trace: Trace::default(),
+            policies,
+            policy: 0,
+            disk_full: false,
+            heard: VecDeque::new(),
+            up: false,
+            doom: None,
+            down: None,
+            busy: 0,
+            spun: false,
+            life: 0,
+            until,
+        }
+    }
+
+    pub fn wall(&self) -> Timestamp {
+        self.wall_at_start
+            .saturating_add(self.elapsed)
+            .and_then(|at| at.saturating_add(self.ahead))
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    pub fn note(&mut self, what: Happened) {
+        let (elapsed, at) = (self.elapsed, self.wall());
+        self.trace.moments.push(Moment { elapsed, at, what });
+    }
+
+    pub fn plan(&mut self, at: SignedDuration, happening: Happening) {
+        self.at(at, Later::Befalls(happening));
+    }
+
+    fn at(&mut self, at: SignedDuration, later: Later) {
+        self.serial += 1;
+        self.later.insert((at.max(self.elapsed), self.serial), later);
+    }
+
+    fn after(&mut self, pause: SignedDuration, later: Later) {
+        self.at(self.elapsed.saturating_add(pause), later);
+    }
+
+    /// Whether the play is over.
+    pub fn over(&self) -> bool {
+        self.elapsed >= self.until || self.spun
+    }
+
+    /// The daemon does something: this may be the moment at which it dies.
+    pub fn breath(&mut self) -> bool {
+        if let Some((left, down_for)) = &mut self.doom {
+            if *left == 0 {
+                let down_for = *down_for;
+                self.doom = None;
+                self.die(down_for);
+            } else {
+                *left -= 1;
+            }
+        }
+        self.up
+    }
+
+    fn die(&mut self, down_for: SignedDuration) {
+        self.up = false;
+        self.down = Some(Down::Killed(down_for));
+        self.note(Happened::DaemonKilled);
+    }
+
+    /// The daemon is up: what it was told in its last life is gone.
+    pub fn start(&mut self) {
+        self.up = true;
+        self.life += 1;
+        self.down = None;
+        self.doom = None;
+        self.heard.clear();
+        self.note(Happened::DaemonStarted);
+    }
+
+    /// Nothing of the daemon is left: what it started is ended within its grace.
+    pub fn orphan(&mut self) {
+        self.up = false;
+        let runs: Vec<RunId> = self.processes.keys().copied().collect();
+        for run in runs {
+            self.terminate(run, |_| End::Lost);
+        }
+    }
+
+    pub fn deserted(&self) -> bool {
+        self.processes.is_empty()
+    }
+
+    /// Time passes until the wall clock shows `until`, or something is heard.
+    pub fn pass(&mut self, until: Option<Timestamp>) -> Vec<Heard> {
+        let before = self.elapsed;
+        while self.heard.is_empty() && !self.over() && (self.up || self.down.is_none()) {
+            let wake = until.map(|at| {
+                let left = at.duration_since(self.wall());
+                self.elapsed.saturating_add(left.max(SignedDuration::ZERO))
+            });
+            let next = self.later.first_key_value().map(|((at, _), _)| *at);
+            match (wake, next) {
+                (Some(wake), next) if next.is_none_or(|next| wake < next) => {
+                    self.elapsed = wake.min(self.until);
+                    break;
+                }
+                (_, Some(_)) => self.step(),
+                (_, None) => {
+                    self.elapsed = self.until;
+                    break;
+                }
+            }
+        }
+        self.busy = if self.elapsed > before { 0 } else { self.busy + 1 };
+        self.spun |= self.busy > BUSY;
+        self.heard.drain(..).collect()
+    }
+
+    /// While the daemon is down.
+    pub fn pass_down(&mut self, for_: SignedDuration) {
+        let until = self.elapsed.saturating_add(for_);
+        loop {
+            match self.later.first_key_value().map(|((at, _), _)| *at) {
+                Some(at) if at <= until || !self.deserted() => self.step(),
+                _ => break,
+            }
+        }
+        self.elapsed = self.elapsed.max(until);
+    }
+
+    fn step(&mut self) {
+        let Some(((at, _), later)) = self.later.pop_first() else {
+            return;
+        };
+        self.elapsed = self.elapsed.max(at);
+        match later {
+            Later::Befalls(happening) => self.befall(happening),
+            Later::DiskWell => {
+                self.disk_full = false;
+                self.note(Happened::DiskWell);
+            }
+            Later::HooksWell => self.dice.hooks_broken = false,
+            Later::LockFree(file) => self.release(&[file]),
+            Later::Begins(run, turn) => self.begins(run, turn),
+            Later::TimesOut(run, turn) => {
+                if self.current(run, turn) {
+                    self.terminate(run, |code| End::TimedOut { code });
+                }
+            }
+            Later::Ends(run, turn, end) => {
+                if self.current(run, turn) {
+                    self.gone(run, end);
+                }
+            }
+            Later::NoLock(run, turn) => {
+                if self.current(run, turn) {
+                    let lock = self.processes[&run].start.locks.first().cloned();
+                    let lock = lock.unwrap_or_default();
+                    let holder = "somebody".into();
+                    self.gone(run, End::Busy { lock, holder });
+                }
+            }
+            Later::Answers(notice, answer, letter, life) => {
+                if let Some(letter) = letter {
+                    self.note(Happened::Delivered { notice, letter });
+                }
+                if self.up && life == self.life {
+                    self.tell(Event::Answered { notice, answer });
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.up {
+            self.heard.push_back(event.into());
+        }
+    }
+
+    fn befall(&mut self, happening: Happening) {
+        match happening {
+            Happening::Kill { after, down_for } if self.up => self.doom = Some((after, down_for)),
+            Happening::Stop { down_for } if self.up && self.down.is_none() => {
+                self.down = Some(Down::Asked(down_for));
+                self.tell(Event::Shutdown);
+                // What the machine's own patience with a service is.
+                let patience = SignedDuration::from_secs(90);
+                let after = 0;
+                self.after(patience, Later::Befalls(Happening::Kill { after, down_for }));
+            }
+            Happening::Kill { .. } | Happening::Stop { .. } => {}
+            Happening::ClockStep { by } => {
+                self.ahead = self.ahead.saturating_add(by);
+                self.note(Happened::ClockStepped { by });
+                self.tell(Event::ClockStepped { by });
+            }
+            Happening::Suspend { for_ } => {
+                self.note(Happened::Suspended { for_ });
+                self.ahead = self.ahead.saturating_add(for_);
+                self.tell(Event::Resumed { after: for_ });
+            }
+            Happening::DiskFull { for_ } => {
+                self.disk_full = true;
+                self.note(Happened::DiskFull);
+                self.after(for_, Later::DiskWell);
+            }
+            Happening::HooksBroken { for_ } => {
+                self.dice.hooks_broken = true;
+                self.after(for_, Later::HooksWell);
+            }
+            Happening::LockHeld { file, for_ } => {
+                if !self.held.contains_key(&file) {
+                    self.held.insert(file.clone(), 1);
+                    self.after(for_, Later::LockFree(file));
+                }
+            }
+            Happening::Reload { index } => {
+                self.policy = index;
+                self.note(Happened::PolicyChanged { index });
+                if self.up {
+                    let policy = Arc::clone(&self.policies[index]);
+                    self.heard.push_back(Heard::Policy(policy));
+                }
+            }
+            Happening::Calm => {
+                self.dice.calm = true;
+                self.note(Happened::Calm);
+            }
+        }
+    }
+
+    /// The daemon asks for something.
+    pub fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(start) => self.begin(*start),
+            Effect::Stop { run } => {
+                self.note(Happened::StopAsked { run });
+                self.terminate(run, |code| End::Stopped { code });
+            }
+            Effect::Send { notice, letter } => self.send(notice, letter),
+            Effect::Exit { .. } => {}
+        }
+    }
+
+    fn send(&mut self, notice: NoticeId, letter: Box<Letter>) {
+        let at = self.wall();
+        let post = self.dice.post(&letter, at);
+        let soon = SignedDuration::from_millis(i64::from(self.dice.below(3_000)));
+        let why = || String::from("try again later");
+        let (pause, answer, taken) = match post {
+            Post::Accepts => (soon, Answer::Accepted, Some(letter)),
+            Post::Later => (soon, Answer::Temporary { why: why() }, None),
+            Post::Refuses => {
+                let why = "no such mailbox".into();
+                (soon, Answer::Permanent { why }, None)
+            }
+            Post::Hangs => (MAIL_PATIENCE, Answer::Temporary { why: why() }, None),
+            Post::TakesSilently => {
+                let why = "the connection broke".into();
+                (soon, Answer::Unknown { why }, Some(letter))
+            }
+        };
+        let life = self.life;
+        self.after(pause, Later::Answers(notice, answer, taken, life));
+    }
+
+    fn begin(&mut self, start: Start) {
+        let (run, wait) = (start.run, start.lock_wait);
+        self.note(Happened::Asked(Box::new(start.clone())));
+        self.serial += 1;
+        let turn = u32::try_from(self.serial % u64::from(u32::MAX)).unwrap_or(0);
+        let free = start.locks.iter().all(|file| !self.held.contains_key(file));
+        let process = Process {
+            start,
+            turn,
+            holds: false,
+            began: None,
+            stopping: false,
+            since: self.elapsed,
+        };
+        self.processes.insert(run, process);
+        if free {
+            self.take(run);
+            return;
+        }
+        self.tell(Event::Waiting {
+            run,
+            holder: "somebody".into(),
+        });
+        if let LockWait::For(patience) = wait {
+            self.after(patience, Later::NoLock(run, turn));
+        }
+    }
+
+    fn take(&mut self, run: RunId) {
+        let Some(process) = self.processes.get_mut(&run) else {
+            return;
+        };
+        process.holds = true;
+        self.serial += 1;
+        process.turn = u32::try_from(self.serial % u64::from(u32::MAX)).unwrap_or(0);
+        let turn = process.turn;
+        for file in process.start.locks.clone() {
+            *self.held.entry(file).or_insert(0) += 1;
+        }
+        let soon = SignedDuration::from_millis(i64::from(self.dice.below(20)) + 1);
+        self.after(soon, Later::Begins(run, turn));
+    }
+
+    fn current(&self, run: RunId, turn: u32) -> bool {
+        self.processes.get(&run).is_some_and(|p| p.turn == turn)
+    }
+
+    fn begins(&mut self, run: RunId, turn: u32) {
+        if !self.current(run, turn) {
+            return;
+        }
+        let at = self.wall();
+        let Some(process) = self.processes.get_mut(&run) else {
+            return;
+        };
+        process.began = Some(self.elapsed);
+        let start = process.start.clone();
+        let fate = self.dice.fate(&start, at);
+        self.note(Happened::Began { run });
+        let pid = i32::try_from(run % 30_000).unwrap_or(1) + 2;
+        self.tell(Event::Began { run, pid });
+        match fate {
+            Fate::Ends(after, end) if after <= start.timeout => {
+                self.after(after, Later::Ends(run, turn, end));
+            }
+            Fate::Ends(..) | Fate::Hangs => {
+                self.after(start.timeout, Later::TimesOut(run, turn));
+            }
+        }
+    }
+
+    /// SIGTERM: it is gone within its grace.
+    fn terminate(&mut self, run: RunId, end: impl Fn(Option<i32>) -> End) {
+        let Some(process) = self.processes.get_mut(&run) else {
+            return;
+        };
+        if process.stopping {
+            return;
+        }
+        process.stopping = true;
+        self.serial += 1;
+        process.turn = u32::try_from(self.serial % u64::from(u32::MAX)).unwrap_or(0);
+        let (turn, began, grace) = (process.turn, process.began, process.start.grace);
+        let pause = match began {
+            Some(_) => self.dice.up_to(grace),
+            None => SignedDuration::from_millis(1),
+        };
+        self.after(pause, Later::Ends(run, turn, end(None)));
+    }
+
+    fn gone(&mut self, run: RunId, end: End) {
+        let Some(process) = self.processes.remove(&run) else {
+            return;
+        };
+        self.note(Happened::Gone {
+            run,
+            end: end.clone(),
+        });
+        let report = Report {
+            end,
+            elapsed: self.elapsed.saturating_sub(process.began.unwrap_or(process.since)),
+            output_bytes: 0,
+            log: false,
+            tail: String::new(),
+        };
+        self.tell(Event::Ended { run, report });
+        if process.holds {
+            self.release(&process.start.locks);
+        }
+    }
+
+    fn release(&mut self, files: &[String]) {
+        for file in files {
+            if let Some(count) = self.held.get_mut(file) {
+                *count -= 1;
+                if *count == 0 {
+                    self.held.remove(file);
+                }
+            }
+        }
+        let waiting: Vec<RunId> = self
+            .processes
+            .iter()
+            .filter(|(_, p)| !p.holds && !p.stopping)
+            .map(|(run, _)| *run)
+            .collect();
+        for run in waiting {
+            let locks = &self.processes[&run].start.locks;
+            if locks.iter().all(|file| !self.held.contains_key(file)) {
+                self.take(run);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Random installations and what befalls them; the same seed gives the same.
+
+use std::fmt::Write;
+
+use jiff::SignedDuration;
+use offhours::simulate::{Faults, Happening};
+
+use fastrand::Rng;
+
+fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
+    of[rng.usize(0..of.len())]
+}
+
+/// A file with a few apps, windows and jobs. With `less`, the same installation after a change: windows are
+/// shorter, and one app and some jobs are gone.
+pub fn installation(seed: u64, less: bool) -> String {
+    let rng = &mut Rng::with_seed(seed);
+    let zone = pick(rng, &["Europe/Berlin", "UTC", "America/New_York"]);
+    let accepted = pick(rng, &["each-role", "all"]);
+    let lead = pick(rng, &["12h", "2h", "24h"]);
+    let runs = rng.u32(1..6);
+    let mut text = format!(
+        "name = \"played\"\ntime_zone = \"{zone}\"\n[mail]\ntransport = \"file\"\ndir = \"/tmp/mail\"\n\
+         from = \"ops@example.org\"\n[contacts]\ntech = [\"a@example.org\", \"b@example.org\"]\n\
+         support = [\"c@example.org\"]\nops = [\"o@example.org\"]\n[notice]\nlead = \"{lead}\"\n\
+         to = [\"tech\"]\noperators = [\"ops\"]\naccepted = \"{accepted}\"\nalarm = {{ run = [\"/bin/alarm\"] }}\n\
+         started = {}\n[limits]\nruns = {runs}\n",
+        rng.bool()
+    );
+    let windows = ["night", "weekend"];
+    for (index, name) in windows.iter().enumerate() {
+        let days = if index == 0 { pick(rng, &["daily", "Mon-Fri"]) } else { "Sat,Sun" };
+        let hours = rng.i32(3..8) - i32::from(less);
+        let start = rng.i32(18..24);
+        let cutoff = pick(rng, &["0s", "15m", "30m"]);
+        write!(
+            text,
+            "[window.{name}]\ndays = \"{days}\"\nstart = \"{start:02}:00\"\nduration = \"{hours}h\"\ncutoff = \"{cutoff}\"\n"
+        )
+        .unwrap();
+    }
+    if rng.bool() {
+        let from = rng.u32(8..20);
+        let hour = rng.u32(0..24);
+        write!(
+            text,
+            "[freeze.fair]\nfrom = \"2027-03-{from:02}T{hour:02}:30\"\nuntil = \"2027-03-{:02}T01:00\"\nexcept_labels = [\"security\"]\n",
+            from + rng.u32(1..3)
+        )
+        .unwrap();
+    }
+    let apps = rng.usize(1..4);
+    for app in 0..apps {
+        let gone = less && app == 0 && apps > 1;
+        let hooks = rng.usize(0..3);
+        let mut part = format!(
+            "[app.app{app}]\nwindow = \"{}\"\nnotify = [\"tech\"{}]\n",
+            windows[rng.usize(0..2)],
+            if rng.bool() { ", \"support\"" } else { "" }
+        );
+        let enter: Vec<String> = (0..hooks)
+            .map(|h| format!("{{ run = [\"/bin/down{h}\"], timeout = \"2m\" }}"))
+            .collect();
+        write!(part, "enter = [{}]\n", enter.join(", ")).unwrap();
+        write!(part, "leave = [{}]\n", enter.join(", ").replace("down", "up")).unwrap();
+        let jobs = rng.usize(1..4);
+        for job in 0..jobs {
+            let dropped = less && job == 2;
+            let mut one = format!("[maintenance.m{app}{job}]\napp = \"app{app}\"\nrun = [\"/bin/job\"]\n");
+            match rng.u32(0..4) {
+                0 | 1 => one += "every = \"window\"\n",
+                2 => one += "schedule = \"0 3 * * 2,5\"\n",
+                _ => one += "schedule = \"30 23 */3 * *\"\n",
+            }
+            write!(one, "timeout = \"{}m\"\n", rng.u32(2..50)).unwrap();
+            if rng.bool() {
+                one += "estimate = \"1m\"\n";
+            }
+            if job > 0 && rng.bool() {
+                write!(one, "after = [\"m{app}{}\"]\n", job - 1).unwrap();
+            }
+            if rng.u32(0..3) == 0 {
+                one += "locks = [\"shared\"]\n";
+            }
+            if rng.u32(0..3) == 0 {
+                one += "labels = [\"security\"]\n";
+            }
+            if rng.u32(0..3) == 0 {
+                one += "only_if = { run = [\"/bin/ask\"] }\n";
+            }
+            if rng.u32(0..3) == 0 {
+                one += "retry = { attempts = 3, backoff = \"2m\" }\n";
+            }
+            if rng.bool() {
+                one += "on_failure = \"continue\"\n";
+            }
+            if rng.bool() {
+                one += "on_interrupt = \"repeat\"\n";
+            }
+            write!(one, "priority = {}\n", rng.u32(0..3)).unwrap();
+            if !dropped {
+                part += &one;
+            }
+        }
+        if !gone {
+            text += &part;
+        }
+    }
+    for job in 0..rng.u32(1..5) {
+        let mut part = format!("[periodic.p{job}]\nrun = [\"/bin/job\"]\ngrace = \"5s\"\n");
+        let schedule = pick(rng, &["0 * * * *", "*/30 * * * *", "15 2 * * *", "0 */6 * * *"]);
+        write!(part, "schedule = \"{schedule}\"\ntimeout = \"{}m\"\n", rng.u32(1..50)).unwrap();
+        part += pick(rng, &["overlap = \"queue\"\n", ""]);
+        match rng.u32(0..3) {
+            0 => part += "missed = \"skip\"\n",
+            1 => part += "missed_within = \"3h\"\n",
+            _ => {}
+        }
+        if rng.u32(0..3) == 0 {
+            let outside = pick(rng, &["defer", "skip"]);
+            write!(part, "window = \"night\"\noutside = \"{outside}\"\n").unwrap();
+        }
+        let held = pick(rng, &["hold", "run"]);
+        if rng.bool() && !less {
+            write!(part, "app = \"app0\"\nduring_maintenance = \"{held}\"\n").unwrap();
+        }
+        if rng.u32(0..3) == 0 {
+            part += "locks = [\"shared\"]\nlock_wait = \"2m\"\n";
+        }
+        if rng.u32(0..3) == 0 {
+            part += "jitter = \"3m\"\n";
+        }
+        if rng.bool() {
+            part += "retry = { attempts = 3, backoff = \"5m\" }\n";
+        }
+        text += &part;
+    }
+    text
+}
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// What befalls the machine within `days`; calm from then on.
+pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, Happening)> {
+    let rng = &mut Rng::with_seed(seed ^ 0x5eed);
+    let mut list = Vec::new();
+    let span = days * 24 * 3600;
+    let calm = SignedDuration::from_secs(span);
+    if faults != Faults::None {
+        for _ in 0..days / 2 {
+            let at = SignedDuration::from_secs(rng.i64(0..span));
+            let short = SignedDuration::from_secs(rng.i64(1..7200));
+            list.push((
+                at,
+                match rng.u32(0..2) {
+                    0 => Happening::HooksBroken { for_: short },
+                    _ => Happening::LockHeld {
+                        file: "shared.lock".into(),
+                        for_: short,
+                    },
+                },
+            ));
+        }
+    }
+    if faults == Faults::All {
+        for _ in 0..days {
+            let at = SignedDuration::from_secs(rng.i64(0..span));
+            let mut short = SignedDuration::from_secs(rng.i64(1..3600));
+            if rng.u32(0..8) == 0 {
+                short *= 24;
+            }
+            list.push((
+                at,
+                match rng.u32(0..12) {
+                    0..5 => Happening::Kill {
+                        after: rng.u32(0..12),
+                        down_for: short,
+                    },
+                    5..7 => Happening::Stop { down_for: short },
+                    7 => Happening::ClockStep { by: short },
+                    8 => Happening::ClockStep { by: -short },
+                    9 => Happening::Suspend { for_: short },
+                    10 => Happening::DiskFull { for_: short },
+                    _ => Happening::Reload {
+                        index: rng.usize(0..2),
+                    },
+                },
+            ));
+        }
+        list.push((calm - HOUR, Happening::Reload { index: 0 }));
+    }
+    list.push((calm, Happening::Calm));
+    list
+}
