@@ -53,5 +53,7 @@ pub(super) fn started(
         );
     }
     turn.know_jobs();
+    // The configuration may have changed while nobody was there.
+    turn.reconcile();
     *turn.agenda = Agenda::build(turn.policy, turn.state);
 }

@@ -9,7 +9,7 @@ use crate::core::session::{Code, Phase, Reason, Session, StepState};
 impl Turn<'_> {
     /// Sessions that the new configuration knows nothing of are cancelled, and people are told; the others end no
     /// later than their window does now. What has begun is not disturbed.
-    pub(super) fn reconcile(&mut self) {
+    pub(in crate::core) fn reconcile(&mut self) {
         let waiting: Vec<Session> = self
             .state
             .sessions
