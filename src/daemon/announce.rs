@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -17,6 +18,37 @@ use crate::systemd;
 const WAITING: usize = 10_000;
 /// Lines kept for a listener that is behind.
 const LISTENED: usize = 1_000;
+
+/// How long the end waits for a slow reader.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Bytes written at once.
+const AT_ONCE: usize = 64 * 1024;
+
+/// Writes what comes until nobody has anything more to say: all that waits in one go.
+fn write_all(lines: &Receiver<String>, missing: &AtomicU64, form: Form) {
+    let mut text = String::new();
+    while let Ok(line) = lines.recv() {
+        let lost = missing.swap(0, Ordering::Relaxed);
+        if lost > 0 && form == Form::Words {
+            text.push_str(&format!(
+                "({lost} lines were left out: they were not read in time)\n"
+            ));
+        }
+        text.push_str(&line);
+        text.push('\n');
+        while text.len() < AT_ONCE
+            && let Ok(line) = lines.try_recv()
+        {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        let mut stdout = std::io::stdout().lock();
+        // Nobody reads any more: the daemon does its work all the same.
+        let _ = stdout.write_all(text.as_bytes());
+        let _ = stdout.flush();
+        text.clear();
+    }
+}
 
 /// How events are written to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +80,8 @@ impl Stamp {
 /// Writes events to standard output from a thread of its own, and tells them to listeners.
 pub struct Announcer {
     out: Option<SyncSender<String>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    /// Heard when everything is written.
+    written: Receiver<()>,
     form: Form,
     stamp: Stamp,
     left_out: Arc<AtomicU64>,
@@ -62,29 +95,20 @@ impl Announcer {
     /// Where no thread can be started.
     pub fn start(form: Form, stamp: Stamp) -> std::io::Result<Self> {
         let (out, lines) = sync_channel::<String>(WAITING);
+        let (written, done) = sync_channel(1);
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = Arc::clone(&left_out);
-        let writer = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("events".into())
             .spawn(move || {
-                let mut stdout = std::io::stdout();
-                for line in lines {
-                    let lost = missing.swap(0, Ordering::Relaxed);
-                    // Nobody reads any more: the daemon does its work all the same.
-                    if lost > 0 && form == Form::Words {
-                        let _ = writeln!(
-                            stdout,
-                            "({lost} lines were left out: they were not read in time)"
-                        );
-                    }
-                    let _ = writeln!(stdout, "{line}");
-                    let _ = stdout.flush();
-                }
+                write_all(&lines, &missing, form);
+                // Whoever waits for the last line may go on; nobody may wait any more.
+                let _ = written.send(());
             })?;
         let (listeners, _) = broadcast::channel(LISTENED);
         Ok(Self {
             out: Some(out),
-            writer: Some(writer),
+            written: done,
             form,
             stamp,
             left_out,
@@ -128,10 +152,8 @@ impl Announcer {
 
 impl Drop for Announcer {
     fn drop(&mut self) {
-        // What was told is written before the process ends.
+        // What was told is written before the process ends; a reader that stands still does not keep it from ending.
         self.out = None;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
+        let _ = self.written.recv_timeout(LAST_WORDS);
     }
 }
