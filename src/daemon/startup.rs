@@ -41,6 +41,11 @@ pub enum StartError {
     Illegal(Illegal),
     #[error("mail: {0}")]
     Mail(#[from] mail::SetupError),
+    #[error(
+        "{} {what}: what it holds decides what is run; `chown` it to this user and `chmod go-w` it",
+        path.display()
+    )]
+    NotOurs { path: PathBuf, what: &'static str },
     #[error("cannot {verb} {}: {source}", path.display())]
     Io {
         verb: &'static str,
@@ -54,7 +59,7 @@ impl StartError {
     pub fn refused_by_state(&self) -> bool {
         matches!(
             self,
-            Self::Lock(LockError::Held { .. } | LockError::Network { .. })
+            Self::Lock(LockError::Held { .. } | LockError::Network { .. }) | Self::NotOurs { .. }
         ) || matches!(
             self,
             Self::Store(
@@ -162,8 +167,29 @@ fn longest_grace(policy: &Policy) -> Duration {
     Duration::try_from(longest).unwrap_or(Duration::ZERO)
 }
 
-/// A folder that only its owner can look into.
+/// A folder that only its owner can look into; one that is there already must not be open to others' writing.
 fn make_private(dir: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::MetadataExt;
+    make_folder(dir)?;
+    let found = std::fs::metadata(dir).map_err(|source| StartError::Io {
+        verb: "look at",
+        path: dir.into(),
+        source,
+    })?;
+    let not_ours = |what| StartError::NotOurs {
+        path: dir.into(),
+        what,
+    };
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(not_ours("belongs to another user"));
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(not_ours("can be written by others"));
+    }
+    Ok(())
+}
+
+fn make_folder(dir: &Path) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -274,7 +300,7 @@ fn mail_settings(config: &crate::config::MailConfig) -> Result<mail::MailSetting
             ca_file: ca_file.clone(),
         },
         MailConfig::File { dir, from } => {
-            make_private(dir)?;
+            make_folder(dir)?;
             mail::MailSettings {
                 transport: mail::Transport::File { dir: dir.clone() },
                 from: from.clone(),
@@ -342,4 +368,32 @@ pub async fn assemble(
         first,
         instance: opened.instance,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_others_can_write_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let state = dir.path().join("state");
+        make_private(&state).expect("made");
+        let mode = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&state, mode).expect("ours");
+        };
+        assert!(make_private(&state).is_ok());
+        mode(0o755);
+        assert!(make_private(&state).is_ok());
+        mode(0o770);
+        let refused = make_private(&state).expect_err("others can write it");
+        assert!(refused.refused_by_state());
+        assert!(
+            refused.to_string().contains("can be written by others"),
+            "{refused}"
+        );
+    }
 }
