@@ -11,6 +11,8 @@ mod scene;
 #[path = "../support/smtp.rs"]
 mod smtp;
 
+mod config;
+mod dry;
 mod fresh;
 mod http;
 mod locks;
@@ -19,6 +21,8 @@ mod notify;
 mod output;
 mod periodic;
 mod recovery;
+mod rehearse;
 mod state;
 mod timeouts;
 mod unannounced;
+mod words;
