@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::args::{HooksWhen, RehearseArgs};
 use super::load::Context;
 use super::out::Out;
-use super::refusal::{refused, usage};
+use super::refusal::{Refusal, refused, usage};
 use super::run::refusal;
 use crate::config::Purpose;
-use crate::control::{self, Reply};
+use crate::control::{self, ControlError, Reply};
 use crate::core::event::Event;
 use crate::core::policy::{Name, Policy};
 use crate::core::session::Rehearsal;
@@ -66,9 +66,17 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
             if holder.kind == Some(Kind::Daemon) =>
         {
             let socket = &settings.control_socket;
-            runtime.block_on(control::rehearse(socket, &app, &rehearsal, |reply| {
+            let played = runtime.block_on(control::rehearse(socket, &app, &rehearsal, |reply| {
                 show(reply, context.json, out)
-            }))
+            }));
+            played.map_err(|error| match error.downcast::<ControlError>() {
+                Ok(error) => Refusal {
+                    exit: error.exit(),
+                    text: error.to_string(),
+                }
+                .into(),
+                Err(error) => error,
+            })
         }
         Err(error) => Err(refusal(error)),
     }

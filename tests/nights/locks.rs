@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::scene::{FILE_MAIL, Scene, once, until};
+use crate::scene::{FILE_MAIL, Scene, free_port, get, once, until};
 
 /// Whether a shell gets the lock without waiting.
 fn flock(file: &std::path::Path) -> bool {
@@ -50,8 +50,11 @@ locks = ["apt"]
 
 #[test]
 fn a_lock_of_the_shell_is_honoured() {
+    let port = free_port();
     let scene = Scene::new(&format!(
         r#"
+[http]
+listen = ["127.0.0.1:{port}"]
 {FILE_MAIL}
 {}
 [app.shop]
@@ -94,7 +97,9 @@ locks = ["apt"]
     );
     daemon.wait("run_started", &[("job", "update")]);
     until("the step to be shown as waiting", || {
-        let status = scene.offhours(&["status", "--json"]).json();
+        let (_, text) = get(port, "localhost", "/status", "")?;
+        let status: serde_json::Value =
+            serde_json::from_str(text.split("\r\n\r\n").nth(1)?).ok()?;
         let running = status["running"].as_array()?.clone();
         running
             .iter()

@@ -11,12 +11,18 @@ mod scene;
 #[path = "../support/smtp.rs"]
 mod smtp;
 
+mod config;
+mod dry;
 mod fresh;
 mod http;
 mod locks;
 mod night;
+mod notify;
 mod output;
 mod periodic;
 mod recovery;
+mod rehearse;
+mod state;
 mod timeouts;
 mod unannounced;
+mod words;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::scene::{Scene, calendar, header, once};
+use crate::scene::{FILE_MAIL, Scene, calendar, header, once};
 use crate::smtp::{Lab, SmtpServer};
 
 fn at(event: &Value) -> Timestamp {
@@ -195,4 +195,167 @@ fn environments(scene: &Scene, session: &str) {
             assert!(allowed(name), "{file}: {line} is none of its business");
         }
     }
+}
+
+/// One app whose only job is this, in a window of so many seconds.
+fn one_job(job: &str) -> Scene {
+    let scene = Scene::new(&format!(
+        r#"
+{FILE_MAIL}
+{}
+[app.shop]
+window = "now"
+enter = [{{ script = "echo enter >> order", timeout = "5s", grace = "1s" }}]
+leave = [{{ script = "echo leave $OFFHOURS_RESULT >> order", timeout = "5s" }}]
+[maintenance.update]
+app = "shop"
+every = "window"
+timeout = "5s"
+grace = "1s"
+{job}
+[maintenance.later]
+app = "shop"
+every = "window"
+after = ["update"]
+script = "echo later >> order"
+timeout = "5s"
+grace = "1s"
+"#,
+        once(4, 60)
+    ));
+    scene.script("exits", "echo update >> order; exit \"$(cat code)\"");
+    scene
+}
+
+fn closed(scene: &Scene, code: &str) -> (crate::scene::Daemon, Value) {
+    scene.write("code", code);
+    let daemon = scene.up();
+    let closed = daemon.wait("session_closed", &[]);
+    (daemon, closed)
+}
+
+#[test]
+fn a_failure_stops_the_rest_and_is_told() {
+    let scene = one_job("run = [\"exits\"]");
+    let (mut daemon, closed) = closed(&scene, "3");
+    assert_eq!(closed["outcome"], "failed", "{}", daemon.story());
+    assert_eq!(scene.lines("order"), ["enter", "update", "leave failure"]);
+    let run = daemon.find("run_ended", &[("job", "update")]).unwrap();
+    assert_eq!(run["exit_code"], 3);
+    daemon.wait("alarm", &[("kind", "session_failed")]);
+    daemon.wait(
+        "notice_accepted",
+        &[("kind", "failed"), ("recipient", "tech@example.org")],
+    );
+    daemon.wait(
+        "notice_accepted",
+        &[("kind", "operators"), ("recipient", "oncall@example.org")],
+    );
+    scene.offhours(&["status"]).expect(1);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_failure_may_be_passed_over() {
+    let scene = one_job("run = [\"exits\"]\non_failure = \"continue\"");
+    let (mut daemon, closed) = closed(&scene, "3");
+    assert_eq!(closed["outcome"], "failed", "{}", daemon.story());
+    let order = scene.lines("order");
+    assert_eq!(order[..3], ["enter", "update", "later"]);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn retries_count_and_are_bounded() {
+    let scene = one_job("run = [\"exits\"]\nretry = { attempts = 2, backoff = \"1s\" }");
+    let (mut daemon, closed) = closed(&scene, "3");
+    assert_eq!(closed["outcome"], "failed", "{}", daemon.story());
+    assert_eq!(
+        daemon
+            .all("run_ended", &[("job", "update"), ("outcome", "failed")])
+            .len(),
+        2
+    );
+    let order = scene.lines("order");
+    assert_eq!(order, ["enter", "update", "update", "leave failure"]);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn exit_code_69_postpones() {
+    let scene = one_job("run = [\"exits\"]");
+    let (mut daemon, closed) = closed(&scene, "69");
+    let run = daemon.find("run_ended", &[("job", "update")]).unwrap();
+    assert_eq!(
+        (&run["outcome"], &run["reason"]),
+        (&"postponed".into(), &"unavailable".into())
+    );
+    assert!(
+        scene.lines("order").last().unwrap().starts_with("leave"),
+        "{closed}"
+    );
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn exit_code_75_is_repeated_and_counts_as_no_attempt() {
+    let scene = one_job("run = [\"exits\"]\nretry = { attempts = 1, backoff = \"1s\" }");
+    scene.write("code", "75");
+    let mut daemon = scene.up();
+    daemon.wait_nth(
+        "run_ended",
+        &[("job", "update"), ("outcome", "postponed")],
+        2,
+    );
+    scene.write("code", "0");
+    let closed = daemon.wait("session_closed", &[]);
+    assert_eq!(closed["outcome"], "succeeded", "{}", daemon.story());
+    let order = scene.lines("order");
+    assert_eq!(order.first().unwrap(), "enter");
+    assert_eq!(order[order.len() - 2..], ["later", "leave success"]);
+    assert_eq!(daemon.all("enter_started", &[]).len(), 1);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn nothing_to_do_leaves_the_app_in_peace() {
+    let scene = one_job("run = [\"exits\"]\nonly_if = { run = [\"false\"] }");
+    let file = scene.read("windows.toml");
+    let (file, _) = file.split_once("[maintenance.later]").unwrap();
+    scene.write("windows.toml", file);
+    let (mut daemon, closed) = closed(&scene, "0");
+    assert_eq!(closed["outcome"], "skipped", "{}", daemon.story());
+    assert_eq!(closed["reason"], "nothing_to_do");
+    assert!(scene.lines("order").is_empty());
+    assert!(scene.mails("mail").is_empty(), "nobody is told of nothing");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn what_is_asked_again_before_the_start_may_have_changed() {
+    let scene = one_job("run = [\"exits\"]\nonly_if = { script = \"test ! -e done\" }");
+    scene.write("code", "0");
+    let mut daemon = scene.up();
+    daemon.wait("session_announced", &[]);
+    scene.write("done", "");
+    let closed = daemon.wait("session_closed", &[]);
+    assert_eq!(closed["outcome"], "succeeded", "{}", daemon.story());
+    assert_eq!(scene.lines("order"), ["enter", "later", "leave success"]);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn an_enter_hook_that_fails_unwinds() {
+    let scene = one_job("run = [\"exits\"]");
+    let file = scene
+        .read("windows.toml")
+        .replace("echo enter >> order", "echo enter >> order; exit 1");
+    scene.write("windows.toml", &file);
+    let (mut daemon, closed) = closed(&scene, "0");
+    assert_eq!(
+        (&closed["outcome"], &closed["reason"]),
+        (&"failed".into(), &"enter_failed".into())
+    );
+    assert_eq!(scene.lines("order"), ["enter", "leave failure"]);
+    assert_eq!(daemon.stop(), 0);
 }

@@ -148,7 +148,7 @@ impl Scene {
         })
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offhours"));
         command
             .args(args)

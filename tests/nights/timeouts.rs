@@ -92,10 +92,8 @@ fn the_daemons_death_ends_all_of_it() {
     });
     // Nothing of it is in the way of the next one.
     let mut daemon = scene.up();
-    let ended = daemon
-        .find("run_ended", &[("job", "stubborn")])
-        .or_else(|| Some(daemon.wait("run_ended", &[("job", "stubborn")])));
-    assert_eq!(ended.unwrap()["outcome"], "interrupted");
+    let ended = daemon.wait("run_ended", &[("job", "stubborn")]);
+    assert_eq!(ended["outcome"], "interrupted");
     assert_eq!(daemon.stop(), 0, "{}", daemon.story());
 }
 
@@ -132,7 +130,7 @@ fn the_app_is_back_when_the_window_closes() {
 {}
 [app.shop]
 window = "now"
-enter = [{{ run = ["true"], timeout = "2s" }}]
+enter = [{{ run = ["true"], timeout = "2s", grace = "1s" }}]
 leave = [{{ script = "date +%s > left", timeout = "3s" }}]
 [maintenance.endless]
 app = "shop"

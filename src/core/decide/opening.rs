@@ -270,7 +270,8 @@ impl Turn<'_> {
             .filter(|s| s.need != Some(Need::NothingToDo))
             .cloned()
             .collect();
-        if steps.is_empty() {
+        // A rehearsal of the hooks alone has none to begin with.
+        if steps.is_empty() && session.rehearsal.is_none() {
             let Some(session) = self.state.sessions.get(&session.id).cloned() else {
                 return;
             };
