@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::refusal::Refusal;
-use crate::config::Settings;
+use crate::config::{HttpConfig, Settings};
 use crate::control;
 use crate::core::plan::outlook;
 use crate::core::policy::Policy;
 use crate::core::state::State;
 use crate::daemon::real::Real;
 use crate::daemon::{Heard, Turns};
-use crate::exit::Exit;
 use crate::http::{self, Access, Snapshot, Source};
 use crate::store::Store;
 use crate::surroundings;
@@ -26,39 +25,32 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 35);
 pub struct Beside {
     shutdown: Option<oneshot::Sender<()>>,
     http: Option<JoinHandle<()>>,
-    control: JoinHandle<()>,
+    control: Option<JoinHandle<()>>,
     socket: std::path::PathBuf,
 }
 
-/// Starts serving.
-///
-/// # Errors
-/// An address or a socket that cannot be had.
+/// Starts serving. What cannot be had is said and left out: apps that wait to come back do not wait for an address.
 pub async fn serve(
     settings: &Arc<Settings>,
     turns: &mut Turns<Store, Real>,
     tell: &mpsc::Sender<Heard>,
-) -> anyhow::Result<Beside> {
-    let failed = |text: String| Refusal {
-        exit: Exit::Failed,
-        text,
+) -> Beside {
+    let socket = &settings.control_socket;
+    let control = match control::bind(socket) {
+        Ok(listener) => {
+            let ears = control::Ears {
+                tell: tell.clone(),
+                events: turns.world().listeners(),
+            };
+            Some(tokio::spawn(control::serve(listener, ears)))
+        }
+        Err(error) => {
+            tracing::error!(%error, socket = %socket.display(), "commands cannot reach this daemon");
+            None
+        }
     };
-    let listener = control::bind(&settings.control_socket).map_err(|error| {
-        failed(format!(
-            "cannot listen at {}: {error}",
-            settings.control_socket.display()
-        ))
-    })?;
-    let ears = control::Ears {
-        tell: tell.clone(),
-        events: turns.world().listeners(),
-    };
-    let control = tokio::spawn(control::serve(listener, ears));
     let (mut shutdown, mut serving) = (None, None);
-    if let Some(config) = &settings.http {
-        let listeners = http::bind(config)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+    if let Some((config, listeners)) = listeners(settings).await {
         let (source, asked) = Source::new();
         tokio::spawn(answer(
             asked,
@@ -78,23 +70,36 @@ pub async fn serve(
         )));
         shutdown = Some(stop);
     }
-    Ok(Beside {
+    Beside {
         shutdown,
         http: serving,
         control,
         socket: settings.control_socket.clone(),
-    })
+    }
 }
 
 impl Beside {
     /// Ends serving; answers under way are finished.
     pub async fn end(self) {
-        self.control.abort();
-        // The next start replaces what could not be removed.
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some(control) = self.control {
+            control.abort();
+            // The next start replaces what could not be removed.
+            let _ = std::fs::remove_file(&self.socket);
+        }
         drop(self.shutdown);
         if let Some(http) = self.http {
             let _ = http.await;
+        }
+    }
+}
+
+async fn listeners(settings: &Settings) -> Option<(&HttpConfig, Vec<TcpListener>)> {
+    let config = settings.http.as_ref()?;
+    match http::bind(config).await {
+        Ok(listeners) => Some((config, listeners)),
+        Err(error) => {
+            tracing::error!(%error, "the page is not served");
+            None
         }
     }
 }

@@ -67,7 +67,7 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     // Answered after the first turn: by then it is decided what follows from the last life.
     let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
     let _ = tell.send(Heard::Look(ready)).await;
-    let beside = beside::serve(&settings, &mut turns, &tell).await?;
+    let beside = beside::serve(&settings, &mut turns, &tell).await;
     let (stopped, stop) = tokio::sync::oneshot::channel();
     let file = settings.file.clone();
     let signals = tokio::spawn(listen(tell, file, stopped));
