@@ -29,15 +29,30 @@ pub enum Happening {
         down_for: SignedDuration,
     },
     /// The daemon is asked to stop, and is started again after this.
-    Stop { down_for: SignedDuration },
-    ClockStep { by: SignedDuration },
-    Suspend { for_: SignedDuration },
-    DiskFull { for_: SignedDuration },
-    HooksBroken { for_: SignedDuration },
+    Stop {
+        down_for: SignedDuration,
+    },
+    ClockStep {
+        by: SignedDuration,
+    },
+    Suspend {
+        for_: SignedDuration,
+    },
+    DiskFull {
+        for_: SignedDuration,
+    },
+    HooksBroken {
+        for_: SignedDuration,
+    },
     /// Somebody else holds this lock file.
-    LockHeld { file: String, for_: SignedDuration },
+    LockHeld {
+        file: String,
+        for_: SignedDuration,
+    },
     /// The policy of this place in the play's list is read.
-    Reload { index: usize },
+    Reload {
+        index: usize,
+    },
     /// Faults end.
     Calm,
 }
@@ -101,7 +116,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(from: Timestamp, until: SignedDuration, dice: Dice, policies: Vec<Arc<Policy>>) -> Self {
+    pub fn new(
+        from: Timestamp,
+        until: SignedDuration,
+        dice: Dice,
+        policies: Vec<Arc<Policy>>,
+    ) -> Self {
         Self {
             elapsed: SignedDuration::ZERO,
             wall_at_start: from,
@@ -144,7 +164,8 @@ impl Machine {
 
     fn at(&mut self, at: SignedDuration, later: Later) {
         self.serial += 1;
-        self.later.insert((at.max(self.elapsed), self.serial), later);
+        self.later
+            .insert((at.max(self.elapsed), self.serial), later);
     }
 
     fn after(&mut self, pause: SignedDuration, later: Later) {
@@ -220,7 +241,11 @@ impl Machine {
                 }
             }
         }
-        self.busy = if self.elapsed > before { 0 } else { self.busy + 1 };
+        self.busy = if self.elapsed > before {
+            0
+        } else {
+            self.busy + 1
+        };
         self.spun |= self.busy > BUSY;
         self.heard.drain(..).collect()
     }
@@ -295,7 +320,10 @@ impl Machine {
                 // What the machine's own patience with a service is.
                 let patience = SignedDuration::from_secs(90);
                 let after = 0;
-                self.after(patience, Later::Befalls(Happening::Kill { after, down_for }));
+                self.after(
+                    patience,
+                    Later::Befalls(Happening::Kill { after, down_for }),
+                );
             }
             Happening::Kill { .. } | Happening::Stop { .. } => {}
             Happening::ClockStep { by } => {
@@ -473,7 +501,9 @@ impl Machine {
         });
         let report = Report {
             end,
-            elapsed: self.elapsed.saturating_sub(process.began.unwrap_or(process.since)),
+            elapsed: self
+                .elapsed
+                .saturating_sub(process.began.unwrap_or(process.since)),
             output_bytes: 0,
             log: false,
             tail: String::new(),

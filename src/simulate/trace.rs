@@ -29,11 +29,18 @@ pub enum Happened {
     /// The daemon asked for an attempt.
     Asked(Box<Start>),
     /// Its command began: all its locks are held.
-    Began { run: RunId },
+    Began {
+        run: RunId,
+    },
     /// The daemon asked for its end.
-    StopAsked { run: RunId },
+    StopAsked {
+        run: RunId,
+    },
     /// The last process of it is gone.
-    Gone { run: RunId, end: End },
+    Gone {
+        run: RunId,
+        end: End,
+    },
     /// The mail server has taken a letter; the daemon may never hear of it.
     Delivered {
         notice: NoticeId,
@@ -42,11 +49,19 @@ pub enum Happened {
     DaemonStarted,
     DaemonKilled,
     /// It ended because it was asked to.
-    DaemonStopped { clean: bool },
-    ClockStepped { by: SignedDuration },
-    Suspended { for_: SignedDuration },
+    DaemonStopped {
+        clean: bool,
+    },
+    ClockStepped {
+        by: SignedDuration,
+    },
+    Suspended {
+        for_: SignedDuration,
+    },
     /// Which of the play's policies holds from now on.
-    PolicyChanged { index: usize },
+    PolicyChanged {
+        index: usize,
+    },
     DiskFull,
     DiskWell,
     /// Faults end here.

@@ -29,7 +29,11 @@ pub fn installation(seed: u64, less: bool) -> String {
     );
     let windows = ["night", "weekend"];
     for (index, name) in windows.iter().enumerate() {
-        let days = if index == 0 { pick(rng, &["daily", "Mon-Fri"]) } else { "Sat,Sun" };
+        let days = if index == 0 {
+            pick(rng, &["daily", "Mon-Fri"])
+        } else {
+            "Sat,Sun"
+        };
         let hours = rng.i32(3..8) - i32::from(less);
         let start = rng.i32(18..24);
         let cutoff = pick(rng, &["0s", "15m", "30m"]);
@@ -62,11 +66,17 @@ pub fn installation(seed: u64, less: bool) -> String {
             .map(|h| format!("{{ run = [\"/bin/down{h}\"], timeout = \"2m\" }}"))
             .collect();
         write!(part, "enter = [{}]\n", enter.join(", ")).unwrap();
-        write!(part, "leave = [{}]\n", enter.join(", ").replace("down", "up")).unwrap();
+        write!(
+            part,
+            "leave = [{}]\n",
+            enter.join(", ").replace("down", "up")
+        )
+        .unwrap();
         let jobs = rng.usize(1..4);
         for job in 0..jobs {
             let dropped = less && job == 2;
-            let mut one = format!("[maintenance.m{app}{job}]\napp = \"app{app}\"\nrun = [\"/bin/job\"]\n");
+            let mut one =
+                format!("[maintenance.m{app}{job}]\napp = \"app{app}\"\nrun = [\"/bin/job\"]\n");
             match rng.u32(0..4) {
                 0 | 1 => one += "every = \"window\"\n",
                 2 => one += "schedule = \"0 3 * * 2,5\"\n",
@@ -108,8 +118,16 @@ pub fn installation(seed: u64, less: bool) -> String {
     }
     for job in 0..rng.u32(1..5) {
         let mut part = format!("[periodic.p{job}]\nrun = [\"/bin/job\"]\ngrace = \"5s\"\n");
-        let schedule = pick(rng, &["0 * * * *", "*/30 * * * *", "15 2 * * *", "0 */6 * * *"]);
-        write!(part, "schedule = \"{schedule}\"\ntimeout = \"{}m\"\n", rng.u32(1..50)).unwrap();
+        let schedule = pick(
+            rng,
+            &["0 * * * *", "*/30 * * * *", "15 2 * * *", "0 */6 * * *"],
+        );
+        write!(
+            part,
+            "schedule = \"{schedule}\"\ntimeout = \"{}m\"\n",
+            rng.u32(1..50)
+        )
+        .unwrap();
         part += pick(rng, &["overlap = \"queue\"\n", ""]);
         match rng.u32(0..3) {
             0 => part += "missed = \"skip\"\n",

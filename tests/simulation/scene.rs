@@ -24,6 +24,9 @@ pub fn policy(text: &str) -> Arc<Policy> {
     let env = Env::from_iter([("STATE_DIRECTORY", "/var/lib/offhours")]);
     match load(&file, &env, at("2027-01-01T00:00:00Z"), Purpose::Read) {
         Ok(loaded) => Arc::new(loaded.policy),
-        Err(refused) => panic!("{}\n{text}", render(&refused.problems, &refused.sources, false)),
+        Err(refused) => panic!(
+            "{}\n{text}",
+            render(&refused.problems, &refused.sources, false)
+        ),
     }
 }
