@@ -78,6 +78,12 @@ impl Agenda {
         }
     }
 
+    /// Looks at this job when something other than the clock has changed.
+    pub fn hold(&mut self, index: usize) {
+        self.set(index, None);
+        self.held.insert(index);
+    }
+
     /// The periodic job to be looked at first, if its time has come.
     pub fn due(&self, now: Timestamp) -> Option<usize> {
         self.periodic

@@ -56,6 +56,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         Fact::DaemonStopped { .. } => {}
         Fact::ClockStepped { by } => {
             shift_timers(state, *by);
+            state.live.asleep_since = at.min(state.last);
             state.live.awake_since = at;
         }
         Fact::JobsKnown {
@@ -88,7 +89,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 .iter()
                 .for_each(|name| drop(state.periodic.remove(name)));
         }
-        Fact::SessionOpened { session } => opened(state, session),
+        Fact::SessionOpened { session } => opened(state, at, session),
         Fact::SessionPlanned {
             session,
             starts,
@@ -353,11 +354,19 @@ pub fn observe(state: &mut State, at: Timestamp, event: &Event) {
                 running.pid = Some(*pid);
             }
         }
-        Event::Resumed { .. } => state.live.awake_since = at,
+        Event::Resumed { after } => {
+            state.live.asleep_since = at.saturating_sub(*after).unwrap_or(at);
+            state.live.awake_since = at;
+        }
         Event::Shutdown => {
             state.live.stopping.get_or_insert(at);
         }
-        Event::Unwritable { why, .. } => state.live.unwritable = Some(why.clone()),
+        Event::Unwritable { why, .. } => {
+            if state.live.unwritable.is_none() {
+                state.live.asleep_since = at;
+            }
+            state.live.unwritable = Some(why.clone());
+        }
         Event::Writable => {
             state.live.unwritable = None;
             state.live.awake_since = at;
@@ -427,6 +436,7 @@ fn started(state: &mut State, at: Timestamp, boot: &str) {
     boot.clone_into(&mut state.boot);
     state.live = super::state::Live {
         awake_since: at,
+        asleep_since: state.last.min(at),
         ..super::state::Live::default()
     };
     for notice in state.notices.values_mut() {
@@ -487,7 +497,7 @@ pub fn lane(app: &str, window: &str) -> Name {
     format!("{app}/{window}").into()
 }
 
-fn opened(state: &mut State, session: &Session) {
+fn opened(state: &mut State, at: Timestamp, session: &Session) {
     if session.rehearsal.is_none() {
         let handled = state
             .handled
@@ -496,10 +506,10 @@ fn opened(state: &mut State, session: &Session) {
         *handled = session.opens.max(*handled);
     }
     let (base, number) = split_id(&session.id);
-    // A date comes up again only while clocks are being set; a week is plenty.
-    let old = session
-        .opens
-        .saturating_sub(SignedDuration::from_hours(24 * 8))
+    // A date that is over comes up again only while clocks are being set. Others may be told much earlier than this.
+    let old = at
+        .min(session.opens)
+        .saturating_sub(SignedDuration::from_hours(24 * 40))
         .unwrap_or(session.opens);
     state.numbers.retain(|_, (_, opens)| *opens > old);
     state.numbers.insert(base.into(), (number, session.opens));
@@ -662,7 +672,11 @@ fn attempt_ended(state: &mut State, at: Timestamp, ended: &AttemptEnded) -> Resu
             }
         }
         What::Ask { session, step, .. } => {
-            let step = step_of(find(state, session)?, *step)?;
+            // The session may have been cancelled while the question was being asked.
+            let step = match state.sessions.get_mut(session) {
+                Some(of) if of.phase != Phase::Closed => step_of(of, *step)?,
+                _ => return Ok(()),
+            };
             step.state = StepState::Waiting;
             if ended.outcome != Outcome::Interrupted {
                 step.asked = Some(at);

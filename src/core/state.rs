@@ -51,6 +51,8 @@ pub struct State {
 pub struct Live {
     /// Instants up to this one passed while nobody was there: set at start, after a clock step and after a suspend.
     pub awake_since: Timestamp,
+    /// Somebody was last surely there at this instant before that.
+    pub asleep_since: Timestamp,
     /// Since when the daemon is being stopped.
     pub stopping: Option<Timestamp>,
     /// The state cannot be written: nothing new is started.

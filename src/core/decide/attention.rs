@@ -53,7 +53,11 @@ impl Turn<'_> {
             }
             return;
         }
-        let call = kind.alarms() && self.state.attention.len() < CALLED_ABOUT;
+        let down = matches!(
+            kind,
+            AttentionKind::StuckInMaintenance | AttentionKind::LeaveFailing
+        );
+        let call = kind.alarms() && (down || self.state.attention.len() < CALLED_ABOUT);
         let alarm = call && self.policy.notice.alarm.is_some();
         let key: Name = key.into();
         self.record(Fact::AttentionRaised {

@@ -44,6 +44,24 @@ impl Turn<'_> {
         self.record_end(run, &running, report, meaning);
     }
 
+    /// An attempt was decided and could not be recorded: nothing was begun, and its work is still due.
+    pub(super) fn not_started(&mut self, run: RunId, report: &Report) {
+        let Some(running) = self.state.running.get(&run).cloned() else {
+            return;
+        };
+        let reason = Some(Reason::new(Code::StateUnwritable, report.words()));
+        let meaning = match &running.what {
+            What::Step { .. } | What::Enter { .. } => Meaning {
+                carried: true,
+                ..Meaning::over(Outcome::Postponed, reason)
+            },
+            What::Periodic { .. } => Meaning::over(Outcome::Skipped, reason),
+            What::Ask { .. } => Meaning::over(Outcome::Interrupted, reason),
+            What::Leave { .. } | What::Alarm { .. } => return self.ended(run, report),
+        };
+        self.record_end(run, &running, report, meaning);
+    }
+
     fn record_end(&mut self, run: RunId, running: &Running, report: &Report, meaning: Meaning) {
         let (outcome, reason, retry) = (meaning.outcome, meaning.reason.clone(), meaning.retry);
         self.record(Fact::AttemptEnded(Box::new(AttemptEnded {
@@ -139,6 +157,10 @@ impl Turn<'_> {
             }
             What::Leave { .. } => self.leave_again(running.attempt, Outcome::Interrupted, reason),
             What::Alarm { .. } => self.alarm_again(running.attempt, Outcome::Interrupted, reason),
+            // Asked once more after a start; a question that dies by itself is not asked for ever.
+            What::Ask { .. } if !stopped && running.started >= self.state.live.awake_since => {
+                Meaning::over(Outcome::Failed, Some(reason))
+            }
             _ => Meaning::over(Outcome::Interrupted, Some(reason)),
         }
     }

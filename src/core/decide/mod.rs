@@ -134,8 +134,15 @@ impl Turn<'_> {
             self.stop_all();
         }
         self.stop_overdue();
-        self.open_sessions();
-        self.advance_sessions();
+        // One that ends makes room for another, and its work is planned anew.
+        for _ in 0..ROUNDS {
+            let before = self.decision.facts.len();
+            self.open_sessions();
+            self.advance_sessions();
+            if self.decision.facts.len() == before {
+                break;
+            }
+        }
         self.attend();
         self.send_notices();
         self.start_periodic();

@@ -65,6 +65,9 @@ impl Turn<'_> {
             .as_ref()
             .and_then(|id| self.state.sessions.get(id));
         match (notice.kind, session) {
+            (Kind::Advance, Some(session)) if session.phase == Phase::Closed => {
+                Some("the session is over")
+            }
             (Kind::Advance, Some(session))
                 if self.now >= session.starts && session.rehearsal.is_none() =>
             {
@@ -98,7 +101,12 @@ impl Turn<'_> {
         }
         let about = About::of(&notice);
         match answer {
-            Answer::Accepted => self.record(Fact::NoticeAccepted { notice: id, about }),
+            Answer::Accepted => {
+                self.record(Fact::NoticeAccepted { notice: id, about });
+                if notice.session.is_none() {
+                    self.clear(&format!("notice:{}", notice.person.email));
+                }
+            }
             Answer::Temporary { why } => self.later(&notice, why, false),
             Answer::Unknown { why } => self.later(&notice, why, true),
             Answer::Permanent { why } => {
@@ -156,6 +164,15 @@ impl Turn<'_> {
             why: why.into(),
             about,
         });
+        let over = notice.session.as_ref().is_some_and(|id| {
+            self.state
+                .sessions
+                .get(id)
+                .is_none_or(|s| s.phase == Phase::Closed)
+        });
+        if notice.kind == Kind::Advance && over {
+            return;
+        }
         let answer = notice.answer.as_deref().unwrap_or("no answer");
         let text = format!(
             "{} could not be told ({}): {answer}",
@@ -382,7 +399,7 @@ impl Turn<'_> {
             tail: String::new(),
         };
         for run in runs {
-            self.ended(*run, &report);
+            self.not_started(*run, &report);
         }
         for id in notices {
             self.answered(

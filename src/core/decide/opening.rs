@@ -192,6 +192,10 @@ impl Turn<'_> {
         let missed = window
             .occurrences(from, horizon)
             .filter(|o| o.opens > from && o.opens <= horizon)
+            .filter(|o| {
+                let deadline = o.opens.checked_sub(app.lead);
+                deadline.is_ok_and(|deadline| deadline >= self.state.live.asleep_since)
+            })
             .last()?;
         let mut steps = Vec::new();
         for job in jobs {
@@ -268,7 +272,10 @@ impl Turn<'_> {
             .steps
             .iter()
             .filter(|s| s.need != Some(Need::NothingToDo))
-            .cloned()
+            .map(|s| Step {
+                if_needed: self.follows(session, s),
+                ..s.clone()
+            })
             .collect();
         // A rehearsal of the hooks alone has none to begin with.
         if steps.is_empty() && session.rehearsal.is_none() {
@@ -430,7 +437,11 @@ impl Turn<'_> {
                 AttentionKind::PeriodicFailing => key
                     .strip_prefix("periodic:")
                     .is_some_and(|job| !self.policy.periodic.contains_key(job)),
-                _ => false,
+                AttentionKind::StuckInMaintenance | AttentionKind::LeaveFailing => false,
+                _ => attention
+                    .app
+                    .as_ref()
+                    .is_some_and(|app| !self.policy.apps.contains_key(app)),
             })
             .map(|(key, _)| key.clone())
             .collect();

@@ -44,7 +44,9 @@ impl Turn<'_> {
             }
             let before = self.decision.effects.len();
             let next = self.look_at(index);
-            self.agenda.refresh(self.policy, self.state, index, next);
+            if !self.agenda.held.contains(&index) {
+                self.agenda.refresh(self.policy, self.state, index, next);
+            }
             room -= usize::from(self.decision.effects.len() > before);
         }
         self.decision.more = self.agenda.due(self.now).is_some() && room > 0;
@@ -57,6 +59,10 @@ impl Turn<'_> {
         let past = self.state.periodic.get(name)?;
         if let Some(active) = past.active.clone() {
             if active.retry_at.is_some_and(|at| at <= self.now) {
+                if matches!(self.may_run(job), Answer::Hold(_)) {
+                    self.agenda.hold(index);
+                    return None;
+                }
                 self.run_periodic(name, job, active.due, Some((active.run, active.attempt)));
             }
             return None;
@@ -219,6 +225,14 @@ impl Turn<'_> {
             let Some(past) = self.state.periodic.get(name) else {
                 continue;
             };
+            if let Some(active) = past.active.clone() {
+                if *room > 0 && !matches!(self.may_run(job), Answer::Hold(_)) {
+                    self.run_periodic(name, job, active.due, Some((active.run, active.attempt)));
+                    *room -= 1;
+                    self.agenda.refresh(self.policy, self.state, index, None);
+                }
+                continue;
+            }
             let Some(pending) = past.pending else {
                 continue;
             };
@@ -294,24 +308,31 @@ impl Turn<'_> {
 
     /// Instants that came due while the run was going: skipped as one record, or one of them is served now.
     fn settle_overlap(&mut self, name: &Name, job: &PeriodicJob) {
+        let policy = self.policy;
         let Some(past) = self.state.periodic.get(name) else {
             return;
         };
         let accounted = past.accounted;
+        let offset = crate::core::plan::jitter_offset(&policy.name, job);
+        let now = self.now.saturating_sub(offset).unwrap_or(self.now);
         let Some(first) = job
             .schedule
             .next_after(&job.zone, accounted)
-            .filter(|due| *due <= self.now)
+            .filter(|due| *due <= now)
         else {
             return;
         };
+        // What passed while nobody was there was missed: another rule decides about it.
+        if first <= self.state.live.awake_since {
+            return;
+        }
         let reached = match job.overlap {
-            Overlap::Skip => self.now,
+            Overlap::Skip => now,
             // The latest is left for the agenda: it is served like any other.
             Overlap::Queue => {
                 let latest = job
                     .schedule
-                    .latest_at_or_before(&job.zone, self.now, accounted)
+                    .latest_at_or_before(&job.zone, now, accounted)
                     .unwrap_or(first);
                 latest
                     .saturating_sub(SignedDuration::from_nanos(1))

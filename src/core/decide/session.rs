@@ -81,13 +81,10 @@ impl Turn<'_> {
         if self.now < session.starts || self.held_back() {
             return;
         }
+        if let Some(why) = self.too_late(session) {
+            return self.postpone(session, why);
+        }
         if session.rehearsal.is_none() {
-            if self.now >= session.closes {
-                return self.postpone(session, Code::WindowPassed.into());
-            }
-            if !anything_fits(session, self.now) {
-                return self.postpone(session, Code::DoesNotFit.into());
-            }
             let lead_since = self.now.saturating_sub(session.lead).unwrap_or(self.now);
             let notices = self.state.notices.values();
             if !crate::core::notice::enough(
@@ -98,9 +95,6 @@ impl Turn<'_> {
             ) {
                 return;
             }
-        }
-        if !self.policy.apps.contains_key(&session.app) {
-            return self.postpone(session, Code::Removed.into());
         }
         if self.conflict(session).is_some() {
             return;
@@ -123,6 +117,20 @@ impl Turn<'_> {
         self.record(Fact::SessionStarting {
             session: session.id.clone(),
         });
+    }
+
+    /// Why a session cannot begin any more.
+    pub(super) fn too_late(&self, session: &Session) -> Option<Reason> {
+        if !self.policy.apps.contains_key(&session.app) {
+            return Some(Code::Removed.into());
+        }
+        if session.rehearsal.is_some() {
+            return None;
+        }
+        if self.now >= session.closes {
+            return Some(Code::WindowPassed.into());
+        }
+        (!anything_fits(session, self.now)).then(|| Code::DoesNotFit.into())
     }
 
     /// Another session that has the app, or one of the locks.
@@ -162,7 +170,7 @@ impl Turn<'_> {
             return self.close(session, Outcome::Skipped, Some(Code::NothingToDo.into()));
         }
         let Some(app) = self.policy.apps.get(&session.app) else {
-            return;
+            return self.postpone(session, Code::Removed.into());
         };
         let hooks = session.rehearsal.as_ref().is_none_or(|r| r.hooks);
         let leave = if hooks {

@@ -1,5 +1,7 @@
 //! The jobs of a session, one after another.
 
+use jiff::SignedDuration;
+
 use super::Turn;
 use super::session::sight;
 use super::start::Attempt;
@@ -20,7 +22,17 @@ impl Turn<'_> {
 
     /// The same questions again, before the app is touched.
     pub(super) fn ask_before_entering(&mut self, session: &Session) {
-        if self.held_back() || self.ask_open(session) {
+        if self.held_back() {
+            return;
+        }
+        // Asking took its time, or nobody was there for a while.
+        let asking = |step: &Step| matches!(step.state, StepState::Asking { .. });
+        if !session.steps.iter().any(asking)
+            && let Some(why) = self.too_late(session)
+        {
+            return self.postpone(session, why);
+        }
+        if self.ask_open(session) {
             return;
         }
         for (index, step) in session.steps.iter().enumerate() {
@@ -34,12 +46,23 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether a step is asked only when another has worked: one that is still to come.
+    pub(super) fn follows(&self, session: &Session, step: &Step) -> bool {
+        let job = self.policy.maintenance.get(&step.job);
+        step.if_needed
+            && session.steps.iter().any(|other| {
+                other.state == StepState::Waiting
+                    && other.need != Some(Need::NothingToDo)
+                    && job.is_some_and(|job| job.after.contains(&other.job))
+            })
+    }
+
     /// Asks the first open question; whether there is one.
     fn ask_open(&mut self, session: &Session) -> bool {
         for (index, step) in session.steps.iter().enumerate() {
             match step.state {
                 StepState::Asking { .. } => return true,
-                StepState::Waiting if !step.if_needed && step.need.is_none() => {
+                StepState::Waiting if step.need.is_none() && !self.follows(session, step) => {
                     if self.ask(session, index, step) {
                         return true;
                     }
@@ -130,10 +153,16 @@ impl Turn<'_> {
                     return;
                 };
                 // While a lock is waited for, only as long as the step still fits.
+                // The loop wakes at the last instant at which it fits: one later is too late to be looked for.
+                let next = self.now.saturating_add(SignedDuration::from_nanos(1));
                 let late = running.pid.is_none()
                     && running.waiting.is_some()
                     && session.rehearsal.is_none()
-                    && !fits(self.now, step.estimate, sight(session, step));
+                    && !fits(
+                        next.unwrap_or(self.now),
+                        step.estimate,
+                        sight(session, step),
+                    );
                 if late {
                     self.stop(run);
                 }

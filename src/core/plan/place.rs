@@ -64,10 +64,15 @@ pub fn place(
 ///
 /// `jobs` are in the order of the file; the answer holds their indices. `after` is free of circles (checked).
 pub fn order(jobs: &[(&MaintenanceJob, Timestamp)]) -> Vec<usize> {
-    let present = |name: &Name| jobs.iter().position(|(job, _)| job.name == *name);
+    // A job stands there once for each host: all of them come first.
+    let present = |name: &Name| {
+        let name = name.clone();
+        let places = jobs.iter().enumerate();
+        places.filter_map(move |(i, (job, _))| (job.name == name).then_some(i))
+    };
     let mut waits: Vec<Vec<usize>> = jobs
         .iter()
-        .map(|(job, _)| job.after.iter().filter_map(present).collect())
+        .map(|(job, _)| job.after.iter().flat_map(present).collect())
         .collect();
     let mut left: Vec<usize> = (0..jobs.len()).collect();
     left.sort_by_key(|&i| (std::cmp::Reverse(jobs[i].0.priority), jobs[i].1, i));

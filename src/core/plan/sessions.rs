@@ -248,11 +248,8 @@ impl Walk<'_> {
             let (j, host, dues) = due[chosen];
             let job = lane.jobs[j].job;
             let length = estimate(job, self.state.maintenance.get(&job.name));
-            let own: Vec<Occurrence> = if pieces.len() == 1 {
-                pieces.to_vec()
-            } else {
-                visible(policy, job, base)
-            };
+            let mut own = visible(policy, job, base);
+            own.retain(|piece| pieces.contains(piece));
             let found = place(cursor, length, &own, cutoff, lane.app.leave_reserve)
                 // The app does not stand in maintenance while nothing is done.
                 .filter(|(at, _)| *at == cursor || steps.is_empty());
