@@ -1,0 +1,228 @@
+//! What the README and the examples say is true: every example in them is checked or run.
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_offhours");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+struct Block {
+    language: String,
+    file: Option<String>,
+    text: String,
+}
+
+/// The fenced blocks of the README, in order.
+fn blocks() -> Vec<Block> {
+    let readme = read("README.md");
+    let mut blocks = Vec::new();
+    let mut lines = readme.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else {
+            continue;
+        };
+        let mut words = info.split(' ').map(String::from);
+        let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        blocks.push(Block {
+            language: words.next().unwrap_or_default(),
+            file: words.next(),
+            text: text.join("\n") + "\n",
+        });
+    }
+    assert!(!blocks.is_empty());
+    blocks
+}
+
+/// A folder of an operator who has just copied the README's files and the hooks.
+struct Sandbox {
+    dir: TempDir,
+}
+
+impl Sandbox {
+    fn new() -> Self {
+        let sandbox = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        for block in blocks().into_iter().filter(|b| b.language == "toml") {
+            let file = block.file.expect("a file's name stands after its language");
+            sandbox.write(&file, &block.text, 0o644);
+        }
+        sandbox.write("smtp-password", "not a secret\n", 0o600);
+        for hook in ["hooks/enter-flag", "hooks/leave-flag"] {
+            sandbox.write(hook, &read(hook), 0o755);
+        }
+        sandbox
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// In a shell, with the program in its PATH and the state in the sandbox.
+    fn shell(&self, line: &str) -> Output {
+        let programs = Path::new(PROGRAM).parent().unwrap().display();
+        let path = std::env::var("PATH").unwrap();
+        Command::new("bash")
+            .args(["-o", "pipefail", "-c", line])
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("PATH", format!("{programs}:{path}"))
+            .env("OFFHOURS_STATE__DIR", self.path("state"))
+            .env("OFFHOURS_CONTROL__SOCKET", self.path("control.sock"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+}
+
+/// Whether the printed matches the promised, where `…` stands for anything: for part of a line, or on a line of its own
+/// for any number of lines.
+fn matches(promised: &[&str], printed: &[&str]) -> bool {
+    match (promised.split_first(), printed.split_first()) {
+        (None, rest) => rest.is_none(),
+        (Some((&"…", later)), None) => matches(later, printed),
+        (Some((&"…", later)), Some((_, rest))) => {
+            matches(later, printed) || matches(promised, rest)
+        }
+        (Some(_), None) => false,
+        (Some((promised, later)), Some((line, rest))) => {
+            same(promised, line) && matches(later, rest)
+        }
+    }
+}
+
+fn same(promised: &str, line: &str) -> bool {
+    let Some((before, after)) = promised.split_once('…') else {
+        return promised.trim_end() == line.trim_end();
+    };
+    line.strip_prefix(before).is_some_and(|rest| {
+        let ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+        ends.into_iter().any(|at| same(after, &rest[at..]))
+    })
+}
+
+#[test]
+fn dots_stand_for_anything_and_nothing_else_does() {
+    assert!(matches(&["a", "…", "c"], &["a", "b", "b", "c"]));
+    assert!(matches(&["a…c…"], &["abcd"]));
+    assert!(!matches(&["a", "c"], &["a", "b", "c"]));
+    assert!(!matches(&["a…c"], &["ab"]));
+}
+
+#[test]
+fn every_file_in_the_readme_is_accepted() {
+    let sandbox = Sandbox::new();
+    for name in ["windows.toml", "only-windows.toml"] {
+        let output = sandbox.shell(&format!("offhours check --strict --config {name}"));
+        assert!(output.status.success(), "{name}: {output:?}");
+        assert!(output.stderr.is_empty(), "{name}: {output:?}");
+    }
+}
+
+#[test]
+fn every_command_in_the_readme_prints_what_is_written_there() {
+    let sandbox = Sandbox::new();
+    let mut commands = 0;
+    for block in blocks().into_iter().filter(|b| b.language == "console") {
+        for part in format!("\n{}", block.text).split("\n$ ").skip(1) {
+            let (command, promised) = part.split_once('\n').unwrap_or((part, ""));
+            let output = sandbox.shell(&format!("exec 2>&1; {command}"));
+            let printed = String::from_utf8(output.stdout).unwrap();
+            let promised: Vec<&str> = promised.trim_end().lines().collect();
+            let lines: Vec<&str> = printed.trim_end().lines().collect();
+            assert!(
+                matches(&promised, &lines),
+                "{command}\nis promised to print\n{}\nbut printed\n{printed}",
+                promised.join("\n")
+            );
+            assert!(output.status.success(), "{command}: {}", output.status);
+            commands += 1;
+        }
+    }
+    assert!(commands >= 8, "only {commands} commands were found");
+}
+
+#[test]
+fn what_is_installed_and_linked_is_there() {
+    let readme = read("README.md");
+    for link in readme.split("](").skip(1) {
+        let target = link.split(')').next().unwrap();
+        if !target.starts_with("http") {
+            assert!(root().join(target).exists(), "{target}");
+        }
+    }
+    let shell: String = blocks()
+        .into_iter()
+        .filter(|b| b.language == "sh")
+        .map(|b| b.text)
+        .collect();
+    assert!(shell.contains("cargo run --release -- run --config examples/quickstart.toml\n"));
+    assert!(shell.contains("bash tests/all\n") && root().join("tests/all").exists());
+    assert!(shell.contains("install -m 644 examples/offhours.service"));
+}
+
+#[test]
+fn every_example_is_accepted() {
+    for name in ["windows.toml", "examples/quickstart.toml"] {
+        let output = Command::new(PROGRAM)
+            .args(["check", "--strict", "--config", name])
+            .current_dir(copy_of_the_project().path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{name}: {output:?}");
+    }
+}
+
+/// What a newcomer needs of the project, where nobody else can write.
+fn copy_of_the_project() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, mode) in [
+        ("windows.toml", 0o644),
+        ("examples/contacts.toml", 0o644),
+        ("examples/quickstart.toml", 0o644),
+        ("hooks/enter-flag", 0o755),
+        ("hooks/leave-flag", 0o755),
+    ] {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, read(name)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn systemd_accepts_the_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("offhours.service");
+    let text = read("examples/offhours.service").replace("/usr/local/bin/offhours", "/bin/true");
+    fs::write(&unit, text).unwrap();
+    let output = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&unit)
+        .output();
+    let Ok(output) = output else {
+        eprintln!("SKIPPED: there is no systemd-analyze, the unit was not verified");
+        return;
+    };
+    // It exits with 0 also where it does not know a key.
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+}
