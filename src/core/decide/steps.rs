@@ -25,6 +25,10 @@ impl Turn<'_> {
         if self.held_back() {
             return;
         }
+        // The clock may have been set back.
+        if self.now < session.starts && session.rehearsal.is_none() {
+            return;
+        }
         // Asking took its time, or nobody was there for a while.
         let asking = |step: &Step| matches!(step.state, StepState::Asking { .. });
         if !session.steps.iter().any(asking)
@@ -121,6 +125,13 @@ impl Turn<'_> {
                 Code::Interrupted.into(),
             );
         }
+        if session.outside(self.now) {
+            return self.begin_leaving(
+                session,
+                SessionResult::Interrupted,
+                Code::OutsideWindow.into(),
+            );
+        }
         let next = session
             .steps
             .iter()
@@ -161,7 +172,7 @@ impl Turn<'_> {
                     && !fits(
                         next.unwrap_or(self.now),
                         step.estimate,
-                        sight(session, step),
+                        sight(self.policy, session, step),
                     );
                 if late {
                     self.stop(run);
@@ -194,7 +205,7 @@ impl Turn<'_> {
                     Some(_) if until > self.now => {}
                     Some(job)
                         if session.rehearsal.is_some()
-                            || fits(self.now, step.estimate, sight(session, step)) =>
+                            || fits(self.now, step.estimate, sight(self.policy, session, step)) =>
                     {
                         self.start_step(session, index, step, &job, Some((run, attempt)));
                     }
@@ -212,7 +223,11 @@ impl Turn<'_> {
             return self.step_done(session, index, Outcome::Cancelled, Code::Removed.into());
         };
         let free = session.rehearsal.is_some();
-        if !free && !fits(self.now, step.estimate, sight(session, step)) {
+        // Others were faster than planned: its own piece of the occurrence has not begun.
+        if !free && step.opens.is_some_and(|opens| self.now < opens) {
+            return;
+        }
+        if !free && !fits(self.now, step.estimate, sight(self.policy, session, step)) {
             return self.step_done(session, index, Outcome::Postponed, Code::DoesNotFit.into());
         }
         // Something that was put off for a reason of its own takes along what follows it.

@@ -250,7 +250,17 @@ impl Walk<'_> {
             let length = estimate(job, self.state.maintenance.get(&job.name));
             let mut own = visible(policy, job, base);
             own.retain(|piece| pieces.contains(piece));
-            let found = place(cursor, length, &own, cutoff, lane.app.leave_reserve)
+            // Entering disturbs people as well.
+            let lead_in = if steps.is_empty() {
+                entering
+            } else {
+                SignedDuration::ZERO
+            };
+            for piece in &mut own {
+                piece.opens = piece.opens.saturating_add(lead_in).unwrap_or(piece.opens);
+            }
+            let sight = (cutoff, lane.app.leave_reserve, job.grace);
+            let found = place(cursor, length, &own, sight)
                 // The app does not stand in maintenance while nothing is done.
                 .filter(|(at, _)| *at == cursor || steps.is_empty());
             let Some((at, piece)) = found else {
@@ -269,6 +279,7 @@ impl Walk<'_> {
                 estimate: length,
                 if_needed,
                 dues,
+                opens: piece.opens.saturating_sub(lead_in).unwrap_or(piece.opens),
                 closes: piece.closes,
                 cutoff,
             };
@@ -383,6 +394,7 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
             estimate: step.estimate,
             if_needed: step.if_needed,
             dues: step.dues,
+            opens: step.opens.unwrap_or(session.opens),
             closes: step.closes,
             cutoff: step.cutoff,
         })
