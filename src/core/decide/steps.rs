@@ -125,19 +125,17 @@ impl Turn<'_> {
                 Code::Interrupted.into(),
             );
         }
-        if session.outside(self.now) {
-            return self.begin_leaving(
-                session,
-                SessionResult::Interrupted,
-                Code::OutsideWindow.into(),
-            );
-        }
         let next = session
             .steps
             .iter()
             .enumerate()
             .find(|(_, step)| step.state == StepState::Waiting);
         match next {
+            Some(_) if session.outside(self.now) => self.begin_leaving(
+                session,
+                SessionResult::Interrupted,
+                Code::OutsideWindow.into(),
+            ),
             Some((index, step)) => self.next_step(session, index, step),
             None => {
                 let bad = |step: &Step| matches!(step.state, StepState::Done { outcome, .. } if outcome.is_bad());
