@@ -606,7 +606,7 @@ fn a_clock_that_jumps_floods_nothing_and_repeats_nothing() {
         .and("2027-03-01T05:30:30Z", Happening::ClockStep { by: back })
         .play();
     assert_eq!(count(&played, "p"), 22);
-    let played = given(&jobs)
+    let played = given(&format!("{A}{B}"))
         .days(1)
         .and("2027-03-01T22:02:30Z", Happening::ClockStep { by: back })
         .play();
@@ -706,4 +706,179 @@ fn an_announcement_is_not_sent_of_what_is_over() {
             && at > scene::at("2027-03-01T09:06:00Z")
     });
     assert!(!late);
+}
+
+#[test]
+fn a_window_that_is_shortened_ends_what_was_told_earlier() {
+    let shorter = format!("{HEAD}{A}").replace("duration = \"4h\"", "duration = \"30m\"");
+    let played = given(A)
+        .days(2)
+        .or(&shorter)
+        .when(|name, n| (name == "a" && n == 1).then_some(Fate::Hangs))
+        .and("2027-03-01T20:00:00Z", Happening::Reload { index: 1 })
+        .play();
+    let (_, ended) = played
+        .trace
+        .facts()
+        .find(|(_, f)| matches!(f, Fact::AttemptEnded(e) if matches!(e.what, What::Step { .. })))
+        .unwrap();
+    let Fact::AttemptEnded(ended) = ended else {
+        unreachable!()
+    };
+    assert_eq!(ended.outcome, Outcome::TimedOut);
+    assert!(
+        ended.elapsed < SignedDuration::from_mins(24),
+        "four minutes are kept for leaving"
+    );
+}
+
+#[test]
+fn a_freeze_that_is_added_holds_back_what_was_told() {
+    let both = format!("{A}labels = [\"security\"]\n{B}");
+    let freeze = "[freeze.fair]\nfrom = \"2027-03-01T12:00\"\nuntil = \"2027-03-02T12:00\"\nexcept_labels = [\"security\"]\n";
+    let played = given(&both)
+        .days(2)
+        .or(&format!("{HEAD}{both}{freeze}"))
+        .and("2027-03-01T11:00:00Z", Happening::Reload { index: 1 })
+        .play();
+    let b = started(&played)
+        .into_iter()
+        .find(|(name, _)| name == "b")
+        .unwrap();
+    assert_eq!(b.1, "02T22:03");
+}
+
+#[test]
+fn a_lock_is_waited_for_while_the_step_still_fits() {
+    let jobs = format!("{A}locks = [\"disk\"]\n");
+    let held = |minutes| Happening::LockHeld {
+        file: "disk.lock".into(),
+        for_: SignedDuration::from_mins(minutes),
+    };
+    let played = given(&jobs)
+        .days(1)
+        .and("2027-03-01T21:00:00Z", held(120))
+        .play();
+    assert_eq!(closed(&played)[0].1, Outcome::Succeeded);
+    let played = given(&jobs)
+        .days(1)
+        .and("2027-03-01T21:00:00Z", held(60 * 5 - 10))
+        .play();
+    assert_eq!(closed(&played).len(), 0, "the play ends while it waits");
+    let played = given(&jobs)
+        .days(2)
+        .and("2027-03-01T21:00:00Z", held(60 * 5 - 10))
+        .play();
+    let (at, fact) = played
+        .trace
+        .facts()
+        .find(|(_, f)| matches!(f, Fact::AttemptEnded(e) if matches!(e.what, What::Step { .. })))
+        .unwrap();
+    let Fact::AttemptEnded(ended) = fact else {
+        unreachable!()
+    };
+    assert_eq!(
+        (ended.outcome, ended.reason.as_ref().map(|r| r.code)),
+        (Outcome::Postponed, Some(Code::Locked))
+    );
+    assert!(
+        (at.duration_since(scene::at("2027-03-02T01:46:00Z"))).as_secs() < 2,
+        "{at}"
+    );
+    assert_eq!(count(&played, "a"), 2);
+}
+
+#[test]
+fn a_rollout_that_does_not_fit_goes_on_the_next_night() {
+    let jobs: String = (0..6)
+        .map(|n| format!("[maintenance.j{n}]\napp = \"shop\"\nschedule = \"0 12 1 3 *\"\nrun = [\"/bin/x\"]\ntimeout = \"55m\"\n"))
+        .collect();
+    let played = given(&jobs)
+        .days(3)
+        .when(|name, _| name.starts_with('j').then(|| Fate::exit(0, 54 * 60)))
+        .play();
+    let order: Vec<_> = started(&played)
+        .into_iter()
+        .filter(|(n, _)| n.starts_with('j'))
+        .collect();
+    let fourth = order.iter().map(|(name, at)| format!("{name} {at}")).nth(3);
+    assert_eq!(
+        fourth.as_deref(),
+        Some("j3 02T00:44"),
+        "still the first night"
+    );
+    let rest: Vec<_> = order[4..]
+        .iter()
+        .map(|(name, at)| (&**name, &**at))
+        .collect();
+    assert_eq!(rest, [("j4", "02T22:02"), ("j5", "02T22:56")]);
+}
+
+#[test]
+fn more_than_the_limit_wait_their_turn_and_all_get_it() {
+    let mut jobs = String::from("[limits]\nruns = 2\n");
+    for n in 0..9 {
+        jobs += &format!(
+            "[periodic.p{n}]\nschedule = \"0 * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"30m\"\n"
+        );
+    }
+    let played = given(&jobs).days(1).play();
+    for n in 0..9 {
+        assert_eq!(count(&played, &format!("p{n}")), 23);
+    }
+    assert_eq!(started(&played)[8].1, "01T01:04");
+}
+
+#[test]
+fn outside_its_window_a_job_is_put_off_or_skipped() {
+    let job = |outside: &str| {
+        format!(
+            "[periodic.p]\nschedule = \"0 */3 * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"5m\"\nwindow = \"night\"\noutside = \"{outside}\"\n"
+        )
+    };
+    let times = |played: &Played| -> Vec<String> {
+        started(played).into_iter().map(|(_, at)| at).collect()
+    };
+    assert_eq!(
+        times(&given(&job("defer")).days(2).play()),
+        ["01T22:00", "02T00:00", "02T22:00"]
+    );
+    assert_eq!(times(&given(&job("skip")).days(2).play()), ["02T00:00"]);
+    let down = Happening::Stop {
+        down_for: SignedDuration::from_hours(2),
+    };
+    let played = given(&job("defer"))
+        .days(1)
+        .and("2027-03-01T12:00:00Z", down)
+        .play();
+    assert_eq!(
+        times(&played),
+        ["01T22:00"],
+        "what was put off outlives a restart"
+    );
+}
+
+#[test]
+fn an_overlapped_instant_is_skipped_or_queued() {
+    let job = |overlap: &str| {
+        format!(
+            "[periodic.p]\nschedule = \"*/10 * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"50m\"\noverlap = \"{overlap}\"\n"
+        )
+    };
+    let long = |name: &str, n| (name == "p" && n == 1).then(|| Fate::exit(0, 25 * 60));
+    let times = |played: &Played| -> Vec<String> {
+        started(played)
+            .into_iter()
+            .map(|(_, at)| at)
+            .take(3)
+            .collect()
+    };
+    assert_eq!(
+        times(&given(&job("skip")).days(1).when(long).play()),
+        ["01T00:10", "01T00:40", "01T00:50"]
+    );
+    assert_eq!(
+        times(&given(&job("queue")).days(1).when(long).play()),
+        ["01T00:10", "01T00:35", "01T00:40"]
+    );
 }

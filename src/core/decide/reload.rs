@@ -72,7 +72,8 @@ impl Turn<'_> {
     fn frozen(&self, session: &Session, step: &Step) -> bool {
         let window = self.policy.windows.get(&session.window);
         let job = self.policy.maintenance.get(&step.job);
-        let (Some(occurrence), Some(job)) = (window.and_then(|w| w.open_at(step.starts)), job) else {
+        let (Some(occurrence), Some(job)) = (window.and_then(|w| w.open_at(step.starts)), job)
+        else {
             return false;
         };
         !visible(self.policy, job, occurrence)
