@@ -66,10 +66,12 @@ impl Turn<'_> {
         for (index, step) in session.steps.iter().enumerate() {
             match step.state {
                 StepState::Asking { .. } => return true,
-                StepState::Waiting if step.need.is_none() && !self.follows(session, step) => {
-                    if self.ask(session, index, step) {
-                        return true;
-                    }
+                StepState::Waiting
+                    if step.need.is_none()
+                        && !self.follows(session, step)
+                        && self.ask(session, index, step) =>
+                {
+                    return true;
                 }
                 _ => {}
             }

@@ -15,6 +15,11 @@ use crate::core::run::{Dues, SessionId};
 use crate::core::session::{Code, Phase, Session, StepState};
 use crate::core::state::{State, learned};
 
+/// A step, with the places of its job in the lane and of its host in the job.
+type Placed = (usize, PlannedStep, usize);
+/// The same places of what found no room.
+type Waits = (usize, usize);
+
 /// The sessions whose occurrence opens before `until`, and what was put off.
 pub fn sessions(
     policy: &Policy,
@@ -39,7 +44,7 @@ pub fn sessions(
     waiting.sort_by(|a, b| (&a.job, &a.host).cmp(&(&b.job, &b.host)));
     unplanned.append(&mut waiting);
     let mut sessions = walk.sessions;
-    sessions.sort_by(|a, b| (a.opens, a.starts).cmp(&(b.opens, b.starts)));
+    sessions.sort_by_key(|session| (session.opens, session.starts));
     (sessions, unplanned)
 }
 
@@ -221,7 +226,7 @@ impl Walk<'_> {
         seen: Occurrence,
         pieces: &[Occurrence],
         (starts, entering): (Timestamp, SignedDuration),
-    ) -> (Vec<(usize, PlannedStep, usize)>, Vec<(usize, usize)>) {
+    ) -> (Vec<Placed>, Vec<Waits>) {
         let policy = self.policy;
         let lane = &mut self.lanes[index];
         let mut due: Vec<(usize, usize, Dues)> = Vec::new();
@@ -238,8 +243,7 @@ impl Walk<'_> {
             .map(|(j, _, dues)| (lane.jobs[*j].job, dues.first))
             .collect();
         let mut cursor = starts.saturating_add(entering).unwrap_or(starts);
-        let (mut steps, mut put_off): (Vec<(usize, PlannedStep, usize)>, Vec<_>) =
-            (Vec::new(), Vec::new());
+        let (mut steps, mut put_off): (Vec<Placed>, Vec<_>) = (Vec::new(), Vec::new());
         let cutoff = policy
             .windows
             .get(&lane.window)
@@ -295,7 +299,7 @@ impl Walk<'_> {
         seen: Occurrence,
         (opens, notice_by): (Timestamp, Timestamp),
         (starts, ends): (Timestamp, Timestamp),
-        steps: Vec<(usize, PlannedStep, usize)>,
+        steps: Vec<Placed>,
     ) {
         for (job, step, host) in &steps {
             self.lanes[index].jobs[*job].serve(*host, step.dues);
@@ -342,7 +346,7 @@ impl Walk<'_> {
         )
     }
 
-    fn postpone(&mut self, index: usize, put_off: Vec<(usize, usize)>) {
+    fn postpone(&mut self, index: usize, put_off: Vec<Waits>) {
         for (job, host) in put_off {
             let lane_job = self.lanes[index].jobs[job].job;
             self.put_off
