@@ -110,6 +110,13 @@ pub struct Session {
     pub closed: Option<Closed>,
 }
 
+impl Session {
+    /// Whether its occurrence has not begun: the clock was set back under it.
+    pub fn outside(&self, now: Timestamp) -> bool {
+        self.rehearsal.is_none() && now < self.opens
+    }
+}
+
 /// An operator's wish to play a session now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rehearsal {
@@ -158,6 +165,9 @@ pub struct Step {
     pub dues: Dues,
     pub starts: Timestamp,
     pub estimate: SignedDuration,
+    /// The opening of the occurrence as this job sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Timestamp>,
     /// The end of the occurrence as this job sees it.
     pub closes: Timestamp,
     pub cutoff: SignedDuration,

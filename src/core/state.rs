@@ -63,6 +63,16 @@ pub struct Live {
     pub stopped: std::collections::BTreeSet<RunId>,
 }
 
+impl Live {
+    /// How long stopping waits for what the mail server says to mails under way.
+    const ANSWERS: SignedDuration = SignedDuration::from_secs(10);
+
+    /// Until when stopping waits for the answers of the mail server.
+    pub fn answers_by(&self) -> Option<Timestamp> {
+        self.stopping?.checked_add(Self::ANSWERS).ok()
+    }
+}
+
 /// A maintenance job's past.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MaintenanceState {

@@ -18,6 +18,7 @@ pub fn wakeup(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let mut next = Next { now, at: None };
+    next.consider(state.live.answers_by());
     for running in state.running.values() {
         next.consider(running.stop_by);
     }
@@ -91,11 +92,13 @@ fn consider_session(policy: &Policy, state: &State, session: &Session, next: &mu
                 }
             }
         }
+        Phase::Starting => next.consider(Some(session.starts)),
         Phase::Entering | Phase::Active | Phase::Leaving => {
             next.consider(session.hook.not_before);
             next.consider(Some(session.closes));
             for step in &session.steps {
                 match step.state {
+                    StepState::Waiting => next.consider(step.opens),
                     StepState::Backoff { until, .. } => next.consider(Some(until)),
                     // Where a lock is waited for: the last instant at which it still fits.
                     StepState::Running { .. } => {

@@ -2,5 +2,6 @@
 
 mod generate;
 mod invariants;
+mod rules;
 mod scene;
 mod seeds;

@@ -36,7 +36,7 @@ pub fn played(seed: u64) -> (Vec<std::sync::Arc<offhours::core::policy::Policy>>
 fn what_must_hold_holds_for_many_seeds() {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(300),
+        None => 0..number("SEEDS").unwrap_or(100),
     };
     let from = number("FROM").unwrap_or(0);
     let (mut bad, mut facts) = (Vec::new(), 0_usize);

@@ -194,7 +194,8 @@ impl Turn<'_> {
         };
         let room = |pause: SignedDuration| {
             let at = self.now.saturating_add(pause).ok()?;
-            let open = session.rehearsal.is_some() || fits(at, step.estimate, sight(session, step));
+            let open = session.rehearsal.is_some()
+                || fits(at, step.estimate, sight(self.policy, session, step));
             (open && !self.held_back()).then_some(at)
         };
         let put_off = |code: Code, text: String| Meaning {
@@ -298,11 +299,10 @@ impl Turn<'_> {
             }
             Verdict::Again => {
                 let at = self.now.saturating_add(pause).unwrap_or(self.now);
-                let room = self
-                    .state
-                    .sessions
-                    .get(session)
-                    .is_some_and(|s| s.rehearsal.is_some() || anything_fits(s, at));
+                let room =
+                    self.state.sessions.get(session).is_some_and(|s| {
+                        s.rehearsal.is_some() || anything_fits(self.policy, s, at)
+                    });
                 let retry = (room && !self.held_back()).then_some(RetryAt { at, failures: 0 });
                 Meaning {
                     retry,

@@ -54,9 +54,11 @@ impl Turn<'_> {
         }
     }
 
-    /// While nothing can be recorded only the operators are told.
+    /// While nothing can be recorded, or the daemon is being stopped, only the operators are told.
     fn may_tell(&self, notice: &Notice) -> bool {
-        self.state.live.unwritable.is_none() || notice.kind == Kind::Operators
+        let live = &self.state.live;
+        let quiet = live.unwritable.is_some() || live.stopping.is_some() && !live.alone;
+        !quiet || notice.kind == Kind::Operators
     }
 
     fn no_longer_of_use(&self, notice: &Notice) -> Option<&'static str> {

@@ -104,6 +104,7 @@ impl Turn<'_> {
                 dues: step.dues,
                 starts: step.starts,
                 estimate: step.estimate,
+                opens: Some(step.opens),
                 closes: step.closes,
                 cutoff: step.cutoff,
                 if_needed: step.if_needed,
@@ -233,6 +234,7 @@ impl Turn<'_> {
                     estimate,
                     if_needed: false,
                     dues: Dues::one(first),
+                    opens: piece.opens,
                     closes: piece.closes,
                     cutoff: window.cutoff,
                 });
@@ -392,6 +394,7 @@ impl Turn<'_> {
                     dues: Dues::one(self.now),
                     starts: cursor,
                     estimate,
+                    opens: None,
                     closes: Timestamp::MAX,
                     cutoff: SignedDuration::ZERO,
                     if_needed: false,

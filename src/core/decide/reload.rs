@@ -4,7 +4,7 @@ use super::Turn;
 use crate::core::fact::Fact;
 use crate::core::plan::visible;
 use crate::core::run::Outcome;
-use crate::core::session::{Code, Phase, Reason, Session, StepState};
+use crate::core::session::{Code, Phase, Reason, Session, Step, StepState};
 
 impl Turn<'_> {
     /// Sessions that the new configuration knows nothing of are cancelled, and people are told; the others end no
@@ -35,6 +35,8 @@ impl Turn<'_> {
                     && step.state == StepState::Waiting
                 {
                     self.step_done(&session, index, Outcome::Cancelled, Code::Removed.into());
+                } else if step.state == StepState::Waiting && self.frozen(&session, step) {
+                    self.step_done(&session, index, Outcome::Postponed, Code::Frozen.into());
                 }
             }
             if let Some(closes) = self
@@ -64,6 +66,19 @@ impl Turn<'_> {
         self.closes_now(session)
             .is_none()
             .then(|| format!("the occurrence of window {}", session.window))
+    }
+
+    /// Whether a step's own piece of the occurrence is gone, though others still have theirs.
+    fn frozen(&self, session: &Session, step: &Step) -> bool {
+        let window = self.policy.windows.get(&session.window);
+        let job = self.policy.maintenance.get(&step.job);
+        let (Some(occurrence), Some(job)) = (window.and_then(|w| w.open_at(step.starts)), job)
+        else {
+            return false;
+        };
+        !visible(self.policy, job, occurrence)
+            .iter()
+            .any(|piece| piece.contains(step.starts))
     }
 
     /// When the occurrence of the session's start closes by the new configuration, as its jobs see it.

@@ -130,7 +130,7 @@ impl Turn<'_> {
         if self.now >= session.closes {
             return Some(Code::WindowPassed.into());
         }
-        (!anything_fits(session, self.now)).then(|| Code::DoesNotFit.into())
+        (!anything_fits(self.policy, session, self.now)).then(|| Code::DoesNotFit.into())
     }
 
     /// Another session that has the app, or one of the locks.
@@ -198,6 +198,13 @@ impl Turn<'_> {
                 session,
                 SessionResult::Interrupted,
                 Code::Interrupted.into(),
+            );
+        }
+        if session.outside(self.now) {
+            return self.begin_leaving(
+                session,
+                SessionResult::Interrupted,
+                Code::OutsideWindow.into(),
             );
         }
         if session.hook.not_before.is_some_and(|at| at > self.now) {
@@ -292,7 +299,8 @@ impl Turn<'_> {
                 _ => false,
             };
             let room = |step: &Step| {
-                self.now < session.closes && fits(self.now, step.estimate, sight(session, step))
+                self.now < session.closes
+                    && fits(self.now, step.estimate, sight(self.policy, session, step))
             };
             if session.steps.iter().any(|step| again(step) && room(step)) {
                 let repeat = session
@@ -468,8 +476,10 @@ impl Turn<'_> {
 }
 
 /// What bounds a step of this session.
-pub(super) fn sight(session: &Session, step: &Step) -> Sight {
+pub(super) fn sight(policy: &Policy, session: &Session, step: &Step) -> Sight {
+    let job = policy.maintenance.get(&step.job);
     Sight {
+        grace: job.map_or(SignedDuration::ZERO, |job| job.grace),
         closes: step.closes,
         cutoff: step.cutoff,
         reserve: session.reserve,
@@ -477,10 +487,10 @@ pub(super) fn sight(session: &Session, step: &Step) -> Sight {
 }
 
 /// Whether a step of the session that is not done finds room from `at` on.
-pub(super) fn anything_fits(session: &Session, at: Timestamp) -> bool {
+pub(super) fn anything_fits(policy: &Policy, session: &Session, at: Timestamp) -> bool {
     session.steps.iter().any(|step| {
         !matches!(step.state, StepState::Done { .. })
-            && fits(at, step.estimate, sight(session, step))
+            && fits(at, step.estimate, sight(policy, session, step))
     })
 }
 

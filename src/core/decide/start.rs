@@ -136,6 +136,11 @@ impl Turn<'_> {
                 || n.attempts == 0 && matches!(n.progress, Progress::Owed { .. })
         };
         let telling = self.state.live.alone && self.state.notices.values().any(untried);
+        // An answer that is not heard means the same mail again after the next start.
+        let sending = |n: &Notice| n.progress == Progress::Sending;
+        let telling = telling
+            || self.state.live.answers_by().is_some_and(|by| self.now < by)
+                && self.state.notices.values().any(sending);
         if self.state.live.stopping.is_some()
             && !telling
             && self.state.running.is_empty()

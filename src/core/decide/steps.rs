@@ -25,6 +25,10 @@ impl Turn<'_> {
         if self.held_back() {
             return;
         }
+        // The clock may have been set back.
+        if self.now < session.starts && session.rehearsal.is_none() {
+            return;
+        }
         // Asking took its time, or nobody was there for a while.
         let asking = |step: &Step| matches!(step.state, StepState::Asking { .. });
         if !session.steps.iter().any(asking)
@@ -62,10 +66,12 @@ impl Turn<'_> {
         for (index, step) in session.steps.iter().enumerate() {
             match step.state {
                 StepState::Asking { .. } => return true,
-                StepState::Waiting if step.need.is_none() && !self.follows(session, step) => {
-                    if self.ask(session, index, step) {
-                        return true;
-                    }
+                StepState::Waiting
+                    if step.need.is_none()
+                        && !self.follows(session, step)
+                        && self.ask(session, index, step) =>
+                {
+                    return true;
                 }
                 _ => {}
             }
@@ -127,6 +133,11 @@ impl Turn<'_> {
             .enumerate()
             .find(|(_, step)| step.state == StepState::Waiting);
         match next {
+            Some(_) if session.outside(self.now) => self.begin_leaving(
+                session,
+                SessionResult::Interrupted,
+                Code::OutsideWindow.into(),
+            ),
             Some((index, step)) => self.next_step(session, index, step),
             None => {
                 let bad = |step: &Step| matches!(step.state, StepState::Done { outcome, .. } if outcome.is_bad());
@@ -161,7 +172,7 @@ impl Turn<'_> {
                     && !fits(
                         next.unwrap_or(self.now),
                         step.estimate,
-                        sight(session, step),
+                        sight(self.policy, session, step),
                     );
                 if late {
                     self.stop(run);
@@ -194,7 +205,7 @@ impl Turn<'_> {
                     Some(_) if until > self.now => {}
                     Some(job)
                         if session.rehearsal.is_some()
-                            || fits(self.now, step.estimate, sight(session, step)) =>
+                            || fits(self.now, step.estimate, sight(self.policy, session, step)) =>
                     {
                         self.start_step(session, index, step, &job, Some((run, attempt)));
                     }
@@ -212,7 +223,11 @@ impl Turn<'_> {
             return self.step_done(session, index, Outcome::Cancelled, Code::Removed.into());
         };
         let free = session.rehearsal.is_some();
-        if !free && !fits(self.now, step.estimate, sight(session, step)) {
+        // Others were faster than planned: its own piece of the occurrence has not begun.
+        if !free && step.opens.is_some_and(|opens| self.now < opens) {
+            return;
+        }
+        if !free && !fits(self.now, step.estimate, sight(self.policy, session, step)) {
             return self.step_done(session, index, Outcome::Postponed, Code::DoesNotFit.into());
         }
         // Something that was put off for a reason of its own takes along what follows it.

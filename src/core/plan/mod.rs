@@ -60,6 +60,8 @@ pub struct PlannedStep {
     pub estimate: SignedDuration,
     pub if_needed: bool,
     pub dues: Dues,
+    /// The opening of the occurrence as this job sees it.
+    pub opens: Timestamp,
     /// The end of the occurrence as this job sees it.
     pub closes: Timestamp,
     pub cutoff: SignedDuration,

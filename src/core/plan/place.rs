@@ -14,16 +14,21 @@ pub struct Sight {
     pub cutoff: SignedDuration,
     /// Kept free at the end for the leave hooks.
     pub reserve: SignedDuration,
+    /// Kept free before that: SIGTERM comes this much earlier.
+    pub grace: SignedDuration,
 }
 
-/// Whether a step that starts at `start` is over before the reserve, and starts before the cutoff.
+/// Whether a step that starts at `start` is over before the reserve, and starts before the cutoff and before it would
+/// have to be ended.
 pub fn fits(start: Timestamp, estimate: SignedDuration, sight: Sight) -> bool {
     let ends = start.saturating_add(estimate);
     let room = sight.closes.saturating_sub(sight.reserve);
     let last_start = sight.closes.saturating_sub(sight.cutoff);
+    let ended = room.and_then(|room| room.saturating_sub(sight.grace));
+    let room = sight.closes.saturating_sub(sight.reserve);
     matches!((ends, room), (Ok(ends), Ok(room)) if ends <= room)
         && matches!(last_start, Ok(last) if start <= last)
-        && start < sight.closes
+        && ended.is_ok_and(|ended| start < ended)
 }
 
 /// How long a step will take: as given, else as learned, else the whole timeout.
@@ -41,13 +46,12 @@ pub fn quarter(length: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(i64::try_from(quarters * 900).unwrap_or(i64::MAX))
 }
 
-/// The first start at or after `cursor` in one of the pieces, with the piece.
+/// The first start at or after `cursor` in one of the pieces, with the piece; bounded by cutoff, reserve and grace.
 pub fn place(
     cursor: Timestamp,
     length: SignedDuration,
     pieces: &[Occurrence],
-    cutoff: SignedDuration,
-    reserve: SignedDuration,
+    (cutoff, reserve, grace): (SignedDuration, SignedDuration, SignedDuration),
 ) -> Option<(Timestamp, Occurrence)> {
     pieces.iter().find_map(|piece| {
         let start = cursor.max(piece.opens);
@@ -55,6 +59,7 @@ pub fn place(
             closes: piece.closes,
             cutoff,
             reserve,
+            grace,
         };
         fits(start, length, sight).then_some((start, *piece))
     })

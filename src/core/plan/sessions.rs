@@ -15,6 +15,11 @@ use crate::core::run::{Dues, SessionId};
 use crate::core::session::{Code, Phase, Session, StepState};
 use crate::core::state::{State, learned};
 
+/// A step, with the places of its job in the lane and of its host in the job.
+type Placed = (usize, PlannedStep, usize);
+/// The same places of what found no room.
+type Waits = (usize, usize);
+
 /// The sessions whose occurrence opens before `until`, and what was put off.
 pub fn sessions(
     policy: &Policy,
@@ -39,7 +44,7 @@ pub fn sessions(
     waiting.sort_by(|a, b| (&a.job, &a.host).cmp(&(&b.job, &b.host)));
     unplanned.append(&mut waiting);
     let mut sessions = walk.sessions;
-    sessions.sort_by(|a, b| (a.opens, a.starts).cmp(&(b.opens, b.starts)));
+    sessions.sort_by_key(|session| (session.opens, session.starts));
     (sessions, unplanned)
 }
 
@@ -221,7 +226,7 @@ impl Walk<'_> {
         seen: Occurrence,
         pieces: &[Occurrence],
         (starts, entering): (Timestamp, SignedDuration),
-    ) -> (Vec<(usize, PlannedStep, usize)>, Vec<(usize, usize)>) {
+    ) -> (Vec<Placed>, Vec<Waits>) {
         let policy = self.policy;
         let lane = &mut self.lanes[index];
         let mut due: Vec<(usize, usize, Dues)> = Vec::new();
@@ -238,8 +243,7 @@ impl Walk<'_> {
             .map(|(j, _, dues)| (lane.jobs[*j].job, dues.first))
             .collect();
         let mut cursor = starts.saturating_add(entering).unwrap_or(starts);
-        let (mut steps, mut put_off): (Vec<(usize, PlannedStep, usize)>, Vec<_>) =
-            (Vec::new(), Vec::new());
+        let (mut steps, mut put_off): (Vec<Placed>, Vec<_>) = (Vec::new(), Vec::new());
         let cutoff = policy
             .windows
             .get(&lane.window)
@@ -250,7 +254,17 @@ impl Walk<'_> {
             let length = estimate(job, self.state.maintenance.get(&job.name));
             let mut own = visible(policy, job, base);
             own.retain(|piece| pieces.contains(piece));
-            let found = place(cursor, length, &own, cutoff, lane.app.leave_reserve)
+            // Entering disturbs people as well.
+            let lead_in = if steps.is_empty() {
+                entering
+            } else {
+                SignedDuration::ZERO
+            };
+            for piece in &mut own {
+                piece.opens = piece.opens.saturating_add(lead_in).unwrap_or(piece.opens);
+            }
+            let sight = (cutoff, lane.app.leave_reserve, job.grace);
+            let found = place(cursor, length, &own, sight)
                 // The app does not stand in maintenance while nothing is done.
                 .filter(|(at, _)| *at == cursor || steps.is_empty());
             let Some((at, piece)) = found else {
@@ -269,6 +283,7 @@ impl Walk<'_> {
                 estimate: length,
                 if_needed,
                 dues,
+                opens: piece.opens.saturating_sub(lead_in).unwrap_or(piece.opens),
                 closes: piece.closes,
                 cutoff,
             };
@@ -284,7 +299,7 @@ impl Walk<'_> {
         seen: Occurrence,
         (opens, notice_by): (Timestamp, Timestamp),
         (starts, ends): (Timestamp, Timestamp),
-        steps: Vec<(usize, PlannedStep, usize)>,
+        steps: Vec<Placed>,
     ) {
         for (job, step, host) in &steps {
             self.lanes[index].jobs[*job].serve(*host, step.dues);
@@ -331,7 +346,7 @@ impl Walk<'_> {
         )
     }
 
-    fn postpone(&mut self, index: usize, put_off: Vec<(usize, usize)>) {
+    fn postpone(&mut self, index: usize, put_off: Vec<Waits>) {
         for (job, host) in put_off {
             let lane_job = self.lanes[index].jobs[job].job;
             self.put_off
@@ -383,6 +398,7 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
             estimate: step.estimate,
             if_needed: step.if_needed,
             dues: step.dues,
+            opens: step.opens.unwrap_or(session.opens),
             closes: step.closes,
             cutoff: step.cutoff,
         })
