@@ -1,12 +1,12 @@
 //! What the daemon serves beside its work: the page and the control socket.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::refusal::Refusal;
 use crate::config::Settings;
 use crate::control;
 use crate::core::plan::outlook;
@@ -14,11 +14,13 @@ use crate::core::policy::Policy;
 use crate::core::state::State;
 use crate::daemon::real::Real;
 use crate::daemon::{Heard, Turns};
-use crate::exit::Exit;
 use crate::http::{self, Access, Snapshot, Source};
 use crate::store::Store;
 use crate::surroundings;
 
+/// Between two tries to have the addresses of the page.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// How far ahead the page looks.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 35);
 
@@ -26,39 +28,32 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 35);
 pub struct Beside {
     shutdown: Option<oneshot::Sender<()>>,
     http: Option<JoinHandle<()>>,
-    control: JoinHandle<()>,
+    control: Option<JoinHandle<()>>,
     socket: std::path::PathBuf,
 }
 
-/// Starts serving.
-///
-/// # Errors
-/// An address or a socket that cannot be had.
-pub async fn serve(
+/// Starts serving. What cannot be had is said: an app in maintenance does not wait for it.
+pub fn serve(
     settings: &Arc<Settings>,
     turns: &mut Turns<Store, Real>,
     tell: &mpsc::Sender<Heard>,
-) -> anyhow::Result<Beside> {
-    let failed = |text: String| Refusal {
-        exit: Exit::Failed,
-        text,
+) -> Beside {
+    let control = match control::bind(&settings.control_socket) {
+        Ok(listener) => {
+            let ears = control::Ears {
+                tell: tell.clone(),
+                events: turns.world().listeners(),
+            };
+            Some(tokio::spawn(control::serve(listener, ears)))
+        }
+        Err(error) => {
+            let path = settings.control_socket.display();
+            tracing::error!(%error, %path, "commands cannot reach this daemon: no control socket");
+            None
+        }
     };
-    let listener = control::bind(&settings.control_socket).map_err(|error| {
-        failed(format!(
-            "cannot listen at {}: {error}",
-            settings.control_socket.display()
-        ))
-    })?;
-    let ears = control::Ears {
-        tell: tell.clone(),
-        events: turns.world().listeners(),
-    };
-    let control = tokio::spawn(control::serve(listener, ears));
     let (mut shutdown, mut serving) = (None, None);
-    if let Some(config) = &settings.http {
-        let listeners = http::bind(config)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+    if settings.http.is_some() {
         let (source, asked) = Source::new();
         tokio::spawn(answer(
             asked,
@@ -67,31 +62,48 @@ pub async fn serve(
             turns.world().counters.clone(),
         ));
         let (stop, stopped) = oneshot::channel::<()>();
-        let until = async {
-            let _ = stopped.await;
-        };
-        serving = Some(tokio::spawn(http::serve(
-            listeners,
-            source,
-            Access::new(config),
-            until,
-        )));
+        serving = Some(tokio::spawn(page(Arc::clone(settings), source, stopped)));
         shutdown = Some(stop);
     }
-    Ok(Beside {
+    Beside {
         shutdown,
         http: serving,
         control,
         socket: settings.control_socket.clone(),
-    })
+    }
+}
+
+/// Serves the page, as soon as its addresses can be had.
+async fn page(settings: Arc<Settings>, source: Source, mut stopped: oneshot::Receiver<()>) {
+    let Some(config) = &settings.http else {
+        return;
+    };
+    let mut pause = FIRST_PAUSE;
+    let listeners = loop {
+        match http::bind(config).await {
+            Ok(listeners) => break listeners,
+            Err(error) => tracing::error!(%error, "no page is served; trying again"),
+        }
+        tokio::select! {
+            _ = &mut stopped => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LAST_PAUSE);
+    };
+    let until = async {
+        let _ = stopped.await;
+    };
+    http::serve(listeners, source, Access::new(config), until).await;
 }
 
 impl Beside {
     /// Ends serving; answers under way are finished.
     pub async fn end(self) {
-        self.control.abort();
-        // The next start replaces what could not be removed.
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some(control) = self.control {
+            control.abort();
+            // The next start replaces what could not be removed.
+            let _ = std::fs::remove_file(&self.socket);
+        }
         drop(self.shutdown);
         if let Some(http) = self.http {
             let _ = http.await;

@@ -30,7 +30,7 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     } else {
         Form::Words
     };
-    super::logging::start(context.colour);
+    let _logging = super::logging::start(context.colour)?;
     let purpose = if args.dry_run {
         Purpose::Read
     } else {
@@ -67,7 +67,7 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     // Answered after the first turn: by then it is decided what follows from the last life.
     let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
     let _ = tell.send(Heard::Look(ready)).await;
-    let beside = beside::serve(&settings, &mut turns, &tell).await?;
+    let beside = beside::serve(&settings, &mut turns, &tell);
     let (stopped, stop) = tokio::sync::oneshot::channel();
     let signals = tokio::spawn(listen(tell, Arc::clone(&settings), stopped));
     let deadline = async {

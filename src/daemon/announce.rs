@@ -1,9 +1,12 @@
 //! Events in words, for the log and for those who listen. Nobody who reads slowly holds up the loop.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -17,6 +20,9 @@ use crate::systemd;
 const WAITING: usize = 10_000;
 /// Lines kept for a listener that is behind.
 const LISTENED: usize = 1_000;
+
+/// How long a reader may take for what is left at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How events are written to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +54,7 @@ impl Stamp {
 /// Writes events to standard output from a thread of its own, and tells them to listeners.
 pub struct Announcer {
     out: Option<SyncSender<String>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    written: Receiver<()>,
     form: Form,
     stamp: Stamp,
     left_out: Arc<AtomicU64>,
@@ -64,10 +70,14 @@ impl Announcer {
         let (out, lines) = sync_channel::<String>(WAITING);
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = Arc::clone(&left_out);
-        let writer = std::thread::Builder::new()
+        // Not by the lock of standard output, which would be held as long as a reader stands still.
+        let mut stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+        let (done, written) = sync_channel(1);
+        std::thread::Builder::new()
             .name("events".into())
             .spawn(move || {
-                let mut stdout = std::io::stdout();
+                // Dropped when all is written: that is what is waited for.
+                let _done: SyncSender<()> = done;
                 for line in lines {
                     let lost = missing.swap(0, Ordering::Relaxed);
                     // Nobody reads any more: the daemon does its work all the same.
@@ -77,14 +87,13 @@ impl Announcer {
                             "({lost} lines were left out: they were not read in time)"
                         );
                     }
-                    let _ = writeln!(stdout, "{line}");
-                    let _ = stdout.flush();
+                    let _ = stdout.write_all(format!("{line}\n").as_bytes());
                 }
             })?;
         let (listeners, _) = broadcast::channel(LISTENED);
         Ok(Self {
             out: Some(out),
-            writer: Some(writer),
+            written,
             form,
             stamp,
             left_out,
@@ -128,10 +137,8 @@ impl Announcer {
 
 impl Drop for Announcer {
     fn drop(&mut self) {
-        // What was told is written before the process ends.
+        // What was told is written before the process ends, unless nobody takes it.
         self.out = None;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
+        let _ = self.written.recv_timeout(LAST_WORDS);
     }
 }
