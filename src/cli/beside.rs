@@ -1,13 +1,13 @@
 //! What the daemon serves beside its work: the page and the control socket.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::config::{HttpConfig, Settings};
+use crate::config::Settings;
 use crate::control;
 use crate::core::plan::outlook;
 use crate::core::policy::Policy;
@@ -18,6 +18,9 @@ use crate::http::{self, Access, Snapshot, Source};
 use crate::store::Store;
 use crate::surroundings;
 
+/// Between two tries to have the addresses of the page.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
 /// How far ahead the page looks.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 35);
 
@@ -29,14 +32,13 @@ pub struct Beside {
     socket: std::path::PathBuf,
 }
 
-/// Starts serving. What cannot be had is said and left out: apps that wait to come back do not wait for an address.
-pub async fn serve(
+/// Starts serving. What cannot be had is said: an app in maintenance does not wait for it.
+pub fn serve(
     settings: &Arc<Settings>,
     turns: &mut Turns<Store, Real>,
     tell: &mpsc::Sender<Heard>,
 ) -> Beside {
-    let socket = &settings.control_socket;
-    let control = match control::bind(socket) {
+    let control = match control::bind(&settings.control_socket) {
         Ok(listener) => {
             let ears = control::Ears {
                 tell: tell.clone(),
@@ -45,12 +47,13 @@ pub async fn serve(
             Some(tokio::spawn(control::serve(listener, ears)))
         }
         Err(error) => {
-            tracing::error!(%error, socket = %socket.display(), "commands cannot reach this daemon");
+            let path = settings.control_socket.display();
+            tracing::error!(%error, %path, "commands cannot reach this daemon: no control socket");
             None
         }
     };
     let (mut shutdown, mut serving) = (None, None);
-    if let Some((config, listeners)) = listeners(settings).await {
+    if settings.http.is_some() {
         let (source, asked) = Source::new();
         tokio::spawn(answer(
             asked,
@@ -59,15 +62,7 @@ pub async fn serve(
             turns.world().counters.clone(),
         ));
         let (stop, stopped) = oneshot::channel::<()>();
-        let until = async {
-            let _ = stopped.await;
-        };
-        serving = Some(tokio::spawn(http::serve(
-            listeners,
-            source,
-            Access::new(config),
-            until,
-        )));
+        serving = Some(tokio::spawn(page(Arc::clone(settings), source, stopped)));
         shutdown = Some(stop);
     }
     Beside {
@@ -76,6 +71,29 @@ pub async fn serve(
         control,
         socket: settings.control_socket.clone(),
     }
+}
+
+/// Serves the page, as soon as its addresses can be had.
+async fn page(settings: Arc<Settings>, source: Source, mut stopped: oneshot::Receiver<()>) {
+    let Some(config) = &settings.http else {
+        return;
+    };
+    let mut pause = FIRST_PAUSE;
+    let listeners = loop {
+        match http::bind(config).await {
+            Ok(listeners) => break listeners,
+            Err(error) => tracing::error!(%error, "no page is served; trying again"),
+        }
+        tokio::select! {
+            _ = &mut stopped => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(LAST_PAUSE);
+    };
+    let until = async {
+        let _ = stopped.await;
+    };
+    http::serve(listeners, source, Access::new(config), until).await;
 }
 
 impl Beside {
@@ -89,17 +107,6 @@ impl Beside {
         drop(self.shutdown);
         if let Some(http) = self.http {
             let _ = http.await;
-        }
-    }
-}
-
-async fn listeners(settings: &Settings) -> Option<(&HttpConfig, Vec<TcpListener>)> {
-    let config = settings.http.as_ref()?;
-    match http::bind(config).await {
-        Ok(listeners) => Some((config, listeners)),
-        Err(error) => {
-            tracing::error!(%error, "the page is not served");
-            None
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{HooksWhen, RehearseArgs};
 use super::load::Context;
@@ -23,7 +26,7 @@ use crate::lock::{Kind, LockError};
 /// # Errors
 /// An app that is not there, a session that is active, a state that cannot be used.
 pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    super::logging::start(context.colour);
+    let _logging = super::logging::start(context.colour)?;
     let loaded = context.load_for(Purpose::Run)?;
     context.warn(&loaded);
     let app: Name = args.app.as_str().into();
@@ -145,6 +148,7 @@ async fn alone(
     app: Name,
     rehearsal: Rehearsal,
 ) -> anyhow::Result<Exit> {
+    let stop_timeout = Duration::try_from(policy.limits.stop_timeout).unwrap_or(Duration::ZERO);
     let mut daemon = startup::assemble(policy, settings, opened, form, true)
         .await
         .map_err(refusal)?;
@@ -161,11 +165,17 @@ async fn alone(
         .await;
     let tell = daemon.tell.clone();
     let interrupt = tell.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = interrupt.send(Event::Shutdown.into()).await;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ctrl_c = signal(SignalKind::interrupt())?;
+    // What was begun is ended, and the app is brought back; what does not come to an end is left to the next start.
+    let stopped = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = ctrl_c.recv() => {}
         }
-    });
+        let _ = interrupt.send(Event::Shutdown.into()).await;
+        tokio::time::sleep(stop_timeout).await;
+    };
     let watch = tokio::spawn(async move {
         let mut watch = control::Watch::new(&app);
         loop {
@@ -182,7 +192,13 @@ async fn alone(
             }
         }
     });
-    let ended = daemon.turns.run(daemon.first).await;
+    let ended = tokio::select! {
+        ended = daemon.turns.run(daemon.first) => ended,
+        () = stopped => {
+            tracing::error!("stopping took too long; the app is left at the next start");
+            return Ok(Exit::Failed);
+        }
+    };
     drop(daemon.turns);
     match ended {
         Ended::Fault(illegal) => Err(illegal.into()),

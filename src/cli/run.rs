@@ -1,9 +1,9 @@
 //! `run`: the daemon.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -11,7 +11,7 @@ use super::args::RunArgs;
 use super::beside;
 use super::load::Context;
 use super::refusal::Refusal;
-use crate::config::{Env, Loaded, Purpose};
+use crate::config::{Env, Loaded, Purpose, Settings};
 use crate::core::event::Event;
 use crate::daemon::announce::Form;
 use crate::daemon::startup::{self, StartError};
@@ -30,7 +30,7 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     } else {
         Form::Words
     };
-    super::logging::start(context.colour);
+    let _logging = super::logging::start(context.colour)?;
     let purpose = if args.dry_run {
         Purpose::Read
     } else {
@@ -67,10 +67,9 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     // Answered after the first turn: by then it is decided what follows from the last life.
     let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
     let _ = tell.send(Heard::Look(ready)).await;
-    let beside = beside::serve(&settings, &mut turns, &tell).await;
+    let beside = beside::serve(&settings, &mut turns, &tell);
     let (stopped, stop) = tokio::sync::oneshot::channel();
-    let file = settings.file.clone();
-    let signals = tokio::spawn(listen(tell, file, stopped));
+    let signals = tokio::spawn(listen(tell, Arc::clone(&settings), stopped));
     let deadline = async {
         match stop.await {
             Ok(()) => {
@@ -104,7 +103,7 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
 /// Signals, as the loop hears them. SIGTERM and SIGINT stop, SIGHUP reads the configuration again.
 async fn listen(
     tell: mpsc::Sender<Heard>,
-    file: std::path::PathBuf,
+    settings: Arc<Settings>,
     stopped: tokio::sync::oneshot::Sender<()>,
 ) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -116,7 +115,7 @@ async fn listen(
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {
-                reload(&tell, &file).await;
+                reload(&tell, &settings).await;
                 continue;
             }
         }
@@ -129,10 +128,10 @@ async fn listen(
 }
 
 /// Validates, then swaps; the old configuration stays where the new one is refused.
-async fn reload(tell: &mpsc::Sender<Heard>, file: &Path) {
+async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings) {
     let notify = Notify::from_environment();
     notify.reloading();
-    let path = file.to_path_buf();
+    let path = settings.file.clone();
     let read = move || {
         let now = crate::clock::now();
         crate::config::load(&path, &Env::of_process(), now, Purpose::Run)
@@ -149,6 +148,9 @@ async fn reload(tell: &mpsc::Sender<Heard>, file: &Path) {
             );
             match mailers {
                 (Ok(mailer), Ok(rehearsal)) => {
+                    for what in fixed(settings, &loaded.settings) {
+                        tracing::warn!("{what} has changed: that needs a restart");
+                    }
                     tracing::info!("the configuration was read again");
                     let _ = tell.send(Heard::Mail { mailer, rehearsal }).await;
                     let _ = tell.send(Heard::Policy(Arc::new(loaded.policy))).await;
@@ -168,6 +170,23 @@ async fn reload(tell: &mpsc::Sender<Heard>, file: &Path) {
     // Answered once the new policy is in force.
     let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
     let _ = tell.send(Heard::Look(ready)).await;
+}
+
+/// What a new file changes in vain while the daemon runs.
+fn fixed(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let http = |settings: &Settings| {
+        settings.http.as_ref().map(|http| {
+            let token = http.token.as_ref().map(|t| t.expose_secret().to_owned());
+            (http.listen.clone(), http.hosts.clone(), token)
+        })
+    };
+    let changed = [
+        ("[state] dir", old.state_dir != new.state_dir),
+        ("[control] socket", old.control_socket != new.control_socket),
+        ("[http]", http(old) != http(new)),
+    ];
+    let changed = changed.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(what, _)| what).collect()
 }
 
 /// What keeps the daemon from starting, with its exit code.

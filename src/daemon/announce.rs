@@ -1,6 +1,8 @@
 //! Events in words, for the log and for those who listen. Nobody who reads slowly holds up the loop.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -19,13 +21,14 @@ const WAITING: usize = 10_000;
 /// Lines kept for a listener that is behind.
 const LISTENED: usize = 1_000;
 
-/// How long the end waits for a slow reader.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a reader may take for what is left at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Bytes written at once.
 const AT_ONCE: usize = 64 * 1024;
 
 /// Writes what comes until nobody has anything more to say: all that waits in one go.
-fn write_all(lines: &Receiver<String>, missing: &AtomicU64, form: Form) {
+fn write_all(stdout: &mut File, lines: &Receiver<String>, missing: &AtomicU64, form: Form) {
     let mut text = String::new();
     while let Ok(line) = lines.recv() {
         let lost = missing.swap(0, Ordering::Relaxed);
@@ -42,10 +45,8 @@ fn write_all(lines: &Receiver<String>, missing: &AtomicU64, form: Form) {
             text.push_str(&line);
             text.push('\n');
         }
-        let mut stdout = std::io::stdout().lock();
         // Nobody reads any more: the daemon does its work all the same.
         let _ = stdout.write_all(text.as_bytes());
-        let _ = stdout.flush();
         text.clear();
     }
 }
@@ -80,7 +81,6 @@ impl Stamp {
 /// Writes events to standard output from a thread of its own, and tells them to listeners.
 pub struct Announcer {
     out: Option<SyncSender<String>>,
-    /// Heard when everything is written.
     written: Receiver<()>,
     form: Form,
     stamp: Stamp,
@@ -95,20 +95,22 @@ impl Announcer {
     /// Where no thread can be started.
     pub fn start(form: Form, stamp: Stamp) -> std::io::Result<Self> {
         let (out, lines) = sync_channel::<String>(WAITING);
-        let (written, done) = sync_channel(1);
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = Arc::clone(&left_out);
+        // Not by the lock of standard output, which would be held as long as a reader stands still.
+        let mut stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+        let (done, written) = sync_channel(1);
         std::thread::Builder::new()
             .name("events".into())
             .spawn(move || {
-                write_all(&lines, &missing, form);
-                // Whoever waits for the last line may go on; nobody may wait any more.
-                let _ = written.send(());
+                // Dropped when all is written: that is what is waited for.
+                let _done: SyncSender<()> = done;
+                write_all(&mut stdout, &lines, &missing, form);
             })?;
         let (listeners, _) = broadcast::channel(LISTENED);
         Ok(Self {
             out: Some(out),
-            written: done,
+            written,
             form,
             stamp,
             left_out,
@@ -152,7 +154,7 @@ impl Announcer {
 
 impl Drop for Announcer {
     fn drop(&mut self) {
-        // What was told is written before the process ends; a reader that stands still does not keep it from ending.
+        // What was told is written before the process ends, unless nobody takes it.
         self.out = None;
         let _ = self.written.recv_timeout(LAST_WORDS);
     }

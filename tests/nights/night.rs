@@ -221,7 +221,7 @@ script = "echo later >> order"
 timeout = "5s"
 grace = "1s"
 "#,
-        once(4, 60)
+        once(3, 60)
     ));
     scene.script("exits", "echo update >> order; exit \"$(cat code)\"");
     scene

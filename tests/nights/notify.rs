@@ -159,3 +159,23 @@ fn a_job_that_is_removed_after_it_was_announced_is_cancelled() {
     assert!(cancel.contains("\nSEQUENCE:1"), "{cancel}");
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn what_only_a_start_changes_is_said() {
+    let scene = Scene::new(TICK);
+    let mut daemon = scene.up();
+    scene.write(
+        "windows.toml",
+        &format!("[http]\nlisten = [\"127.0.0.1:1\"]\n[state]\ndir = \"elsewhere\"\n{TICK}"),
+    );
+    daemon.signal("HUP");
+    daemon.wait_err("was read again");
+    let err = daemon.err();
+    for words in ["[state] dir", "[http]", "restart"] {
+        assert!(err.contains(words), "{words}: {err}");
+    }
+    let before = daemon.all("run_ended", &[]).len();
+    daemon.wait_nth("run_ended", &[], before + 1);
+    assert!(!scene.path("elsewhere").exists());
+    assert_eq!(daemon.stop(), 0);
+}

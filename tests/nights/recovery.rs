@@ -23,7 +23,7 @@ estimate = "1s"
 grace = "1s"
 {job}
 "#,
-        once(4, 120)
+        once(3, 120)
     ));
     scene.script(
         "stage",
@@ -131,10 +131,11 @@ fn killed_again_in_the_second_round() {
 
 #[test]
 fn killed_between_two_attempts() {
-    let scene = scene("retry = { attempts = 3, backoff = \"5m\" }");
+    let scene = scene("retry = { attempts = 3, backoff = \"20s\" }");
     scene.write("exit.job", "1");
     let mut daemon = scene.up();
-    daemon.wait("run_ended", &[("outcome", "failed")]);
+    let failed = daemon.wait("run_ended", &[("outcome", "failed")]);
+    assert!(failed["next"].is_string(), "{failed}");
     daemon.kill();
     std::fs::remove_file(scene.path("exit.job")).unwrap();
     let mut daemon = scene.up();

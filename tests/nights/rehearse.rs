@@ -1,5 +1,9 @@
 //! Rehearsals: one session now, alone or through the daemon.
 
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal};
+
 use crate::scene::{FILE_MAIL, Said, Scene, until};
 
 fn scene() -> Scene {
@@ -116,6 +120,59 @@ fn not_while_a_session_is_active() {
         first.join().unwrap().expect(0);
     });
     assert_eq!(stages(&scene), ["enter", "update", "leave"]);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn stopped_in_the_middle_it_brings_the_app_back() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let scene = scene();
+        scene.write("hold.update", "");
+        let mut child = scene
+            .command(&[
+                "rehearse",
+                "shop",
+                "--reason",
+                "a try",
+                "--yes",
+                "--with-jobs",
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        scene.wait_line("order", "update");
+        rustix::process::kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert_eq!(stages(&scene), ["enter", "update", "leave"]);
+        let status = scene.offhours(&["status", "--json"]).json();
+        assert_eq!(status["apps"][0]["state"], "in_service", "{status}");
+    }
+}
+
+#[test]
+fn stopped_while_leaving_fails_it_ends_all_the_same() {
+    let scene = scene();
+    let file = scene.read("windows.toml");
+    scene.write(
+        "windows.toml",
+        &format!("[limits]\nstop_timeout = \"1s\"\n{file}"),
+    );
+    scene.write("fail.leave", "");
+    let mut child = scene
+        .command(&["rehearse", "shop", "--reason", "a try", "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    scene.wait_line("order", "leave");
+    rustix::process::kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let status = scene.offhours(&["status", "--json"]).expect(1).json();
+    assert_eq!(status["apps"][0]["state"], "leaving", "{status}");
+    std::fs::remove_file(scene.path("fail.leave")).unwrap();
+    let mut daemon = scene.up();
+    daemon.wait("session_left", &[]);
     assert_eq!(daemon.stop(), 0);
 }
 
