@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 /// Lines of one file.
 const LONGEST: usize = 600;
-/// One `match` over every fact there is: taken apart, it would no longer show that none is forgotten.
-const LONGER: [(&str, usize); 1] = [("src/core/apply.rs", 760)];
+/// What is read as one: the one place where the state changes, and the list of what always holds.
+const LONGER: [(&str, usize); 2] = [
+    ("src/core/apply.rs", 760),
+    ("tests/simulation/invariants.rs", 800),
+];
 
 /// Names that say nothing about what a thing does.
 const EMPTY_NAMES: [&str; 7] = [
