@@ -1,16 +1,18 @@
 //! offhours: a maintenance-window orchestrator.
 //!
-//! The map, from the outside in. Arrows point down this list only: a module may use what stands below it, never above.
+//! The map, from the outside in. A module may use what stands below it, or to its right on the same line, and nothing
+//! else: `tests/architecture.rs` reads this table.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`cli`] | one file per command |
+//! | [`simulate`] | the daemon's loop over a made-up world |
+//! | [`control`] | what other processes ask of the daemon |
 //! | [`daemon`] | the loop, the performer of effects, startup and shutdown |
-//! | [`simulate`] | the same loop over a made-up world |
-//! | [`http`], [`control`], [`systemd`], [`mail`], [`process`], [`store`], [`lock`], [`logs`], [`surroundings`], [`clock`] | the shell: everything that touches the machine |
+//! | [`http`], [`systemd`], [`mail`], [`process`], [`store`], [`surroundings`], [`logs`], [`lock`], [`clock`] | the shell: everything that touches the machine |
 //! | [`config`] | `windows.toml`: text to policy, all problems at once |
 //! | [`core`] | what is decided: calendar, plan, session, recovery. Pure: no clock, no file, no process |
-//! | [`exit`] | the exit codes |
+//! | [`text`], [`exit`] | what may reach a terminal; the exit codes |
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -226,3 +226,65 @@ fn systemd_accepts_the_unit() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
 }
+
+/// A daemon that ends with this value.
+struct Daemon(std::process::Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_quickstart_shows_a_session_within_90_seconds() {
+    let project = copy_of_the_project();
+    let file = project.path().join("examples/quickstart.toml");
+    let text = read("examples/quickstart.toml");
+    // Any free port: somebody may be looking at the quickstart just now.
+    let text = text.replace("127.0.0.1:9190", "127.0.0.1:0");
+    fs::write(&file, text).unwrap();
+    let offhours = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(&file).args(arguments);
+        command.stdin(Stdio::null());
+        command
+    };
+
+    let began = std::time::Instant::now();
+    let mut daemon = offhours(&["run"]);
+    let daemon = daemon.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut daemon = Daemon(daemon.unwrap());
+    let (lines, told) = std::sync::mpsc::channel();
+    let output = daemon.0.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        use std::io::BufRead as _;
+        for line in std::io::BufReader::new(output)
+            .lines()
+            .map_while(Result::ok)
+        {
+            let _ = lines.send(line);
+        }
+    });
+    let limit = std::time::Duration::from_secs(90);
+    let mut heard = Vec::new();
+    while !heard
+        .iter()
+        .any(|line: &String| line.contains("session closed:"))
+    {
+        let left = limit.saturating_sub(began.elapsed());
+        match told.recv_timeout(left) {
+            Ok(line) => heard.push(line),
+            Err(error) => panic!("{error}, heard until then: {heard:#?}"),
+        }
+    }
+
+    let state = project.path().join("examples/quickstart-state");
+    let mails = fs::read_dir(state.join("mail")).unwrap();
+    assert!(mails.count() >= 1);
+    assert!(!state.join("shop.flag").exists(), "the shop is not back");
+    let history = offhours(&["history", "--json", "update"]).output().unwrap();
+    let history: serde_json::Value = serde_json::from_slice(&history.stdout).unwrap();
+    assert_eq!(history[0]["outcome"], "succeeded");
+}

@@ -17,6 +17,7 @@ need() { # PROGRAM PACKAGE
 need cc build-essential
 need openssl openssl
 need flock util-linux
+need jq jq
 need mount mount
 need setpriv util-linux
 need systemd-analyze systemd
