@@ -90,14 +90,3 @@ fn nothing_listens_unless_asked_to() {
     assert!(listens(daemon.pid()), "the test itself would see it");
     assert_eq!(daemon.stop(), 0);
 }
-
-#[test]
-fn an_address_that_is_taken_keeps_no_app_from_its_night() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let scene = Scene::new(&format!("[http]\nlisten = [\"127.0.0.1:{port}\"]\n{TICK}"));
-    let mut daemon = scene.up();
-    daemon.wait("run_ended", &[]);
-    daemon.wait_err("the page is not served");
-    assert_eq!(daemon.stop(), 0);
-}
