@@ -882,3 +882,30 @@ fn an_overlapped_instant_is_skipped_or_queued() {
         ["01T00:10", "01T00:35", "01T00:40"]
     );
 }
+
+#[test]
+fn a_rehearsal_plays_now_and_serves_nothing() {
+    let rehearse = |jobs| Happening::Rehearse {
+        app: "shop".into(),
+        jobs,
+    };
+    let jobs = format!("{A}only_if = {{ run = [\"/bin/ask\"] }}\n");
+    let played = given(&jobs)
+        .days(1)
+        .and("2027-03-01T12:00:00Z", rehearse(true))
+        .play();
+    let list = started(&played);
+    let at = list.iter().position(|(name, _)| name == "enter0").unwrap();
+    assert_eq!(list[at].1, "01T12:00");
+    assert_eq!(count(&played, "a"), 2, "the night's own is still due");
+    let played = given(&jobs)
+        .days(1)
+        .and("2027-03-01T12:00:00Z", rehearse(false))
+        .play();
+    assert_eq!((count(&played, "a"), count(&played, "enter0")), (1, 2));
+    // While the app is in maintenance it waits; nothing is on top of anything.
+    given(&jobs)
+        .days(1)
+        .and("2027-03-01T22:01:00Z", rehearse(true))
+        .play();
+}

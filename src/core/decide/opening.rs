@@ -279,7 +279,7 @@ impl Turn<'_> {
                 ..s.clone()
             })
             .collect();
-        if steps.is_empty() {
+        if steps.is_empty() && session.rehearsal.is_none() {
             let Some(session) = self.state.sessions.get(&session.id).cloned() else {
                 return;
             };
@@ -425,6 +425,7 @@ impl Turn<'_> {
         });
         if let Some(session) = self.state.sessions.get(&id).cloned() {
             self.announce(&session);
+            // Its people need not be waited for.
             self.record(Fact::SessionAnnounced { session: id });
         }
     }
