@@ -64,7 +64,7 @@ pub fn check(policies: &[Arc<Policy>], played: &Played) -> Bad {
     announced(policies, moments, &sessions, &mut bad);
     never_twice(&real, &mut bad);
     apart(moments, &sessions, &mut bad);
-    left(&real, moments, &sessions, &mut bad);
+    left(&real, moments, &mut bad);
     in_order(moments, &mut bad);
     periodic_dues(policies, played, &mut bad);
     maintenance_dues(policies, played, &mut bad);

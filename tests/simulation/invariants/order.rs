@@ -31,12 +31,7 @@ pub(super) fn apart(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, bad
 }
 
 /// Promise 3: for every enter hook that was started the leave hook has succeeded, in reverse order.
-pub(super) fn left(
-    real: &[Real<'_>],
-    moments: &[Moment],
-    sessions: &BTreeMap<&str, &Session>,
-    bad: &mut Bad,
-) {
+pub(super) fn left(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
     let mut by_run: HashMap<(RunId, u32), &Real<'_>> = HashMap::new();
     for attempt in real {
         by_run.insert((attempt.start.run, attempt.start.attempt), attempt);
@@ -44,9 +39,18 @@ pub(super) fn left(
     let mut entered: HashMap<&str, BTreeSet<usize>> = HashMap::new();
     let mut back: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut hooks: HashMap<&str, usize> = HashMap::new();
+    let mut owed: BTreeSet<&str> = BTreeSet::new();
     for moment in moments {
         match &moment.what {
+            Happened::DaemonStarted => owed.extend(hooks.keys().copied()),
             Happened::Asked(start) => match &start.what {
+                What::Enter { session, .. } | What::Step { session, .. }
+                    if owed.contains(&**session) =>
+                {
+                    bad.push(format!(
+                        "{session} goes on after a start without being left"
+                    ));
+                }
                 What::Enter { session, hook, .. } => {
                     entered.entry(session).or_default().insert(*hook);
                     back.remove(&**session);
@@ -76,7 +80,8 @@ pub(super) fn left(
                     hooks.insert(session, leave.len());
                 }
                 Fact::SessionLeft { session } => {
-                    let count = hooks.get(&**session).copied().unwrap_or(0);
+                    let count = hooks.remove(&**session).unwrap_or(0);
+                    owed.remove(&**session);
                     let wanted = entered.remove(&**session).unwrap_or_default();
                     let done = back.remove(&**session).unwrap_or_default();
                     for hook in wanted.into_iter().filter(|h| *h < count) {
@@ -88,15 +93,11 @@ pub(super) fn left(
                     }
                     let mut order = done.clone();
                     order.dedup();
-                    if order.windows(2).any(|w| w[0] < w[1]) && sessions.contains_key(&**session) {
-                        // After a crash they may begin again from the last one.
-                        let last = order
-                            .iter()
-                            .rposition(|h| Some(h) == order.iter().max())
-                            .unwrap_or(0);
-                        if order[last..].windows(2).any(|w| w[0] <= w[1]) {
-                            bad.push(format!("{session} was left in the order {done:?}"));
-                        }
+                    let last = order.iter().rposition(|h| Some(h) == order.iter().max());
+                    let all: BTreeSet<&usize> = order.iter().collect();
+                    let tail = &order[last.unwrap_or(0)..];
+                    if tail.len() != all.len() || tail.windows(2).any(|w| w[0] < w[1]) {
+                        bad.push(format!("{session} was left in the order {done:?}"));
                     }
                 }
                 _ => {}
