@@ -279,6 +279,7 @@ impl Turn<'_> {
                 ..s.clone()
             })
             .collect();
+        // A rehearsal of the hooks alone has none to begin with.
         if steps.is_empty() && session.rehearsal.is_none() {
             let Some(session) = self.state.sessions.get(&session.id).cloned() else {
                 return;
