@@ -1,16 +1,20 @@
 //! The one function that changes the state, live and when loading.
 
+mod attempts;
+
 use jiff::{SignedDuration, Timestamp};
 
+use attempts::{attempt_ended, attempt_started};
+
 use super::event::Event;
-use super::fact::{AttemptEnded, Fact};
+use super::fact::Fact;
 use super::notice::{Kind, Notice, NoticeId, Progress};
 use super::policy::Name;
-use super::run::{Outcome, RunId, What};
-use super::session::{Closed, HookState, Need, Phase, Session, Step, StepState};
+use super::run::Outcome;
+use super::session::{Closed, HookState, Phase, Session, Step, StepState};
 use super::state::{
-    Active, AlarmState, Attention, HostState, MaintenanceState, Pending, PeriodicState, Running,
-    State, remember,
+    AlarmState, Attention, HostState, MaintenanceState, Pending, PeriodicState, Running, State,
+    remember,
 };
 
 /// A fact that does not follow from what was recorded before it.
@@ -110,7 +114,9 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         Fact::SessionStarting { session } => {
             let starting = in_phase(state, session, &[Phase::Announced])?;
             starting.phase = Phase::Starting;
-            for step in &mut starting.steps {
+            // A rehearsal does what it was asked to.
+            let asked_again = starting.rehearsal.is_none();
+            for step in starting.steps.iter_mut().filter(|_| asked_again) {
                 step.need = None;
             }
         }
@@ -231,7 +237,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             if state.running.contains_key(run) {
                 return Err(format!("run {run} is running"));
             }
-            attempt_started(state, at, *run, *attempt, what, due.map(|d| d.last))?;
+            attempt_started(state, *run, *attempt, what, due.map(|d| d.last))?;
             let running = Running {
                 attempt: *attempt,
                 what: what.clone(),
@@ -575,172 +581,5 @@ fn forget_settled(state: &mut State, session: &Name) {
         state
             .notices
             .retain(|_, n| n.session.as_ref() != Some(session) || n.kind == Kind::Operators);
-    }
-}
-
-fn attempt_started(
-    state: &mut State,
-    at: Timestamp,
-    run: RunId,
-    attempt: u32,
-    what: &What,
-    due: Option<Timestamp>,
-) -> Result<(), String> {
-    match what {
-        What::Step { session, step, .. } => {
-            let step = step_of(find(state, session)?, *step)?;
-            let failures = match step.state {
-                StepState::Backoff { failures, .. } => failures,
-                _ => 0,
-            };
-            step.state = StepState::Running {
-                run,
-                attempt,
-                failures,
-            };
-        }
-        What::Ask { session, step, .. } => {
-            step_of(find(state, session)?, *step)?.state = StepState::Asking { run };
-        }
-        What::Enter { session, hook, .. } | What::Leave { session, hook, .. } => {
-            let session = find(state, session)?;
-            if matches!(what, What::Enter { .. }) {
-                session.enter_started = session.enter_started.max(hook + 1);
-            }
-            session.hook.running = Some(run);
-            session.hook.run = Some(run);
-            session.hook.attempts = attempt;
-            session.hook.not_before = None;
-        }
-        What::Periodic { job } => {
-            let due = due.ok_or("a periodic run has a due instant")?;
-            let periodic = periodic_of(state, job)?;
-            let failures = periodic.active.as_ref().map_or(0, |active| active.failures);
-            periodic.accounted = periodic.accounted.max(due);
-            periodic.pending = periodic.pending.filter(|pending| pending.due > due);
-            periodic.active = Some(Box::new(Active {
-                run,
-                attempt,
-                due,
-                failures,
-                retry_at: None,
-            }));
-        }
-        What::Alarm { key } => {
-            if let Some(attention) = state.attention.get_mut(key) {
-                attention.alarm = AlarmState::Running { run, attempt };
-            }
-        }
-    }
-    let _ = at;
-    Ok(())
-}
-
-fn attempt_ended(state: &mut State, at: Timestamp, ended: &AttemptEnded) -> Result<(), String> {
-    match &ended.what {
-        What::Step {
-            session,
-            step,
-            job,
-            host,
-        } => {
-            // A rehearsal proves nothing about what is due, but what it took is worth knowing.
-            let rehearsal = find(state, session)?.rehearsal.is_some();
-            step_of(find(state, session)?, *step)?.state = match ended.retry {
-                Some(retry) => StepState::Backoff {
-                    run: ended.run,
-                    attempt: ended.attempt,
-                    failures: retry.failures,
-                    until: retry.at,
-                },
-                None => StepState::Done {
-                    outcome: ended.outcome,
-                    reason: ended.reason.clone(),
-                },
-            };
-            if ended.retry.is_none() && !ended.carried && !rehearsal {
-                let until = ended.due.map_or(ended.started, |due| due.last);
-                account(state, job, host, until);
-            }
-            if ended.outcome == Outcome::Succeeded
-                && let Some(known) = state.maintenance.get_mut(job)
-            {
-                remember(&mut known.samples, ended.elapsed);
-                if let Some(known) = known.hosts.get_mut(host) {
-                    known.last_success = Some(at);
-                }
-            }
-        }
-        What::Ask { session, step, .. } => {
-            // The session may have been cancelled while the question was being asked.
-            let step = match state.sessions.get_mut(session) {
-                Some(of) if of.phase != Phase::Closed => step_of(of, *step)?,
-                _ => return Ok(()),
-            };
-            step.state = StepState::Waiting;
-            if ended.outcome != Outcome::Interrupted {
-                step.asked = Some(at);
-                step.need = Some(match ended.exit_code {
-                    Some(0) if ended.outcome == Outcome::Succeeded => Need::Needed,
-                    Some(1) if ended.outcome == Outcome::Failed => Need::NothingToDo,
-                    _ => Need::Unknown,
-                });
-            }
-        }
-        What::Enter { session, .. } | What::Leave { session, .. } => {
-            let hook = &mut find(state, session)?.hook;
-            hook.running = None;
-            match ended.retry {
-                Some(retry) => hook.not_before = Some(retry.at),
-                None if ended.outcome == Outcome::Succeeded => {
-                    *hook = HookState {
-                        index: hook.index + 1,
-                        ..HookState::default()
-                    };
-                }
-                None => {}
-            }
-        }
-        What::Periodic { job } => {
-            // A job that left the configuration while it ran has no past to keep.
-            if let Some(periodic) = state.periodic.get_mut(job) {
-                periodic_ended(periodic, at, ended);
-            }
-        }
-        What::Alarm { key } => {
-            if let Some(attention) = state.attention.get_mut(key) {
-                attention.alarm = match ended.retry {
-                    Some(retry) => AlarmState::Owed {
-                        not_before: retry.at,
-                        last: Some((ended.run, ended.attempt)),
-                    },
-                    None => AlarmState::Done,
-                };
-            }
-        }
-    }
-    Ok(())
-}
-
-fn periodic_ended(periodic: &mut PeriodicState, at: Timestamp, ended: &AttemptEnded) {
-    match ended.retry {
-        Some(retry) => {
-            if let Some(active) = periodic.active.as_mut() {
-                active.failures = retry.failures;
-                active.retry_at = Some(retry.at);
-            }
-        }
-        None => periodic.active = None,
-    }
-    match ended.outcome {
-        Outcome::Succeeded => {
-            periodic.last_success = Some(at);
-            periodic.failures = 0;
-        }
-        outcome if outcome.is_bad() => periodic.failures = periodic.failures.saturating_add(1),
-        _ => {}
-    }
-    if ended.outcome != Outcome::Skipped {
-        periodic.last = Some((ended.outcome, at));
     }
 }

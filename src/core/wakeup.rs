@@ -1,10 +1,12 @@
 //! When to look again: the earliest instant at which something follows without anything happening outside.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::agenda::Agenda;
 use super::notice::{Kind, Progress};
-use super::policy::Policy;
+use super::policy::{Name, Policy};
 use super::session::{Phase, Session, StepState};
 use super::state::{AlarmState, State};
 
@@ -42,14 +44,15 @@ pub fn wakeup(
         if state.periodic_running() < policy.limits.runs {
             next.consider(agenda.next_periodic());
         }
-        for index in &agenda.held {
-            let window = policy
-                .periodic
-                .get_index(*index)
-                .and_then(|(_, job)| job.window.as_ref());
-            if let Some(window) = window.and_then(|(name, _)| policy.windows.get(name)) {
-                next.consider(window.next_opening(now).map(|o| o.opens));
-            }
+        // Thousands may wait for the same few windows.
+        let windows: BTreeSet<&Name> = agenda
+            .held
+            .iter()
+            .filter_map(|index| policy.periodic.get_index(*index))
+            .filter_map(|(_, job)| job.window.as_ref().map(|(name, _)| name))
+            .collect();
+        for window in windows.into_iter().filter_map(|w| policy.windows.get(w)) {
+            next.consider(window.next_opening(now).map(|o| o.opens));
         }
     }
     next.at

@@ -11,8 +11,9 @@ use crate::core::effect::{Effect, LockWait, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
-use crate::core::policy::Policy;
+use crate::core::policy::{Name, Policy};
 use crate::core::run::{End, Report, RunId};
+use crate::core::session::Rehearsal;
 use crate::daemon::Heard;
 
 /// Turns without a step of virtual time: more than this is an endless loop.
@@ -52,6 +53,11 @@ pub enum Happening {
     /// The policy of this place in the play's list is read.
     Reload {
         index: usize,
+    },
+    /// An operator wants to see a session of this app.
+    Rehearse {
+        app: Name,
+        jobs: bool,
     },
     /// Faults end.
     Calm,
@@ -358,6 +364,15 @@ impl Machine {
                     let policy = Arc::clone(&self.policies[index]);
                     self.heard.push_back(Heard::Policy(policy));
                 }
+            }
+            Happening::Rehearse { app, jobs } => {
+                let reason = "to see whether it works".into();
+                let rehearsal = Rehearsal {
+                    reason,
+                    hooks: true,
+                    jobs,
+                };
+                self.tell(Event::Rehearse { app, rehearsal });
             }
             Happening::Calm => {
                 self.dice.calm = true;

@@ -34,7 +34,7 @@ pub fn installation(seed: u64, less: bool) -> String {
         } else {
             "Sat,Sun"
         };
-        let hours = rng.i32(3..8) - i32::from(less);
+        let hours = rng.i32(2..7) - i32::from(less);
         let start = rng.i32(18..24);
         let cutoff = pick(rng, &["0s", "15m", "30m"]);
         write!(
@@ -189,7 +189,7 @@ pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, 
             }
             list.push((
                 at,
-                match rng.u32(0..12) {
+                match rng.u32(0..13) {
                     0..5 => Happening::Kill {
                         after: rng.u32(0..12),
                         down_for: short,
@@ -199,6 +199,10 @@ pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, 
                     8 => Happening::ClockStep { by: -short },
                     9 => Happening::Suspend { for_: short },
                     10 => Happening::DiskFull { for_: short },
+                    11 => Happening::Rehearse {
+                        app: "app0".into(),
+                        jobs: rng.bool(),
+                    },
                     _ => Happening::Reload {
                         index: rng.usize(0..2),
                     },

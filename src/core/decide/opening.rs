@@ -426,6 +426,7 @@ impl Turn<'_> {
         });
         if let Some(session) = self.state.sessions.get(&id).cloned() {
             self.announce(&session);
+            // Its people need not be waited for.
             self.record(Fact::SessionAnnounced { session: id });
         }
     }

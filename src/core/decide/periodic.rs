@@ -1,5 +1,7 @@
 //! The periodic jobs: every due instant is served once, or recorded with the reason why not.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
@@ -217,11 +219,22 @@ impl Turn<'_> {
     /// What waited for a window or an app goes on when it may; a newer due instant takes the place of an older one.
     fn release_held(&mut self, room: &mut usize) {
         let held: Vec<usize> = self.agenda.held.iter().copied().collect();
+        // Thousands may wait for the same few windows.
+        let mut open: HashMap<&Name, bool> = HashMap::new();
         for index in held {
             let policy = self.policy;
             let Some((name, job)) = policy.periodic.get_index(index) else {
                 continue;
             };
+            if let Some((window, Outside::Defer)) = &job.window {
+                let open = open.entry(window).or_insert_with(|| {
+                    let window = policy.windows.get(window);
+                    window.is_some_and(|w| w.open_at(self.now).is_some())
+                });
+                if !*open {
+                    continue;
+                }
+            }
             let Some(past) = self.state.periodic.get(name) else {
                 continue;
             };
@@ -237,14 +250,14 @@ impl Turn<'_> {
                 continue;
             };
             let accounted = past.accounted;
-            let newer = job
-                .schedule
-                .latest_at_or_before(&job.zone, self.now, accounted);
-            let due = newer.unwrap_or(pending.due);
             match self.may_run(job) {
                 Answer::Hold(_) => {}
                 Answer::Run if *room == 0 => {}
                 answer => {
+                    let newer = job
+                        .schedule
+                        .latest_at_or_before(&job.zone, self.now, accounted);
+                    let due = newer.unwrap_or(pending.due);
                     if let Some(newest) = newer {
                         let before = newest
                             .saturating_sub(SignedDuration::from_nanos(1))

@@ -202,6 +202,11 @@ impl Turn<'_> {
                             Code::Interrupted.into(),
                         );
                     }
+                    Some(_) if session.outside(self.now) => {
+                        let why = || Code::OutsideWindow.into();
+                        self.step_done(session, index, Outcome::Postponed, why());
+                        self.begin_leaving(session, SessionResult::Interrupted, why());
+                    }
                     Some(_) if until > self.now => {}
                     Some(job)
                         if session.rehearsal.is_some()

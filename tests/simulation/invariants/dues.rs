@@ -1,0 +1,120 @@
+//! Every due instant has its record.
+
+use super::*;
+
+/// Every due instant of a periodic job has exactly one final record.
+pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut Bad) {
+    let moments = &played.trace.moments;
+    for job in policies[0].periodic.values() {
+        let mut since = None;
+        let mut covered: BTreeMap<Timestamp, u32> = BTreeMap::new();
+        for (at, fact) in facts(moments) {
+            match fact {
+                Fact::JobsKnown { periodic, .. } if periodic.contains(&job.name) => {
+                    since.get_or_insert(at);
+                }
+                Fact::AttemptEnded(ended)
+                    if ended.retry.is_none()
+                        && ended.what
+                            == (What::Periodic {
+                                job: job.name.clone(),
+                            }) =>
+                {
+                    if let Some(due) = ended.due {
+                        *covered.entry(due.first).or_default() += 1;
+                    }
+                }
+                Fact::Skipped { job: name, due, .. } if *name == job.name => {
+                    let before = due.first - SignedDuration::from_secs(1);
+                    let listed: Vec<_> = job
+                        .schedule
+                        .instants(&job.zone, before)
+                        .take_while(|t| *t <= due.last)
+                        .collect();
+                    if listed.len() as u64 != due.count {
+                        bad.push(format!("{}: {due:?} counts {}", job.name, listed.len()));
+                    }
+                    for t in listed {
+                        *covered.entry(t).or_default() += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let (Some(since), Some(past)) = (since, played.state.periodic.get(&job.name)) else {
+            continue;
+        };
+        let open: Vec<Timestamp> = past
+            .active
+            .iter()
+            .map(|a| a.due)
+            .chain(past.pending.iter().map(|p| p.due))
+            .collect();
+        for due in job
+            .schedule
+            .instants(&job.zone, since)
+            .take_while(|t| *t <= past.accounted)
+        {
+            match covered.get(&due) {
+                Some(1) => {}
+                None if open.contains(&due) => {}
+                other => bad.push(format!("{}: due {due} has {other:?} records", job.name)),
+            }
+        }
+        let end = moments.last().map_or(since, |m| m.at);
+        let late = job.schedule.next_after(&job.zone, past.accounted);
+        let week = SignedDuration::from_hours(26);
+        let waits = job.window.is_some() || past.active.is_some();
+        if !waits && late.is_some_and(|late| end.duration_since(late) > week) {
+            bad.push(format!("{}: due {late:?} is not served at {end}", job.name));
+        }
+    }
+}
+
+/// No due instant of a maintenance job is served twice, and none starves.
+pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut Bad) {
+    let mut served: BTreeSet<(&str, &str, Timestamp)> = BTreeSet::new();
+    for (at, fact) in facts(&played.trace.moments) {
+        let (job, host, due) = match fact {
+            Fact::AttemptEnded(ended) if ended.retry.is_none() && !ended.carried => {
+                match (&ended.what, ended.due) {
+                    (What::Step { job, host, .. }, Some(due)) => (job, host, due),
+                    _ => continue,
+                }
+            }
+            Fact::StepDone {
+                job,
+                host,
+                due,
+                outcome,
+                ..
+            } if *outcome != Outcome::Postponed => (job, host, *due),
+            _ => continue,
+        };
+        // Two sessions may be told at once; the later may be over first.
+        if !served.insert((job, host, due.last)) {
+            bad.push(format!("{job}: {due:?} is served a second time at {at}"));
+        }
+    }
+    let end = played.trace.moments.last().map(|m| m.at);
+    let policy = &policies[0];
+    for job in policy
+        .maintenance
+        .values()
+        .filter(|j| matches!(j.due, Due::Window))
+    {
+        let (Some(known), Some(end)) = (played.state.maintenance.get(&job.name), end) else {
+            continue;
+        };
+        for host in &job.hosts {
+            let accounted = known.accounted(host);
+            // Calm for nine days: every window came by at least once, and all who need it had their turn.
+            if end.duration_since(accounted) > SignedDuration::from_hours(24 * 9) {
+                bad.push(format!(
+                    "{} starves: served up to {accounted}, now {end}",
+                    job.name
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Interruptions, reloads, rehearsals, and a state that cannot be written.
+
+use offhours::core::notice::Kind;
+
+use super::*;
+
+#[test]
+fn an_interrupted_session_is_left_and_goes_on_exactly_once() {
+    let jobs = format!("{A}on_interrupt = \"repeat\"\n{B}");
+    let kill = || Happening::Kill {
+        after: 0,
+        down_for: SignedDuration::from_mins(5),
+    };
+    let played = given(&jobs)
+        .days(1)
+        .and("2027-03-01T22:02:30Z", kill())
+        .play();
+    assert_eq!(
+        names(&played),
+        [
+            "enter0", "enter1", "a", "leave1", "leave0", "enter0", "enter1", "a", "b", "leave1",
+            "leave0"
+        ]
+    );
+    assert_eq!(closed(&played).len(), 1);
+    // A second time in one occurrence it is over; what is left is carried.
+    let played = given(&jobs)
+        .days(2)
+        .and("2027-03-01T22:02:30Z", kill())
+        .and("2027-03-01T22:12:30Z", kill())
+        .play();
+    let closed = closed(&played);
+    assert_eq!(closed[0].1, Outcome::Interrupted);
+    assert_eq!(closed[1].1, Outcome::Succeeded);
+    // What may not be repeated is not.
+    let played = given(&format!("{A}{B}"))
+        .days(1)
+        .and("2027-03-01T22:02:30Z", kill())
+        .play();
+    assert_eq!((count(&played, "a"), count(&played, "b")), (1, 1));
+}
+
+#[test]
+fn a_kill_or_a_stop_at_any_second_leaves_the_app_back_in_service() {
+    for second in (0..330).step_by(7) {
+        for stop in [false, true] {
+            let down_for = SignedDuration::from_mins(2);
+            let happening = match stop {
+                true => Happening::Stop { down_for },
+                false => Happening::Kill {
+                    after: second as u32 % 5,
+                    down_for,
+                },
+            };
+            let at = scene::at("2027-03-01T21:59:50Z") + SignedDuration::from_secs(second);
+            let jobs =
+                format!("{A}on_interrupt = \"repeat\"\n{B}only_if = {{ run = [\"/bin/ask\"] }}\n");
+            let played = given(&jobs).days(1).and(&at.to_string(), happening).play();
+            assert_eq!(closed(&played).len(), 1, "{second} {stop}");
+            let begun = played.trace.facts().any(|(_, fact)| {
+                matches!(fact, Fact::AttemptStarted { what: What::Step { job, .. }, .. } if &**job == "b")
+            });
+            assert!(begun, "{second} {stop}");
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_session_survives_the_answer_to_its_question() {
+    let jobs = format!("{A}only_if = {{ run = [\"/bin/ask\"] }}\n");
+    let gone = HEAD.replace(
+        "[app.shop]\nwindow = \"night\"",
+        "[app.other]\nwindow = \"night\"",
+    );
+    let played = given(&jobs)
+        .days(2)
+        .or(&gone)
+        .when(|name, _| name.starts_with("ask").then(|| Fate::exit(0, 50)))
+        .and("2027-03-01T09:00:20Z", Happening::Reload { index: 1 })
+        .play();
+    assert_eq!(closed(&played)[0].1, Outcome::Cancelled);
+}
+
+#[test]
+fn an_app_that_is_removed_in_maintenance_is_brought_back() {
+    let gone = HEAD.replace(
+        "[app.shop]\nwindow = \"night\"",
+        "[app.other]\nwindow = \"night\"",
+    );
+    let played = given(A)
+        .days(2)
+        .or(&gone)
+        .and("2027-03-01T22:02:30Z", Happening::Reload { index: 1 })
+        .play();
+    assert_eq!(
+        names(&played),
+        ["enter0", "enter1", "a", "leave1", "leave0"]
+    );
+}
+
+#[test]
+fn while_nothing_can_be_recorded_nothing_new_starts_and_the_app_is_left() {
+    let full = |m| Happening::DiskFull {
+        for_: SignedDuration::from_mins(m),
+    };
+    let jobs = format!(
+        "{A}{B}[periodic.p]\nschedule = \"*/5 * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"3m\"\n"
+    );
+    let played = given(&jobs)
+        .days(2)
+        .and("2027-03-01T22:02:30Z", full(30))
+        .play();
+    let during: Vec<_> = started(&played)
+        .into_iter()
+        .filter(|(_, at)| "01T22:04" <= at.as_str() && at.as_str() < "01T22:32")
+        .collect();
+    let names: Vec<&str> = during.iter().map(|(n, _)| &**n).collect();
+    assert_eq!(names, ["leave0"], "{during:?}");
+    assert!(count(&played, "b") >= 1, "recovered");
+}
+
+#[test]
+fn an_announcement_is_not_sent_of_what_is_over() {
+    let gone = HEAD.replace(
+        "[app.shop]\nwindow = \"night\"",
+        "[app.other]\nwindow = \"night\"",
+    );
+    let played = given(A)
+        .days(2)
+        .or(&gone)
+        .mail(|_, _| Post::Hangs)
+        .and("2027-03-01T09:00:20Z", Happening::Reload { index: 1 })
+        .play();
+    let late = played.trace.facts().any(|(at, f)| {
+        matches!(f, Fact::NoticeDelayed { about, .. } if about.kind == Kind::Advance)
+            && at > scene::at("2027-03-01T09:06:00Z")
+    });
+    assert!(!late);
+}
+
+#[test]
+fn a_window_that_is_shortened_ends_what_was_told_earlier() {
+    let shorter = format!("{HEAD}{A}").replace("duration = \"4h\"", "duration = \"30m\"");
+    let played = given(A)
+        .days(2)
+        .or(&shorter)
+        .when(|name, n| (name == "a" && n == 1).then_some(Fate::Hangs))
+        .and("2027-03-01T20:00:00Z", Happening::Reload { index: 1 })
+        .play();
+    let (_, ended) = played
+        .trace
+        .facts()
+        .find(|(_, f)| matches!(f, Fact::AttemptEnded(e) if matches!(e.what, What::Step { .. })))
+        .unwrap();
+    let Fact::AttemptEnded(ended) = ended else {
+        unreachable!()
+    };
+    assert_eq!(ended.outcome, Outcome::TimedOut);
+    assert!(
+        ended.elapsed < SignedDuration::from_mins(24),
+        "four minutes are kept for leaving"
+    );
+}
+
+#[test]
+fn a_freeze_that_is_added_holds_back_what_was_told() {
+    let both = format!("{A}labels = [\"security\"]\n{B}");
+    let freeze = "[freeze.fair]\nfrom = \"2027-03-01T12:00\"\nuntil = \"2027-03-02T12:00\"\nexcept_labels = [\"security\"]\n";
+    let played = given(&both)
+        .days(2)
+        .or(&format!("{HEAD}{both}{freeze}"))
+        .and("2027-03-01T11:00:00Z", Happening::Reload { index: 1 })
+        .play();
+    let b = started(&played)
+        .into_iter()
+        .find(|(name, _)| name == "b")
+        .unwrap();
+    assert_eq!(b.1, "02T22:03");
+}
+
+#[test]
+fn a_rehearsal_plays_now_and_serves_nothing() {
+    let rehearse = |jobs| Happening::Rehearse {
+        app: "shop".into(),
+        jobs,
+    };
+    let jobs = format!("{A}only_if = {{ run = [\"/bin/ask\"] }}\n");
+    let played = given(&jobs)
+        .days(1)
+        .and("2027-03-01T12:00:00Z", rehearse(true))
+        .play();
+    let list = started(&played);
+    let at = list.iter().position(|(name, _)| name == "enter0").unwrap();
+    assert_eq!(list[at].1, "01T12:00");
+    assert_eq!(count(&played, "a"), 2, "the night's own is still due");
+    let played = given(&jobs)
+        .days(1)
+        .and("2027-03-01T12:00:00Z", rehearse(false))
+        .play();
+    assert_eq!((count(&played, "a"), count(&played, "enter0")), (1, 2));
+    // While the app is in maintenance it waits; nothing is on top of anything.
+    given(&jobs)
+        .days(1)
+        .and("2027-03-01T22:01:00Z", rehearse(true))
+        .play();
+}
