@@ -179,3 +179,69 @@ fn what_only_a_start_changes_is_said() {
     assert!(!scene.path("elsewhere").exists());
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn an_app_that_is_removed_while_in_maintenance_is_brought_back_as_recorded() {
+    let window = once(3, 120);
+    let mail = FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\"");
+    let scene = Scene::new(&format!(
+        r#"
+{mail}{window}{TICK}
+[app.shop]
+window = "now"
+leave = [{{ script = "echo leave >> order", timeout = "5s", env = {{ OF = "the old file" }} }}]
+[maintenance.update]
+app = "shop"
+every = "window"
+script = "echo update >> order; while [ -e hold ]; do sleep 0.05; done; echo updated >> order"
+timeout = "1m"
+estimate = "1s"
+grace = "1s"
+"#
+    ));
+    scene.write("hold", "");
+    let mut daemon = scene.up();
+    scene.wait_line("order", "update");
+    scene.write("windows.toml", &format!("{mail}{window}{TICK}"));
+    daemon.signal("HUP");
+    daemon.wait_err("was read again");
+    // What runs is not disturbed.
+    assert!(daemon.all("run_ended", &[("job", "update")]).is_empty());
+    std::fs::remove_file(scene.path("hold")).unwrap();
+    daemon.wait("session_closed", &[]);
+    assert_eq!(scene.lines("order"), ["update", "updated", "leave"]);
+    // And once more the daemon goes on.
+    let before = daemon.all("run_ended", &[("job", "tick")]).len();
+    daemon.wait_nth("run_ended", &[("job", "tick")], before + 1);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn an_app_that_is_removed_and_then_killed_is_brought_back_as_recorded() {
+    let window = once(3, 120);
+    let mail = FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\"");
+    let scene = Scene::new(&format!(
+        r#"
+{mail}{window}{TICK}
+[app.shop]
+window = "now"
+leave = [{{ script = "echo leave >> order", timeout = "5s" }}]
+[maintenance.update]
+app = "shop"
+every = "window"
+script = "echo update >> order; sleep 600"
+timeout = "1m"
+estimate = "1s"
+grace = "1s"
+"#
+    ));
+    let mut daemon = scene.up();
+    scene.wait_line("order", "update");
+    daemon.kill();
+    scene.write("windows.toml", TICK);
+    let mut daemon = scene.up();
+    daemon.wait("session_left", &[]);
+    assert_eq!(scene.lines("order"), ["update", "leave"]);
+    daemon.wait("session_closed", &[]);
+    assert_eq!(daemon.stop(), 0);
+}

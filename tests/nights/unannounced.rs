@@ -186,3 +186,37 @@ fn copies_after_a_lost_answer_are_the_same_message() {
     assert_eq!(marks(copies[0]), marks(copies[1]));
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn a_deadline_that_passed_while_nobody_was_there() {
+    // The deadline is three seconds before the opening, and nobody is told before.
+    let scene = scene(free_port(), free_port(), r#""tech@example.org""#, 7);
+    let file = scene.read("windows.toml");
+    let file = file.replace("lead = \"1s\"", "lead = \"4s\"\nmargin = \"0s\"");
+    scene.write("windows.toml", &file);
+    let mut daemon = scene.up();
+    daemon.stop();
+    assert!(
+        daemon.all("session_opened", &[]).is_empty(),
+        "{}",
+        daemon.story()
+    );
+    let opens = scene
+        .offhours(&["windows", "--json", "--count", "1"])
+        .json()[0]["opens"]
+        .clone();
+    let opens: jiff::Timestamp = opens.as_str().unwrap().parse().unwrap();
+    until("the deadline to pass", || {
+        (jiff::Timestamp::now() > opens - jiff::SignedDuration::from_secs(3)).then_some(())
+    });
+    let mut daemon = scene.up();
+    let postponed = daemon.wait("session_postponed", &[]);
+    assert_eq!(postponed["reason"], "unannounced");
+    assert!(
+        postponed["text"].as_str().unwrap().contains("not there"),
+        "{postponed}"
+    );
+    scene.wait_line("alarms", "unannounced");
+    assert_eq!(daemon.stop(), 0);
+    assert!(!scene.path("disturbed").exists());
+}

@@ -208,11 +208,12 @@ impl Turn<'_> {
                 continue;
             };
             // What is newer than the deadline could not have been announced.
-            if missed
-                .opens
-                .checked_sub(app.lead)
-                .is_ok_and(|deadline| deadline <= known.since)
-            {
+            let counts_from = match job.due {
+                // Dues of windows count from a lead after the job was first seen.
+                Due::Window => known.since,
+                _ => known.since.saturating_add(app.lead).unwrap_or(known.since),
+            };
+            if missed.opens <= counts_from {
                 continue;
             }
             for host in &job.hosts {
