@@ -36,6 +36,12 @@ pub enum StoreError {
     },
     #[error("{}: no room to {verb}: the disk is full", path.display())]
     Full { path: PathBuf, verb: &'static str },
+    /// Whoever looks under this name would not see what is written, and a second daemon could begin there.
+    #[error(
+        "{}: the state was moved or removed while in use: nothing can be recorded until it is back in its place",
+        path.display()
+    )]
+    Gone { path: PathBuf },
     #[error("{}: cannot {verb}: it may only be read", path.display())]
     ReadOnly { path: PathBuf, verb: &'static str },
     #[error("{}: cannot {verb}: in use by another process", path.display())]
@@ -69,7 +75,11 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Full { .. } | Self::Busy { .. } | Self::Io { .. } | Self::ReadOnly { .. }
+            Self::Full { .. }
+                | Self::Busy { .. }
+                | Self::Io { .. }
+                | Self::ReadOnly { .. }
+                | Self::Gone { .. }
         )
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -79,6 +79,22 @@ pub(super) fn presence(dir: &Path) -> Result<Presence, StoreError> {
         ));
     }
     Ok(Presence::Present)
+}
+
+/// Device and number of a file: what stays the same while it is the same file.
+pub(super) type Identity = (u64, u64);
+
+/// # Errors
+///
+/// [`StoreError::Gone`] where there is none.
+pub(super) fn identity(path: &Path) -> Result<Identity, StoreError> {
+    match fs::metadata(path) {
+        Ok(about) => Ok((about.dev(), about.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StoreError::Gone {
+            path: path.to_path_buf(),
+        }),
+        Err(e) => Err(StoreError::io(path, "look at", e)),
+    }
 }
 
 fn absent(dir: &Path, path: &Path) -> Result<Presence, StoreError> {

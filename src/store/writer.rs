@@ -10,7 +10,7 @@ use crate::core::fact::Fact;
 use crate::core::state::State;
 
 use super::error::StoreError;
-use super::files::{self, Presence};
+use super::files::{self, Identity, Presence};
 use super::prune::{self, Keep, Pruned, Sweep};
 use super::row::{self, Encoded};
 use super::{Facts, connect, load, reserve, schema};
@@ -22,6 +22,8 @@ use super::{Facts, connect, load, reserve, schema};
 pub struct Store {
     dir: PathBuf,
     path: PathBuf,
+    /// Of the file that was opened: it must be the one under `path`.
+    identity: Identity,
     /// None after an input/output error, until the file can be opened again.
     conn: Option<Connection>,
     next: u64,
@@ -45,9 +47,11 @@ impl Store {
         let path = files::state(dir);
         let conn = open_checked(&path)?;
         let next = load::next(&conn, &path)?;
+        let identity = files::identity(&path)?;
         let store = Self {
             dir: dir.to_path_buf(),
             path,
+            identity,
             conn: Some(conn),
             next,
             unsure: false,
@@ -81,6 +85,11 @@ impl Store {
 
     /// The connection, opened again where the last one cannot be trusted any more.
     fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        if files::identity(&self.path)? != self.identity {
+            return Err(StoreError::Gone {
+                path: self.path.clone(),
+            });
+        }
         if self.unsure || self.conn.is_none() {
             self.reopen()?;
         }
@@ -95,9 +104,7 @@ impl Store {
     /// time, into the file itself, before anything is built upon it.
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.conn = None;
-        if files::presence(&self.dir)? == Presence::Nothing {
-            return Err(StoreError::damaged(&self.path, "it is gone"));
-        }
+        files::presence(&self.dir)?;
         let conn = open_unchecked(&self.path)?;
         let failed = |e| StoreError::sql(&self.path, "write the log back", e);
         let (busy, pages, written): (i64, i64, i64) = conn

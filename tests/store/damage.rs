@@ -321,3 +321,33 @@ fn files_are_the_owners_alone() {
     drop(store);
     assert_eq!(names(&state), ["reserve", "state.db"]);
 }
+
+#[test]
+fn a_state_that_was_moved_away_takes_nothing_until_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, moved) = (dir.path().join("state"), dir.path().join("moved"));
+    let mut store = Store::open(&state).unwrap();
+    store.append(1, &[(at(0), mark("first"))]).unwrap();
+    fs::rename(&state, &moved).unwrap();
+    let is_gone = |store: &mut Store| {
+        let error = store.append(2, &[(at(1), mark("second"))]).unwrap_err();
+        assert!(matches!(error, StoreError::Gone { .. }), "{error:?}");
+        assert!(error.is_transient());
+        let text = error.to_string();
+        assert!(
+            text.contains(state.join("state.db").to_str().unwrap()),
+            "{text}"
+        );
+    };
+    is_gone(&mut store);
+    // Another state in its place is none of this writer's.
+    let other = Store::open(&state).unwrap();
+    assert_eq!(other.next(), 1);
+    is_gone(&mut store);
+    drop(other);
+    fs::remove_dir_all(&state).unwrap();
+    fs::rename(&moved, &state).unwrap();
+    assert_eq!(store.append(2, &[(at(1), mark("second"))]).unwrap(), 3);
+    drop(store);
+    assert_eq!(load(&Store::open(&state).unwrap()).1, 3);
+}
