@@ -291,7 +291,10 @@ impl Daemon {
             e["event"] == event
                 && with.iter().all(|(key, value)| match &e[*key] {
                     Value::String(text) => text == value,
-                    other => other.to_string() == *value,
+                    other => {
+                        let shown = other.to_string();
+                        shown == *value
+                    }
                 })
         };
         self.events().into_iter().filter(fits).collect()
