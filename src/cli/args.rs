@@ -109,6 +109,7 @@ pub struct PlanArgs {
     /// How many days ahead [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub days: Option<u32>,
+    /// What begins before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     #[command(flatten)]
@@ -127,6 +128,7 @@ pub struct RunArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct RehearseArgs {
+    /// Which app is taken out of service and brought back
     pub app: String,
     /// Whether the hooks are run
     #[arg(long, value_enum, default_value_t)]

@@ -67,6 +67,27 @@ pub(super) fn show(
         }
         out.more(plan.sessions.len().saturating_sub(most))?;
     }
+    if !plan.unplanned.is_empty() {
+        out.line(format_args!(""))?;
+        heading(out, "put off")?;
+        let mut table = Table::indented(2);
+        for unplanned in plan.unplanned.iter().take(most) {
+            let reason = &unplanned.reason;
+            let words = if reason.text.is_empty() {
+                reason.code.words()
+            } else {
+                &reason.text
+            };
+            let next = match unplanned.next_chance {
+                Some(next) => format!("next chance {}", when(&policy.zone, next)),
+                None => "no next chance".to_owned(),
+            };
+            let job = on(&unplanned.job, &unplanned.host);
+            table.row([job.into(), Cell::painted(words, Paint::Warn), next.into()]);
+        }
+        out.table(&table)?;
+        out.more(plan.unplanned.len().saturating_sub(most))?;
+    }
     if !plan.periodic.is_empty() {
         out.line(format_args!(""))?;
         heading(out, "periodic runs")?;
@@ -85,27 +106,6 @@ pub(super) fn show(
                 "  and more than are counted: choose a shorter span"
             ))?;
         }
-    }
-    if !plan.unplanned.is_empty() {
-        out.line(format_args!(""))?;
-        heading(out, "cannot be planned")?;
-        let mut table = Table::indented(2);
-        for unplanned in plan.unplanned.iter().take(most) {
-            let reason = &unplanned.reason;
-            let words = if reason.text.is_empty() {
-                reason.code.words()
-            } else {
-                &reason.text
-            };
-            let next = match unplanned.next_chance {
-                Some(next) => format!("next chance {}", when(&policy.zone, next)),
-                None => "no next chance".to_owned(),
-            };
-            let job = on(&unplanned.job, &unplanned.host);
-            table.row([job.into(), Cell::painted(words, Paint::Warn), next.into()]);
-        }
-        out.table(&table)?;
-        out.more(plan.unplanned.len().saturating_sub(most))?;
     }
     if plan.sessions.is_empty() && plan.periodic.is_empty() && plan.unplanned.is_empty() {
         out.line(format_args!("nothing is planned"))?;

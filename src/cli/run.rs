@@ -11,7 +11,7 @@ use super::args::RunArgs;
 use super::beside;
 use super::load::Context;
 use super::refusal::Refusal;
-use crate::config::{Env, Loaded, Purpose, Settings};
+use crate::config::{Env, Loaded, MailConfig, Purpose, Settings};
 use crate::core::event::Event;
 use crate::daemon::announce::Form;
 use crate::daemon::startup::{self, StartError};
@@ -67,6 +67,9 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     // Answered after the first turn: by then it is decided what follows from the last life.
     let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
     let _ = tell.send(Heard::Look(ready)).await;
+    for place in places(&settings) {
+        turns.world().say_words(&place);
+    }
     let beside = beside::serve(&settings, &mut turns, &tell);
     let (stopped, stop) = tokio::sync::oneshot::channel();
     let signals = tokio::spawn(listen(tell, Arc::clone(&settings), stopped));
@@ -98,6 +101,25 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     drop(turns);
     drop(daemon.instance);
     Ok(exit)
+}
+
+/// Where to look: state, mails, page.
+fn places(settings: &Settings) -> Vec<String> {
+    let mut places = vec![format!("state in {}", settings.state_dir.display())];
+    if let Some(MailConfig::File { dir, .. }) = &settings.mail {
+        places.push(format!("mails go to {}/*.eml", dir.display()));
+    }
+    if let Some(http) = &settings.http {
+        let pages = http
+            .listen
+            .iter()
+            .map(|address| format!("http://{address}/"));
+        places.push(format!(
+            "status page at {}",
+            pages.collect::<Vec<_>>().join(" and ")
+        ));
+    }
+    places
 }
 
 /// Signals, as the loop hears them. SIGTERM and SIGINT stop, SIGHUP reads the configuration again.

@@ -198,3 +198,18 @@ mod tests {
         assert_eq!(nearest("colour", HOOK.iter().copied()), None);
     }
 }
+
+/// Keys that people may know from the plans for offhours, and that this version does not have.
+pub const LATER: [&str; 11] = [
+    "host",
+    "groups",
+    "parallel",
+    "max_failures",
+    "healthy",
+    "reboot",
+    "approval",
+    "digest",
+    "templates",
+    "ssh",
+    "calendars",
+];

@@ -295,6 +295,15 @@ fn once<'a>(
 
 /// Tells of a key that does not exist.
 pub fn unknown(field: &Field<'_>, known: &[&str], problems: &mut Problems) {
+    if keys::LATER.contains(&field.key) {
+        problems
+            .error(
+                field.place,
+                format!("`{}` is not in this version", field.key),
+            )
+            .hint("leave it out: nothing is taken in silence that would not be done");
+        return;
+    }
     let near = problems
         .curious()
         .then(|| keys::nearest(field.key, known.iter().copied()))

@@ -101,6 +101,11 @@ impl Real {
         (real, tell)
     }
 
+    /// Words that belong to no event; nothing where events are JSON.
+    pub fn say_words(&self, text: &str) {
+        self.announcer.words(text);
+    }
+
     /// The events as they are told.
     pub fn listeners(&self) -> tokio::sync::broadcast::Sender<Line> {
         self.announcer.listeners()

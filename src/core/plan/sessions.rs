@@ -10,7 +10,7 @@ use super::resources::Taken;
 use super::{PlannedSession, PlannedStep, Unplanned, visible};
 use crate::core::apply::split_id;
 use crate::core::calendar::Occurrence;
-use crate::core::policy::{Name, Policy};
+use crate::core::policy::{Due, Name, Policy};
 use crate::core::run::{Dues, SessionId};
 use crate::core::session::{Code, Phase, Session, StepState};
 use crate::core::state::{State, learned};
@@ -174,7 +174,13 @@ impl Walk<'_> {
         let Ok(notice_by) = seen.opens.checked_sub(app.lead) else {
             return;
         };
-        if seen.opens <= lane.handled || notice_by <= now {
+        if seen.opens <= lane.handled {
+            return;
+        }
+        if notice_by <= now {
+            if seen.opens > now {
+                self.too_late(index, base, seen);
+            }
             return;
         }
         let resources = self.lanes[index].resources.clone();
@@ -189,7 +195,7 @@ impl Walk<'_> {
         for _ in 0..64 {
             let (steps, put_off) = self.steps(index, base, seen, pieces, (starts, entering));
             let Some(last) = steps.last() else {
-                self.postpone(index, put_off);
+                self.postpone(index, put_off, Code::DoesNotFit);
                 return;
             };
             let starts_at = steps.first().map_or(starts, |first| {
@@ -213,9 +219,27 @@ impl Walk<'_> {
             self.taken.take(resources.iter(), ends);
             let opens = (seen.opens, notice_by);
             self.commit(index, seen, opens, (starts_at, last.1.ends), steps);
-            self.postpone(index, put_off);
+            self.postpone(index, put_off, Code::DoesNotFit);
             return;
         }
+    }
+
+    /// What this occurrence could have served, had it been known early enough to be announced.
+    fn too_late(&mut self, index: usize, base: Occurrence, seen: Occurrence) {
+        let policy = self.policy;
+        let lane = &mut self.lanes[index];
+        let since = (base, lane.previous);
+        let mut late = Vec::new();
+        for (j, job) in lane.jobs.iter_mut().enumerate() {
+            for host in 0..job.job.hosts.len() {
+                // A job that is new is not due yet; whoever reads the plan wonders all the same.
+                let new = matches!(job.job.due, Due::Window);
+                if new || job.dues(policy, host, since, seen.closes).is_some() {
+                    late.push((j, host));
+                }
+            }
+        }
+        self.postpone(index, late, Code::Unannounced);
     }
 
     /// The due steps in order, each where it fits; the rest is put off.
@@ -272,9 +296,11 @@ impl Walk<'_> {
                 continue;
             };
             let ends = at.saturating_add(length).unwrap_or(at);
-            let if_needed = steps
-                .iter()
-                .any(|(other, _, _)| job.after.contains(&lane.jobs[*other].job.name));
+            // Asked only then; a job that asks nothing is done in any case.
+            let if_needed = job.only_if.is_some()
+                && steps
+                    .iter()
+                    .any(|(other, _, _)| job.after.contains(&lane.jobs[*other].job.name));
             let step = PlannedStep {
                 job: job.name.clone(),
                 host: job.hosts[host].clone(),
@@ -346,7 +372,7 @@ impl Walk<'_> {
         )
     }
 
-    fn postpone(&mut self, index: usize, put_off: Vec<Waits>) {
+    fn postpone(&mut self, index: usize, put_off: Vec<Waits>, why: Code) {
         for (job, host) in put_off {
             let lane_job = self.lanes[index].jobs[job].job;
             self.put_off
@@ -354,7 +380,7 @@ impl Walk<'_> {
                 .or_insert_with(|| Unplanned {
                     job: lane_job.name.clone(),
                     host: lane_job.hosts[host].clone(),
-                    reason: Code::DoesNotFit.into(),
+                    reason: why.into(),
                     next_chance: None,
                 });
         }

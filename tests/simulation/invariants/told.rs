@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// When a notice was accepted, and for which roles.
+type Acceptance = (Timestamp, Vec<Arc<str>>);
+
 /// Promise 2: accepted at least the lead before the app is touched.
 pub(super) fn announced(
     policies: &[Arc<Policy>],
@@ -10,7 +13,7 @@ pub(super) fn announced(
     bad: &mut Bad,
 ) {
     let mut owed: HashMap<u64, (String, Vec<Arc<str>>)> = HashMap::new();
-    let mut accepted: HashMap<String, Vec<(Timestamp, Vec<Arc<str>>)>> = HashMap::new();
+    let mut accepted: HashMap<String, Vec<Acceptance>> = HashMap::new();
     let mut refused: HashMap<String, usize> = HashMap::new();
     let mut delivered = BTreeSet::new();
     for moment in moments {
