@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -291,7 +291,7 @@ impl Daemon {
             e["event"] == event
                 && with.iter().all(|(key, value)| match &e[*key] {
                     Value::String(text) => text == value,
-                    other => other.to_string() == *value,
+                    other => value.parse() == Ok::<i64, _>(other.as_i64().unwrap_or(i64::MIN)),
                 })
         };
         self.events().into_iter().filter(fits).collect()
@@ -418,11 +418,6 @@ pub fn calendar(mail: &str) -> Option<String> {
         body.replace("=\n", "").replace("=3D", "=")
     };
     Some(body.replace("\n ", ""))
-}
-
-/// The folder itself, for those who only have a path.
-pub fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }
 
 /// A port that was free a moment ago.
