@@ -291,7 +291,10 @@ impl Daemon {
             e["event"] == event
                 && with.iter().all(|(key, value)| match &e[*key] {
                     Value::String(text) => text == value,
-                    other => value.parse() == Ok::<i64, _>(other.as_i64().unwrap_or(i64::MIN)),
+                    other => {
+                        let shown = other.to_string();
+                        shown == *value
+                    }
                 })
         };
         self.events().into_iter().filter(fits).collect()
@@ -386,6 +389,16 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A child that does not outlive its test.
+pub struct Kept(pub Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
