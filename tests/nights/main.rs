@@ -22,6 +22,7 @@ mod output;
 mod periodic;
 mod recovery;
 mod rehearse;
+mod service;
 mod slow;
 mod state;
 mod timeouts;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -392,6 +392,16 @@ impl Drop for Daemon {
     }
 }
 
+/// A child that does not outlive its test.
+pub struct Kept(pub Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The value of a header of a mail, unfolded.
 pub fn header(mail: &str, name: &str) -> Option<String> {
     let head = mail.replace("\r\n", "\n");
@@ -421,11 +431,6 @@ pub fn calendar(mail: &str) -> Option<String> {
         body.replace("=\n", "").replace("=3D", "=")
     };
     Some(body.replace("\n ", ""))
-}
-
-/// The folder itself, for those who only have a path.
-pub fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }
 
 /// A port that was free a moment ago.

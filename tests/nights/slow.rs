@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{FILE_MAIL, Scene, free_port, get, once, until};
+use crate::scene::{FILE_MAIL, Kept, Scene, free_port, get, once, until};
 
 #[test]
 fn readers_that_stand_still_hold_up_nothing() {
@@ -19,12 +19,13 @@ fn readers_that_stand_still_hold_up_nothing() {
     }
     let scene = Scene::new(&toml);
     // Pipes that nobody reads: 64 KiB, and then every write waits.
-    let mut child = scene
+    let child = scene
         .command(&["run", "--json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut child = Kept(child);
     until("ticks", || (scene.lines("ticks").len() > 40).then_some(()));
     // Each reload says at length what is wrong.
     for n in 0..200 {
@@ -37,13 +38,13 @@ fn readers_that_stand_still_hold_up_nothing() {
     }
     scene.write("windows.toml", &toml);
     for round in 1..=3 {
-        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+        kill_process(Pid::from_child(&child.0), Signal::HUP).unwrap();
         until("more ticks", || {
             (scene.lines("ticks").len() > 40 + 80 * round).then_some(())
         });
     }
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    let status = until("the end", || child.try_wait().unwrap().map(Some)).unwrap();
+    kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
+    let status = until("the end", || child.0.try_wait().unwrap().map(Some)).unwrap();
     assert_eq!(status.code(), Some(0));
 }
 

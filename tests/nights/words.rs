@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 
-use crate::scene::{Scene, until};
+use crate::scene::{Kept, Scene, until};
 
 fn scene() -> Scene {
     Scene::new(
@@ -27,17 +27,18 @@ fn words(scene: &Scene, journal: bool) -> (String, String) {
     if journal {
         command.env("JOURNAL_STREAM", format!("{}:{}", meta.dev(), meta.ino()));
     }
-    let mut child = command
+    let child = command
         .stdout(Stdio::from(out))
         .stderr(Stdio::from(err))
         .spawn()
         .unwrap();
+    let mut child = Kept(child);
     until("a run to be told of", || {
         scene.read("out").contains("run ended").then_some(())
     });
-    let pid = rustix::process::Pid::from_child(&child);
+    let pid = rustix::process::Pid::from_child(&child.0);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
     (
         scene.read("out"),
         fs::read_to_string(scene.path("err")).unwrap(),
