@@ -65,13 +65,8 @@ pub fn installation(seed: u64, less: bool) -> String {
         let enter: Vec<String> = (0..hooks)
             .map(|h| format!("{{ run = [\"/bin/down{h}\"], timeout = \"2m\" }}"))
             .collect();
-        write!(part, "enter = [{}]\n", enter.join(", ")).unwrap();
-        write!(
-            part,
-            "leave = [{}]\n",
-            enter.join(", ").replace("down", "up")
-        )
-        .unwrap();
+        writeln!(part, "enter = [{}]", enter.join(", ")).unwrap();
+        writeln!(part, "leave = [{}]", enter.join(", ").replace("down", "up")).unwrap();
         let jobs = rng.usize(1..4);
         for job in 0..jobs {
             let dropped = less && job == 2;
@@ -82,12 +77,12 @@ pub fn installation(seed: u64, less: bool) -> String {
                 2 => one += "schedule = \"0 3 * * 2,5\"\n",
                 _ => one += "schedule = \"30 23 */3 * *\"\n",
             }
-            write!(one, "timeout = \"{}m\"\n", rng.u32(2..50)).unwrap();
+            writeln!(one, "timeout = \"{}m\"", rng.u32(2..50)).unwrap();
             if rng.bool() {
                 one += "estimate = \"1m\"\n";
             }
             if job > 0 && rng.bool() {
-                write!(one, "after = [\"m{app}{}\"]\n", job - 1).unwrap();
+                writeln!(one, "after = [\"m{app}{}\"]", job - 1).unwrap();
             }
             if rng.u32(0..3) == 0 {
                 one += "locks = [\"shared\"]\n";
@@ -107,7 +102,7 @@ pub fn installation(seed: u64, less: bool) -> String {
             if rng.bool() {
                 one += "on_interrupt = \"repeat\"\n";
             }
-            write!(one, "priority = {}\n", rng.u32(0..3)).unwrap();
+            writeln!(one, "priority = {}", rng.u32(0..3)).unwrap();
             if !dropped {
                 part += &one;
             }
@@ -122,9 +117,9 @@ pub fn installation(seed: u64, less: bool) -> String {
             rng,
             &["0 * * * *", "*/30 * * * *", "15 2 * * *", "0 */6 * * *"],
         );
-        write!(
+        writeln!(
             part,
-            "schedule = \"{schedule}\"\ntimeout = \"{}m\"\n",
+            "schedule = \"{schedule}\"\ntimeout = \"{}m\"",
             rng.u32(1..50)
         )
         .unwrap();
@@ -136,11 +131,11 @@ pub fn installation(seed: u64, less: bool) -> String {
         }
         if rng.u32(0..3) == 0 {
             let outside = pick(rng, &["defer", "skip"]);
-            write!(part, "window = \"night\"\noutside = \"{outside}\"\n").unwrap();
+            writeln!(part, "window = \"night\"\noutside = \"{outside}\"").unwrap();
         }
         let held = pick(rng, &["hold", "run"]);
         if rng.bool() && !less {
-            write!(part, "app = \"app0\"\nduring_maintenance = \"{held}\"\n").unwrap();
+            writeln!(part, "app = \"app0\"\nduring_maintenance = \"{held}\"").unwrap();
         }
         if rng.u32(0..3) == 0 {
             part += "locks = [\"shared\"]\nlock_wait = \"2m\"\n";
