@@ -117,9 +117,9 @@ pub fn installation(seed: u64, less: bool) -> String {
             rng,
             &["0 * * * *", "*/30 * * * *", "15 2 * * *", "0 */6 * * *"],
         );
-        write!(
+        writeln!(
             part,
-            "schedule = \"{schedule}\"\ntimeout = \"{}m\"\n",
+            "schedule = \"{schedule}\"\ntimeout = \"{}m\"",
             rng.u32(1..50)
         )
         .unwrap();
@@ -131,11 +131,11 @@ pub fn installation(seed: u64, less: bool) -> String {
         }
         if rng.u32(0..3) == 0 {
             let outside = pick(rng, &["defer", "skip"]);
-            write!(part, "window = \"night\"\noutside = \"{outside}\"\n").unwrap();
+            writeln!(part, "window = \"night\"\noutside = \"{outside}\"").unwrap();
         }
         let held = pick(rng, &["hold", "run"]);
         if rng.bool() && !less {
-            write!(part, "app = \"app0\"\nduring_maintenance = \"{held}\"\n").unwrap();
+            writeln!(part, "app = \"app0\"\nduring_maintenance = \"{held}\"").unwrap();
         }
         if rng.u32(0..3) == 0 {
             part += "locks = [\"shared\"]\nlock_wait = \"2m\"\n";

@@ -307,3 +307,22 @@ fn a_rollout_that_does_not_fit_goes_on_the_next_night() {
         .collect();
     assert_eq!(rest, [("j4", "02T22:02"), ("j5", "02T22:56")]);
 }
+
+#[test]
+fn an_app_that_stays_in_maintenance_past_its_window_raises_one_alarm() {
+    let played = given(A)
+        .days(2)
+        .when(|name, n| (name == "leave0" && n <= 280).then(|| Fate::exit(1, 0)))
+        .play();
+    let raised: Vec<Timestamp> = played
+        .trace
+        .facts()
+        .filter(
+            |(_, fact)| matches!(fact, Fact::AttentionRaised { key, .. } if &**key == "stuck:shop"),
+        )
+        .map(|(at, _)| at)
+        .collect();
+    assert_eq!(raised, [scene::at("2027-03-02T02:00:00Z")]);
+    let cleared = |(_, fact): (Timestamp, &Fact)| matches!(fact, Fact::AttentionCleared { key } if &**key == "stuck:shop");
+    assert!(played.trace.facts().any(cleared));
+}

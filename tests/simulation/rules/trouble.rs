@@ -204,3 +204,30 @@ fn a_rehearsal_plays_now_and_serves_nothing() {
         .and("2027-03-01T22:01:00Z", rehearse(true))
         .play();
 }
+
+#[test]
+fn a_start_between_two_attempts_leaves_first() {
+    let jobs = format!("{A}retry = {{ attempts = 3, backoff = \"5m\" }}\n");
+    let kill = Happening::Kill {
+        after: 0,
+        down_for: SignedDuration::from_secs(30),
+    };
+    // An answer of the mail server, or any other event, is what the daemon dies at.
+    let rehearse = Happening::Rehearse {
+        app: "shop".into(),
+        jobs: false,
+    };
+    let played = given(&jobs)
+        .days(2)
+        .when(|name, n| (name == "a" && n == 1).then(|| Fate::exit(1, 10)))
+        .and("2027-03-01T22:03:00Z", kill)
+        .and("2027-03-01T22:03:10Z", rehearse)
+        .play();
+    let first: Vec<String> = names(&played).into_iter().take(5).collect();
+    assert_eq!(first, ["enter0", "enter1", "a", "leave1", "leave0"]);
+    assert_eq!(
+        count(&played, "a"),
+        2,
+        "what was cut off between attempts is carried"
+    );
+}
