@@ -251,6 +251,62 @@ fn status_works_without_daemon_and_state() {
 }
 
 #[test]
+fn strict_does_not_call_good_what_it_refuses() {
+    let place = Place::new("[window.night]\nopen = \"daily 22:00-05:00\"\n");
+    let said = place.run(&["check"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("no time zone"), "{}", said.err);
+    assert!(said.out.contains("good"), "{}", said.out);
+    let said = place.run(&["check", "--strict"]);
+    assert_eq!(said.code, 3);
+    assert!(!said.out.contains("good"), "{}", said.out);
+    assert!(said.out.contains("refused"), "{}", said.out);
+}
+
+#[test]
+fn a_listing_that_ends_early_says_so() {
+    let place = Place::new(
+        "time_zone = \"UTC\"\n[window.often]\ncron = \"* * * * *\"\nduration = \"20s\"\n",
+    );
+    let said = place.run(&["cron", "0 0 29 2 *", "--from", "2090-01-01", "--count", "9"]);
+    assert_eq!(
+        (said.code, said.out.lines().count()),
+        (0, 2),
+        "{}",
+        said.out
+    );
+    assert!(said.err.contains("2100"), "{}", said.err);
+    let span = [
+        "windows",
+        "--from",
+        "2026-01-01",
+        "--until",
+        "2126-01-01",
+        "--json",
+    ];
+    let said = place.run(&span);
+    assert_eq!(said.code, 0);
+    assert_eq!(said.out.matches("\"opens\"").count(), 100_000);
+    assert!(said.err.contains("not all"), "{}", said.err);
+    let said = place.run(&["windows", "often", "often", "--count", "1", "--json"]);
+    assert_eq!(said.out.matches("\"opens\"").count(), 1);
+}
+
+#[test]
+fn history_of_a_job_that_is_not_there_says_so() {
+    let place = Place::new(FILE);
+    let said = place.run(&["history", "os-updats"]);
+    assert_eq!(
+        said.out,
+        "nothing is recorded of \"os-updats\", and no job is called that\n"
+    );
+    assert_eq!(
+        place.run(&["history", "gc"]).out,
+        "nothing is recorded of gc\n"
+    );
+}
+
+#[test]
 fn history_without_state_is_empty() {
     let place = Place::new(FILE);
     assert_eq!(place.json(&["history", "--json"]), serde_json::json!([]));

@@ -17,15 +17,19 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
     match config::load(&path, &context.env, context.now, Purpose::Check) {
         Ok(loaded) => {
             problems(&loaded.warnings, &loaded.sources, context, out)?;
+            let refused = args.strict && !loaded.warnings.is_empty();
             if !context.json {
-                let good = out.painted(Paint::Good, "good");
+                let verdict = if refused {
+                    out.painted(Paint::Bad, "refused: with --strict a warning is an error")
+                } else {
+                    out.painted(Paint::Good, "good")
+                };
                 let sum = sum(&loaded.policy);
                 out.line(format_args!(
-                    "{}: {good} ({sum})",
+                    "{}: {verdict} ({sum})",
                     loaded.settings.file.display()
                 ))?;
             }
-            let refused = args.strict && !loaded.warnings.is_empty();
             Ok(if refused { Exit::Config } else { Exit::Ok })
         }
         Err(refused) => {

@@ -1,7 +1,7 @@
 //! `cron`: when does this expression fire?
 use super::args::CronArgs;
 use super::load::{self, Context};
-use super::out::Out;
+use super::out::{Out, note};
 use super::refusal::{Refusal, usage};
 use crate::core::calendar::{CronExpr, Zone};
 use crate::core::report::when;
@@ -29,13 +29,20 @@ pub fn run(args: &CronArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Res
     }
     let from = load::time(&args.from, &zone, context.now)?;
     let count = usize::try_from(args.count).unwrap_or(usize::MAX);
-    let instants = expr.instants(&zone, from).take(count);
+    let mut listed = 0;
+    let instants = expr
+        .instants(&zone, from)
+        .take(count)
+        .inspect(|_| listed += 1);
     if context.json {
         out.json_array(instants.map(Ok))?;
     } else {
         for instant in instants {
             out.line(format_args!("{}", when(&zone, instant)))?;
         }
+    }
+    if listed < count {
+        note("there are no more: schedules are known up to the year 2100");
     }
     Ok(Exit::Ok)
 }

@@ -8,6 +8,7 @@ use crate::core::report::{Row, rows, span, when};
 use crate::core::run::Outcome;
 use crate::exit::Exit;
 use crate::store::{HistoryFilter, Reader};
+use crate::text::clean;
 
 /// Rows fetched at once.
 const PAGE: usize = 1000;
@@ -52,7 +53,16 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     let more = shown.len() > limit;
     shown.truncate(limit);
     if shown.is_empty() {
-        out.line(format_args!("nothing is recorded"))?;
+        let policy = &loaded.policy;
+        let known = |job| policy.maintenance.contains_key(job) || policy.periodic.contains_key(job);
+        let of = args.job.as_deref().map(|job| match known(job) {
+            true => format!(" of {job}"),
+            false => format!(" of {:?}, and no job is called that", clean(job)),
+        });
+        out.line(format_args!(
+            "nothing is recorded{}",
+            of.unwrap_or_default()
+        ))?;
     } else {
         out.table(&table(&shown, zone))?;
     }

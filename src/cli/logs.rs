@@ -50,7 +50,7 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
     let Some(run) = run else {
         return of_job(wanted, state_dir, loaded).map(Some);
     };
-    let files = logs::find(state_dir, run).context("cannot read the folder of logs")?;
+    let files = logs::find(state_dir, run).map_err(|e| unreadable(&e))?;
     let file = match attempt {
         Some(attempt) => files.into_iter().find(|f| f.attempt == attempt),
         None => files.into_iter().next_back(),
@@ -77,8 +77,19 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
     Ok(file)
 }
 
+fn unreadable(error: &io::Error) -> anyhow::Error {
+    Refusal {
+        exit: match error.kind() {
+            io::ErrorKind::PermissionDenied => Exit::Refused,
+            _ => Exit::Failed,
+        },
+        text: format!("cannot read the folder of logs: {error}"),
+    }
+    .into()
+}
+
 fn of_job(job: &str, state_dir: &Path, loaded: &Loaded) -> anyhow::Result<LogFile> {
-    let latest = logs::latest(state_dir, job).context("cannot read the folder of logs")?;
+    let latest = logs::latest(state_dir, job).map_err(|e| unreadable(&e))?;
     if let Some(file) = latest {
         return Ok(file);
     }

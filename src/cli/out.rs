@@ -105,6 +105,12 @@ impl<'a> Out<'a> {
     }
 }
 
+/// A word beside the output, for people; programs read the output alone.
+pub fn note(text: &str) {
+    // Nobody is left to be told where standard error is gone.
+    let _ = writeln!(io::stderr(), "offhours: {text}");
+}
+
 fn width() -> usize {
     rustix::termios::tcgetwinsize(io::stdout())
         .ok()

@@ -6,7 +6,7 @@ use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
 use crate::core::plan::{Plan, PlannedSession, PlannedStep, plan};
 use crate::core::policy::{LOCAL, Policy};
-use crate::core::report::{PlanView, span, when};
+use crate::core::report::{PlanView, counted, span, when};
 use crate::core::session::Phase;
 use crate::exit::Exit;
 
@@ -107,6 +107,30 @@ pub(super) fn show(
             ))?;
         }
     }
+<<<<<<< HEAD
+=======
+    if !plan.unplanned.is_empty() {
+        out.line(format_args!(""))?;
+        heading(out, "cannot be planned")?;
+        let mut table = Table::indented(2);
+        for unplanned in plan.unplanned.iter().take(most) {
+            let reason = &unplanned.reason;
+            let words = if reason.text.is_empty() {
+                reason.code.words()
+            } else {
+                &reason.text
+            };
+            let next = match unplanned.next_chance {
+                Some(next) => format!("next chance {}", when(&policy.zone, next)),
+                None => "no next chance in this span".to_owned(),
+            };
+            let job = on(&unplanned.job, &unplanned.host);
+            table.row([job.into(), Cell::painted(words, Paint::Warn), next.into()]);
+        }
+        out.table(&table)?;
+        out.more(plan.unplanned.len().saturating_sub(most))?;
+    }
+>>>>>>> perf
     if plan.sessions.is_empty() && plan.periodic.is_empty() && plan.unplanned.is_empty() {
         out.line(format_args!("nothing is planned"))?;
     }
@@ -129,13 +153,14 @@ fn show_session(
             .map(|audience| audience.people.len())
             .sum()
     });
+    let people = counted(recipients, "recipient", "recipients");
     let told = match session.phase {
         Phase::Asking | Phase::Planned => format!(
-            "to be announced {}, at the latest {}, to {recipients}",
+            "to be announced {}, at the latest {}, to {people}",
             when(zone, session.announce_at),
             when(zone, session.notice_by)
         ),
-        Phase::Announced | Phase::Starting => format!("announced to {recipients}"),
+        Phase::Announced | Phase::Starting => format!("announced to {people}"),
         phase => phase.word().to_owned(),
     };
     let id = out.painted(Paint::Bold, &session.id);

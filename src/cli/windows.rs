@@ -1,10 +1,12 @@
 //! `windows`: when do they open?
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::args::WindowsArgs;
 use super::load::{self, Context};
-use super::out::Out;
+use super::out::{Out, note};
 use super::refusal::usage;
 use super::table::{Cell, Paint, Table};
 use crate::core::calendar::{Window, Zone, subtract};
@@ -37,6 +39,8 @@ struct Wanted {
 }
 
 const DEFAULT_COUNT: u32 = 10;
+/// No more of one window than `--count` allows: a span of centuries is not held in memory.
+const MOST: usize = 100_000;
 /// Rare windows are looked for this far ahead.
 const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366 * 50);
 
@@ -54,7 +58,7 @@ pub fn run(args: &WindowsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
             Wanted {
                 from,
                 until,
-                count: usize::MAX,
+                count: MOST,
             }
         }
         (None, count) => Wanted {
@@ -64,6 +68,11 @@ pub fn run(args: &WindowsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         },
     };
     let found = list(policy, &args.names, wanted)?;
+    if args.until.is_some() && full(&found, MOST) {
+        note(&format!(
+            "not all are listed: no more than {MOST} of one window"
+        ));
+    }
     if context.json {
         out.json(&found)?;
     } else if found.is_empty() {
@@ -80,9 +89,12 @@ fn list<'a>(
     wanted: Wanted,
 ) -> anyhow::Result<Vec<Found<'a>>> {
     let mut windows = Vec::new();
-    for name in names {
+    for (i, name) in names.iter().enumerate() {
         let window = policy.windows.get(name.as_str());
-        windows.push(window.ok_or_else(|| usage(format!("there is no window {name:?}")))?);
+        let window = window.ok_or_else(|| usage(format!("there is no window {name:?}")))?;
+        if !names[..i].contains(name) {
+            windows.push(window);
+        }
     }
     if names.is_empty() {
         windows.extend(policy.windows.values());
@@ -128,6 +140,16 @@ fn of<'a>(
         })
         .filter(move |f| f.closes > wanted.from && f.opens < wanted.until)
         .take(wanted.count)
+}
+
+/// Whether a window has as many occurrences as are listed at most.
+fn full(found: &[Found<'_>], most: usize) -> bool {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    found.iter().any(|f| {
+        let count = counts.entry(f.window).or_default();
+        *count += 1;
+        *count >= most
+    })
 }
 
 fn local(zone: &Zone, t: Timestamp) -> String {
