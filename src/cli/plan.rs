@@ -80,7 +80,7 @@ pub(super) fn show(
             };
             let next = match unplanned.next_chance {
                 Some(next) => format!("next chance {}", when(&policy.zone, next)),
-                None => "no next chance".to_owned(),
+                None => "no next chance in this span".to_owned(),
             };
             let job = on(&unplanned.job, &unplanned.host);
             table.row([job.into(), Cell::painted(words, Paint::Warn), next.into()]);
@@ -107,30 +107,6 @@ pub(super) fn show(
             ))?;
         }
     }
-<<<<<<< HEAD
-=======
-    if !plan.unplanned.is_empty() {
-        out.line(format_args!(""))?;
-        heading(out, "cannot be planned")?;
-        let mut table = Table::indented(2);
-        for unplanned in plan.unplanned.iter().take(most) {
-            let reason = &unplanned.reason;
-            let words = if reason.text.is_empty() {
-                reason.code.words()
-            } else {
-                &reason.text
-            };
-            let next = match unplanned.next_chance {
-                Some(next) => format!("next chance {}", when(&policy.zone, next)),
-                None => "no next chance in this span".to_owned(),
-            };
-            let job = on(&unplanned.job, &unplanned.host);
-            table.row([job.into(), Cell::painted(words, Paint::Warn), next.into()]);
-        }
-        out.table(&table)?;
-        out.more(plan.unplanned.len().saturating_sub(most))?;
-    }
->>>>>>> perf
     if plan.sessions.is_empty() && plan.periodic.is_empty() && plan.unplanned.is_empty() {
         out.line(format_args!("nothing is planned"))?;
     }

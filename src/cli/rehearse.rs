@@ -94,13 +94,8 @@ fn unknown(policy: &Policy, app: &str) -> String {
         Some(near) if strsim::jaro(near, app) > 0.7 => {
             format!("there is no app {app}; did you mean {near}?")
         }
-<<<<<<< HEAD
-        None => format!("there is no app {app}: the configuration has none"),
-        Some(_) => format!("there is no app {app}; there are: {}", names.join(", ")),
-=======
         _ if names.is_empty() => format!("there is no app {app}: the configuration has none"),
         _ => format!("there is no app {app}; there are: {}", names.join(", ")),
->>>>>>> perf
     }
 }
 
