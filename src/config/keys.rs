@@ -183,6 +183,21 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
         .map(|(_, name)| name)
 }
 
+/// Keys that people may know from the plans for offhours, and that this version does not have.
+pub const LATER: [&str; 11] = [
+    "host",
+    "groups",
+    "parallel",
+    "max_failures",
+    "healthy",
+    "reboot",
+    "approval",
+    "digest",
+    "templates",
+    "ssh",
+    "calendars",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,18 +213,3 @@ mod tests {
         assert_eq!(nearest("colour", HOOK.iter().copied()), None);
     }
 }
-
-/// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 11] = [
-    "host",
-    "groups",
-    "parallel",
-    "max_failures",
-    "healthy",
-    "reboot",
-    "approval",
-    "digest",
-    "templates",
-    "ssh",
-    "calendars",
-];

@@ -15,6 +15,8 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 const LAST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 /// More facts than this are not kept in memory: by then something is wrong for days.
 const KEPT: usize = 200_000;
+/// Rounds of taking back in one turn.
+const ROUNDS: usize = 64;
 
 /// Facts that count already, and could not be recorded yet.
 #[derive(Debug, Default)]
@@ -48,10 +50,16 @@ impl Unsaved {
         }
     }
 
-    fn keep(&mut self, now: Timestamp, facts: Vec<Fact>) {
-        let room = KEPT.saturating_sub(self.facts.len());
-        self.facts
-            .extend(facts.into_iter().take(room).map(|fact| (now, fact)));
+    fn keep(&mut self, now: Timestamp, facts: Vec<Fact>) -> Result<(), Illegal> {
+        if self.facts.len().saturating_add(facts.len()) > KEPT {
+            // A record with a gap is worse than a restart, which knows how to go on.
+            return Err(Illegal {
+                fact: "unwritable",
+                why: format!("more than {KEPT} facts could not be recorded"),
+            });
+        }
+        self.facts.extend(facts.into_iter().map(|fact| (now, fact)));
+        Ok(())
     }
 
     fn failed(&mut self, now: Timestamp, why: &str) {
@@ -74,36 +82,43 @@ impl<S: Facts, W: World> Turns<S, W> {
         effects: Vec<Effect>,
         why: &str,
     ) -> Result<(), Illegal> {
-        let first = self.unsaved.is_empty();
-        if first {
-            self.unsaved.failed(now, why);
-            self.world.trouble(Some(why));
-        }
-        self.world.recorded(now, &facts, &self.state, false);
-        self.unsaved.keep(now, facts);
-        let (mut runs, mut notices) = (Vec::new(), Vec::new());
-        for effect in effects {
-            match effect {
-                effect if effect.even_unrecorded() => self.perform(effect),
-                Effect::Start(start) => runs.push(start.run),
-                Effect::Send { notice, .. } => notices.push(notice),
-                Effect::Stop { .. } | Effect::Exit { .. } => {}
+        let (mut facts, mut effects) = (facts, effects);
+        // Each round takes back what the last one asked for; nothing new is started meanwhile, so it ends soon.
+        for _ in 0..ROUNDS {
+            let first = self.unsaved.is_empty();
+            if first {
+                self.unsaved.failed(now, why);
+                self.world.trouble(Some(why));
             }
-        }
-        if first || !runs.is_empty() || !notices.is_empty() {
-            let (mut facts, mut effects) = (Vec::new(), Vec::new());
+            self.world.recorded(now, &facts, &self.state, false);
+            self.unsaved.keep(now, facts)?;
+            let (mut runs, mut notices) = (Vec::new(), Vec::new());
+            for effect in effects {
+                match effect {
+                    effect if effect.even_unrecorded() => self.perform(effect),
+                    Effect::Start(start) => runs.push(start.run),
+                    Effect::Send { notice, .. } => notices.push(notice),
+                    Effect::Stop { .. } | Effect::Exit { .. } => {}
+                }
+            }
+            if !first && runs.is_empty() && notices.is_empty() {
+                return Ok(());
+            }
+            (facts, effects) = (Vec::new(), Vec::new());
             let event = Event::Unwritable {
                 why: why.into(),
                 runs,
                 notices,
             };
             self.decide(event, now, &mut facts, &mut effects)?;
-            if !facts.is_empty() || !effects.is_empty() {
-                // Ends: each round takes back what the last one asked for, and nothing new is started meanwhile.
-                return self.go_on_unrecorded(now, facts, effects, why);
+            if facts.is_empty() && effects.is_empty() {
+                return Ok(());
             }
         }
-        Ok(())
+        Err(Illegal {
+            fact: "unwritable",
+            why: "more and more is begun although nothing can be recorded".into(),
+        })
     }
 
     /// Tries to record what could not be recorded before.

@@ -154,6 +154,3 @@ impl Turn<'_> {
         self.state.live.stopping.is_some() || self.state.live.unwritable.is_some()
     }
 }
-
-#[cfg(test)]
-mod tests;

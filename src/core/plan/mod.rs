@@ -152,6 +152,3 @@ pub fn next_chance(
     }
     None
 }
-
-#[cfg(test)]
-mod tests;
