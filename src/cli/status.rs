@@ -85,7 +85,17 @@ fn attention(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
             .counts
             .attention
             .saturating_sub(status.attention.len()),
-    )
+    )?;
+    let ran = status
+        .attention
+        .iter()
+        .any(|item| item.kind != "daemon_down");
+    if ran {
+        let hint = "offhours history --failed: what happened; offhours logs RUN: what it printed";
+        let hint = out.painted(Paint::Dim, hint);
+        out.line(format_args!("  {hint}"))?;
+    }
+    Ok(())
 }
 
 fn running(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {

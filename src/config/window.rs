@@ -36,7 +36,12 @@ impl<'a> Reading<'a> {
         let rules = match self.form(&fields)? {
             "open" => self.open(fields.get("open")?),
             "rules" => {
-                let items = self.array(fields.get("rules")?, "an array of rules");
+                let item = fields.get("rules")?;
+                let items = self.array(item, "an array of rules");
+                if items.is_empty() && item.value.is_array() {
+                    self.problems
+                        .error(item.place, "this window says nowhere when it opens");
+                }
                 let mut rules = Vec::new();
                 for item in items.into_iter().take(MOST_RULES + 1) {
                     let wanted =

@@ -34,6 +34,8 @@ pub enum SurvivorError {
 
 /// How long the end of killed processes is waited for.
 const DEATH: Duration = Duration::from_secs(10);
+/// Longer than this nobody should wonder why nothing happens.
+const QUIET: Duration = Duration::from_secs(1);
 /// How much of an environment is read. The kernel takes no more in all.
 const ENVIRONMENT: u64 = 4 << 20;
 
@@ -74,7 +76,15 @@ pub fn wait_gone(runs_lock: &Path, wait_up_to: Duration) -> Result<(), SurvivorE
             path: path(),
             source,
         })?;
-    match receiver.recv_timeout(wait_up_to) {
+    let quiet = QUIET.min(wait_up_to);
+    let locked = receiver.recv_timeout(quiet).or_else(|_| {
+        tracing::warn!(
+            longest_s = wait_up_to.as_secs(),
+            "waiting until the runs of an earlier daemon are ended"
+        );
+        receiver.recv_timeout(wait_up_to.saturating_sub(quiet))
+    });
+    match locked {
         Ok(locked) => locked.map_err(|source| SurvivorError::Lock {
             path: path(),
             source,

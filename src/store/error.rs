@@ -95,7 +95,13 @@ impl StoreError {
     pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_path_buf(),
-            what: what.into(),
+            // The database speaks in several lines, with stars around some.
+            what: what
+                .into()
+                .lines()
+                .map(|line| line.trim_matches(['*', ' ']))
+                .collect::<Vec<_>>()
+                .join(": "),
         }
     }
 

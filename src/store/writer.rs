@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use crate::core::fact::Fact;
@@ -340,6 +341,12 @@ fn refused(
 
 fn open_checked(path: &Path) -> Result<Connection, StoreError> {
     let conn = connect::plain(path)?;
+    // Closing would write the log into a file that is refused, and take the log away.
+    let leave_log = |leave| {
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave)
+            .map_err(|e| StoreError::sql(path, "open", e))
+    };
+    leave_log(true)?;
     schema::check_version(&conn, path)?;
     let found: String = conn
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
@@ -347,6 +354,7 @@ fn open_checked(path: &Path) -> Result<Connection, StoreError> {
     if found != "ok" {
         return Err(StoreError::damaged(path, found));
     }
+    leave_log(false)?;
     prepare(conn, path)
 }
 

@@ -351,3 +351,27 @@ fn a_state_that_was_moved_away_takes_nothing_until_it_is_back() {
     drop(store);
     assert_eq!(load(&Store::open(&state).unwrap()).1, 3);
 }
+
+#[test]
+fn a_damaged_file_is_left_as_it_is_with_the_log_beside_it() {
+    let (dir, path) = with_facts(200);
+    let killed = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    store.append(201, &[(at(0), mark("in the log"))]).unwrap();
+    copy_as_killed(dir.path(), killed.path());
+    drop(store);
+    let copy = killed.path().join(path.file_name().unwrap());
+    let log = killed.path().join("state.db-wal");
+    let file = OpenOptions::new().write(true).open(&copy).unwrap();
+    file.write_all_at(&[0xa5; 3000], 8 * 4096).unwrap();
+    let before = (fs::read(&copy).unwrap(), fs::read(&log).unwrap());
+    assert!(!before.1.is_empty());
+    let error = Store::open(killed.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "one line is shown as one: {text:?}");
+    assert!(
+        before == (fs::read(&copy).unwrap(), fs::read(&log).unwrap()),
+        "it was changed"
+    );
+}
