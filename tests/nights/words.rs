@@ -70,5 +70,5 @@ fn lines_have_the_time_of_the_installation() {
 #[test]
 fn the_journal_adds_it_by_itself() {
     let (out, _) = words(&scene(), true);
-    assert!(out.starts_with("daemon started\n"), "{out}");
+    assert!(out.lines().any(|line| line == "daemon started"), "{out}");
 }
