@@ -10,7 +10,7 @@ use rusqlite::ErrorCode;
 pub enum StoreError {
     #[error(
         "{}: written by a newer offhours (format {found}, this one knows {known}); start that version again, \
-         bring apps back with `offhours leave APP --without-state`, or begin anew with `offhours run --fresh-state`",
+         or begin anew with `offhours run --fresh-state`, which moves it aside and runs every app's leave hooks first",
         path.display()
     )]
     Newer {
@@ -19,14 +19,14 @@ pub enum StoreError {
         known: i64,
     },
     #[error(
-        "{}: the state is damaged: {what}; bring apps back with `offhours leave APP --without-state`, restore the \
-         file, or begin anew with `offhours run --fresh-state`, which moves it aside",
+        "{}: the state is damaged: {what}; restore the file, or begin anew with \
+         `offhours run --fresh-state`, which moves it aside and runs every app's leave hooks first",
         path.display()
     )]
     Damaged { path: PathBuf, what: String },
     #[error(
-        "{}: fact {seq} cannot be used: {why}; bring apps back with `offhours leave APP --without-state`, restore the \
-         file, or begin anew with `offhours run --fresh-state`, which moves it aside",
+        "{}: fact {seq} cannot be used: {why}; restore the file, or begin anew with \
+         `offhours run --fresh-state`, which moves it aside and runs every app's leave hooks first",
         path.display()
     )]
     BadFact {

@@ -31,7 +31,7 @@ fn is_refused(dir: &Path, words: &str) {
         let text = error.to_string();
         for part in [
             file.to_str().unwrap(),
-            "offhours leave APP --without-state",
+            "every app's leave hooks first",
             "--fresh-state",
             words,
         ] {
