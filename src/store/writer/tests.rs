@@ -92,7 +92,7 @@ fn nothing_is_believed_of_a_file_that_went_away() {
     }
     for _ in 0..2 {
         let error = store.append(3, &[fact("c")]).unwrap_err();
-        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert!(matches!(error, StoreError::Gone { .. }), "{error}");
     }
     assert!(!dir.path().join("state.db").exists());
 }
