@@ -146,12 +146,11 @@ impl<'a> Reading<'a> {
                 let hint = hint.or(Some(
                     "a relative program is looked for beside the file".to_owned(),
                 ));
-                self.problems.error(item.place, message).maybe_hint(hint);
+                self.by_circumstance(item.place, message).maybe_hint(hint);
             }
             Program::NotExecutable(path) => {
                 let message = format!("{} cannot be executed", path.display());
-                self.problems
-                    .error(item.place, message)
+                self.by_circumstance(item.place, message)
                     .hint(format!("chmod +x {}", path.display()));
             }
             Program::NotInPath if spaces => {

@@ -40,9 +40,9 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// What the calendar of the year ahead makes wrong. It may have been right when the file was written: a daemon that
-    /// has to come up again, and bring apps back, says it and goes on.
-    pub fn by_calendar(&mut self, place: Place, message: impl Into<String>) -> Told<'_> {
+    /// What the calendar of the year ahead or the disk of today makes wrong. It may have been right when the file was
+    /// written: a daemon that has to come up again, and bring apps back, says it and goes on.
+    pub fn by_circumstance(&mut self, place: Place, message: impl Into<String>) -> Told<'_> {
         match self.purpose {
             Purpose::Run => self.problems.warning(place, message),
             Purpose::Check | Purpose::Read => self.problems.error(place, message),

@@ -421,3 +421,24 @@ timeout = "1h"
         .any(|w| w.message.contains("never fits"));
     assert!(said, "{:?}", loaded.warnings);
 }
+
+#[test]
+fn a_program_that_is_gone_does_not_keep_the_daemon_down() {
+    let scene = Scene::new(
+        "time_zone = \"UTC\"\n[periodic.tick]\nschedule = \"@daily\"\nrun = [\"./gone\"]\ntimeout = \"1m\"\n",
+    );
+    assert!(scene.load(&Env::default(), Purpose::Check).is_err());
+    let loaded = scene.load(&Env::default(), Purpose::Run).unwrap();
+    let warned = loaded
+        .warnings
+        .iter()
+        .any(|w| w.message.contains("there is no program"));
+    assert!(warned, "{:?}", loaded.warnings);
+    scene.write("gone", "#!/bin/sh\n");
+    let loaded = scene.load(&Env::default(), Purpose::Run).unwrap();
+    let warned = loaded
+        .warnings
+        .iter()
+        .any(|w| w.message.contains("cannot be executed"));
+    assert!(warned, "{:?}", loaded.warnings);
+}

@@ -164,7 +164,7 @@ fn reserve<'p>(
         );
         let place = reading.document.place("maintenance", &job.name, "grace");
         reading
-            .by_calendar(place, message)
+            .by_circumstance(place, message)
             .hint("the time kept for leaving is the sum of the leave hooks' timeouts, or the app's `leave_reserve`");
     }
     true
@@ -204,7 +204,7 @@ fn fits(
             Some(_) => "a longer window, or less work in one step",
             None => "without an `estimate` the timeout is what is planned with",
         };
-        reading.by_calendar(place(key), message).hint(hint);
+        reading.by_circumstance(place(key), message).hint(hint);
     } else if job.timeout.saturating_add(job.grace) > room {
         let message = format!(
             "the timeout of {} is longer than `window.{}`, which has at most {}{left}",

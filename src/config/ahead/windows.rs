@@ -52,7 +52,7 @@ fn cutoff(window: &Window, year: &Year, reading: &mut Reading<'_>) {
         day(window, shortest.opens)
     );
     let place = reading.document.place("window", &window.name, "cutoff");
-    reading.by_calendar(place, message);
+    reading.by_circumstance(place, message);
 }
 
 fn emptied(window: &Window, year: &Year, reading: &mut Reading<'_>) {
