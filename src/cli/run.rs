@@ -131,11 +131,18 @@ async fn listen(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let mut quit = signal(SignalKind::quit())?;
+    // Their default would end the daemon without bringing apps back.
+    let mut first = signal(SignalKind::user_defined1())?;
+    let mut second = signal(SignalKind::user_defined2())?;
     let mut stopped = Some(stopped);
     loop {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+            _ = first.recv() => continue,
+            _ = second.recv() => continue,
             _ = hangup.recv() => {
                 reload(&tell, &settings).await;
                 continue;

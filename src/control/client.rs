@@ -1,6 +1,7 @@
 //! A command's side of the control socket.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -8,6 +9,9 @@ use tokio::net::UnixStream;
 use super::wire::{LONGEST, Reply, Request};
 use crate::core::session::Rehearsal;
 use crate::exit::Exit;
+
+/// A daemon that is alive answers within this.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a live daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +23,8 @@ pub enum ControlError {
     },
     #[error("the daemon refused: {0}")]
     Refused(String),
+    #[error("the daemon does not answer; nothing was asked of it")]
+    Silent,
     #[error("the daemon went away; `offhours status` says how far it came")]
     Gone,
     #[error("the daemon's answer is not understood: {0}")]
@@ -29,7 +35,7 @@ impl ControlError {
     /// What the command ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } | Self::Gone => Exit::Unreachable,
+            Self::Unreachable { .. } | Self::Silent | Self::Gone => Exit::Unreachable,
             Self::Refused(_) => Exit::Refused,
             Self::Garbled(_) => Exit::Failed,
         }
@@ -56,18 +62,28 @@ pub async fn rehearse(
         path: socket.into(),
         source,
     };
-    let stream = UnixStream::connect(socket).await.map_err(unreachable)?;
+    let connected = tokio::time::timeout(PATIENCE, UnixStream::connect(socket)).await;
+    let stream = connected
+        .map_err(|_| ControlError::Silent)?
+        .map_err(unreachable)?;
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
     write.write_all(&line).await.map_err(unreachable)?;
     let mut reader = BufReader::new(read);
+    let mut accepted = false;
     loop {
         let mut line = Vec::new();
-        let got = (&mut reader)
-            .take(LONGEST as u64)
-            .read_until(b'\n', &mut line)
-            .await;
+        let mut limited = (&mut reader).take(LONGEST as u64);
+        let next = limited.read_until(b'\n', &mut line);
+        // Once it was accepted a session takes as long as it takes.
+        let got = match accepted {
+            true => next.await,
+            false => tokio::time::timeout(PATIENCE, next)
+                .await
+                .map_err(|_| ControlError::Silent)?,
+        };
+        accepted = true;
         if got.map_err(unreachable)? == 0 {
             return Err(ControlError::Gone.into());
         }

@@ -163,11 +163,12 @@ async fn rehearse(
         Err(_) => return say(write, &refused("the daemon is being stopped".into())).await,
     }
     let mut watch = Watch::new(&app);
+    // Whoever asked may have given up meanwhile: then nothing is done.
+    say(write, &Reply::Accepted).await?;
     let _ = ears
         .tell
         .send(Event::Rehearse { app, rehearsal }.into())
         .await;
-    say(write, &Reply::Accepted).await?;
     loop {
         let line = match events.recv().await {
             Ok(line) => line,

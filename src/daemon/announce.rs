@@ -72,7 +72,10 @@ impl Stamp {
 
     fn put(&self, at: Timestamp, words: &str) -> String {
         match &self.0 {
-            Some(zone) => format!("{} {words}", zone.zoned(at).strftime("%Y-%m-%d %H:%M:%S")),
+            Some(zone) => format!(
+                "{} {words}",
+                zone.zoned(at).strftime("%Y-%m-%d %H:%M:%S %:z")
+            ),
             None => words.to_owned(),
         }
     }

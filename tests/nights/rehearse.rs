@@ -190,3 +190,18 @@ fn not_without_somebody_who_wants_it() {
     assert!(said.err.contains("shop"), "{}", said.err);
     assert!(stages(&scene).is_empty());
 }
+
+#[test]
+fn a_daemon_that_stands_still_is_told_of_and_does_nothing_later() {
+    let scene = Scene::new(&format!(
+        "{FILE_MAIL}\n[app.shop]\nenter = [{{ script = \"touch entered\" }}]\n"
+    ));
+    let mut daemon = scene.up();
+    daemon.signal("STOP");
+    let said = scene.offhours(&["rehearse", "shop", "--reason", "test", "--yes"]);
+    daemon.signal("CONT");
+    let said = said.expect(4);
+    assert!(said.err.contains("does not answer"), "{}", said.err);
+    assert_eq!(daemon.stop(), 0);
+    assert!(!scene.path("entered").exists());
+}
