@@ -1,6 +1,7 @@
 //! The commands: arguments, what is printed, exit codes. One file per command.
 pub mod args;
 mod beside;
+mod bring_back;
 mod check;
 mod cron;
 #[cfg(test)]

@@ -36,7 +36,15 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     } else {
         Purpose::Run
     };
-    let loaded = context.load_for(purpose)?;
+    let loaded = match context.load_for(purpose) {
+        Ok(loaded) => loaded,
+        Err(refused) => {
+            if !args.dry_run {
+                super::bring_back::bring_back(context, form);
+            }
+            return Err(refused);
+        }
+    };
     context.warn(&loaded);
     super::memory::give_back();
     let runtime = tokio::runtime::Builder::new_multi_thread()

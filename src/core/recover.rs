@@ -52,8 +52,11 @@ pub(super) fn started(
             Code::Interrupted.into(),
         );
     }
-    turn.know_jobs();
-    // The configuration may have changed while nobody was there.
-    turn.reconcile();
+    // Without a configuration nothing is known of jobs: that is no reason to forget them.
+    if !(alone && turn.policy.apps.is_empty() && turn.policy.windows.is_empty()) {
+        turn.know_jobs();
+        // The configuration may have changed while nobody was there.
+        turn.reconcile();
+    }
     *turn.agenda = Agenda::build(turn.policy, turn.state);
 }

@@ -241,3 +241,23 @@ fn stopped_while_leaving_fails() {
     daemon.wait("session_left", &[]);
     assert_eq!(daemon.stop(), 0, "{}", daemon.story());
 }
+
+#[test]
+fn a_configuration_that_is_refused_keeps_no_app_in_maintenance() {
+    let scene = scene("on_interrupt = \"repeat\"");
+    killed_in(&scene, "job");
+    let whole = scene.read("windows.toml");
+    scene.write("windows.toml", &format!("{whole}\nthis is no TOML\n"));
+    let said = scene.offhours(&["run"]).expect(3);
+    assert!(said.err.contains("brought back"), "{}", said.err);
+    assert_eq!(stages(&scene), ["enter", "job", "leave"]);
+    // Once it is mended the night goes on: no job was forgotten.
+    scene.write("windows.toml", &whole);
+    let mut daemon = scene.up();
+    daemon.wait("session_closed", &[]);
+    assert_eq!(daemon.stop(), 0);
+    // Nothing is left to be brought back: it is only refused.
+    scene.write("windows.toml", &format!("{whole}\nthis is no TOML\n"));
+    let said = scene.offhours(&["run"]).expect(3);
+    assert!(!said.err.contains("brought back"), "{}", said.err);
+}
