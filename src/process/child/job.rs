@@ -136,18 +136,13 @@ fn start_in_group(
     // SAFETY: the mapping is writable, long enough and page-aligned.
     unsafe { shared.write(*failure) };
     plan.failure = shared;
-    // SAFETY: an all-zero `clone_args` is valid: every field is a number.
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = libc::CLONE_VFORK as u64 | CLONE_INTO_CGROUP;
-    args.exit_signal = libc::SIGCHLD as u64;
-    args.cgroup = group.as_raw_fd() as u64;
-    // SAFETY: without CLONE_VM and without a stack this is a fork of a process with one thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) };
+    // SAFETY: one thread, and the child only runs `run`.
+    let pid = unsafe { fork_into(group) };
     if pid == 0 {
         let plan = ptr::from_mut(plan).cast();
         run(plan);
     }
-    let started = to_pid(pid as c_int);
+    let started = to_pid(pid);
     // SAFETY: the mapping is valid, and the child, which could write to it, has executed a program or left.
     unsafe {
         *failure = shared.read();
@@ -156,7 +151,23 @@ fn start_in_group(
     started
 }
 
-fn to_pid(pid: c_int) -> io::Result<Pid> {
+/// Forks this process into a control group, and returns, in the parent, when the child has executed a program or ended.
+/// As `fork`: 0 in the child, negative and `errno` if there is none.
+///
+/// # Safety
+/// This process has one thread, and the child never returns to what it was forked from.
+pub(super) unsafe fn fork_into(group: BorrowedFd<'_>) -> c_int {
+    // SAFETY: an all-zero `clone_args` is valid: every field is a number.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = libc::CLONE_VFORK as u64 | CLONE_INTO_CGROUP;
+    args.exit_signal = libc::SIGCHLD as u64;
+    args.cgroup = group.as_raw_fd() as u64;
+    // SAFETY: without CLONE_VM and without a stack this is a fork, for which the caller answers.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) };
+    pid as c_int
+}
+
+pub(super) fn to_pid(pid: c_int) -> io::Result<Pid> {
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
 
 use super::supervise::supervise;
-use super::{BATCH, cgroup};
+use super::{BATCH, cgroup, probe};
 use crate::process::run::spawn_failed;
 use crate::process::wire;
 
@@ -41,7 +41,12 @@ pub(super) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let arguments: Vec<OsString> = arguments.take(4).collect();
     let word = match prepare(&arguments) {
-        Ok((signals, runs, cgroups)) => {
+        Ok(Prepared {
+            signals,
+            runs,
+            cgroups,
+            remark,
+        }) => {
             let inherited = Inherited {
                 socket,
                 signals,
@@ -49,7 +54,7 @@ pub(super) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
                 cgroups,
             };
             if send(&inherited.socket, b"R", SendFlags::NOSIGNAL).is_ok() {
-                serve(&inherited);
+                serve(&inherited, remark);
             }
             return ExitCode::SUCCESS;
         }
@@ -71,7 +76,15 @@ fn own_socket() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn prepare(arguments: &[OsString]) -> Result<(SignalFd, File, Option<PathBuf>), String> {
+struct Prepared {
+    signals: SignalFd,
+    runs: File,
+    cgroups: Option<PathBuf>,
+    /// What is amiss, but keeps nothing from running.
+    remark: Option<String>,
+}
+
+fn prepare(arguments: &[OsString]) -> Result<Prepared, String> {
     let [runs, files, cgroups] = arguments else {
         return Err("wrong arguments".into());
     };
@@ -80,11 +93,31 @@ fn prepare(arguments: &[OsString]) -> Result<(SignalFd, File, Option<PathBuf>), 
     restore_file_limit(files.to_str().and_then(|files| files.parse().ok()));
     let _ = rustix::thread::set_name(c"offhours-exec");
     let runs = lock_runs(Path::new(runs))?;
-    let groups = cgroup::parent(&super::cgroups(cgroups.clone()));
-    if let Some(groups) = &groups {
-        cgroup::tidy(groups);
+    let (cgroups, remark) = usable(cgroup::parent(&super::cgroups(cgroups.clone())));
+    // SAFETY: no handler of ours runs. The kernel now collects supervisors without waking us.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    Ok(Prepared {
+        signals,
+        runs,
+        cgroups,
+        remark,
+    })
+}
+
+/// Where runs can have groups; else without, and why.
+fn usable(groups: Option<PathBuf>) -> (Option<PathBuf>, Option<String>) {
+    let Some(groups) = groups else {
+        return (None, None);
+    };
+    cgroup::tidy(&groups);
+    match probe::try_group(&groups) {
+        Ok(()) => (Some(groups), None),
+        Err(reason) => {
+            let place = groups.display();
+            let remark = format!("runs get no control groups: in {place}, {reason}");
+            (None, Some(remark))
+        }
     }
-    Ok((signals, runs, groups))
 }
 
 /// Every signal gets its default action, which jobs inherit, and is held back here: a launcher ends with its daemon
@@ -107,8 +140,6 @@ fn hold_signals() -> io::Result<SignalFd> {
             )
         };
     }
-    // SAFETY: no handler of ours runs. The kernel now collects supervisors without waking us.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     SigSet::all().thread_block()?;
     let heard: SigSet = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]
         .into_iter()
@@ -144,7 +175,8 @@ fn lock_runs(path: &Path) -> Result<File, String> {
     Ok(file)
 }
 
-fn serve(inherited: &Inherited) {
+/// Answers every batch, the first one with the remark.
+fn serve(inherited: &Inherited, mut remark: Option<String>) {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
     // Numbers below are taken for good; what a message brings lies above, and a supervisor closes all of it.
     let taken = [
@@ -182,7 +214,8 @@ fn serve(inherited: &Inherited) {
             }
         }
         drop(runs);
-        if send(&inherited.socket, b"R", SendFlags::NOSIGNAL).is_err() {
+        let word = format!("R{}", remark.take().unwrap_or_default());
+        if send(&inherited.socket, word.as_bytes(), SendFlags::NOSIGNAL).is_err() {
             return;
         }
     }

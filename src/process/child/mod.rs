@@ -5,6 +5,7 @@ mod job;
 mod launch;
 mod locks;
 mod output;
+mod probe;
 mod supervise;
 pub(in crate::process) mod tree;
 
