@@ -140,9 +140,12 @@ async fn hand_over(
 ) -> Result<(), Error> {
     if let Some(old) = process {
         if old.send(batch).await.is_ok() {
-            if let Err(error) = old.answer().await {
-                tracing::warn!(%error, "the launcher died, or stands still, while it starts runs");
-                *process = None;
+            match old.answer().await {
+                Ok(remark) => pass_on(&remark),
+                Err(error) => {
+                    tracing::warn!(%error, "the launcher died, or stands still, while it starts runs");
+                    *process = None;
+                }
             }
             return Ok(());
         }
@@ -153,10 +156,18 @@ async fn hand_over(
         exe: setup.exe.clone(),
         source,
     })?;
-    if new.answer().await.is_ok() {
+    if let Ok(remark) = new.answer().await {
+        pass_on(&remark);
         *process = Some(new);
     }
     Ok(())
+}
+
+/// What is amiss, but keeps nothing from running: a launcher says it with its first batch.
+fn pass_on(remark: &str) {
+    if !remark.is_empty() {
+        tracing::warn!("{remark}");
+    }
 }
 
 /// The launcher as a process.

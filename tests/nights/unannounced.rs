@@ -45,7 +45,7 @@ grace = "1s"
     scene.script("enter", "touch disturbed");
     scene.script(
         "alarm",
-        "echo \"$OFFHOURS_ALARM\" >> alarms; echo \"$OFFHOURS_TEXT\" >> alarm.text",
+        "echo \"$OFFHOURS_TEXT\" >> alarm.text; echo \"$OFFHOURS_ALARM\" >> alarms",
     );
     scene
 }
