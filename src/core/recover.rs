@@ -16,6 +16,8 @@ pub(super) fn started(
     nonce: String,
     alone: bool,
 ) {
+    // The last that is known of the last life: what was cut off lived at least until then.
+    let last = turn.state.last;
     if turn.state.nonce.is_empty() {
         turn.record(Fact::StateCreated { nonce });
     }
@@ -27,9 +29,10 @@ pub(super) fn started(
             .state
             .running
             .get(&run)
-            .map(|r| turn.now.duration_since(r.started));
+            .map(|r| last.duration_since(r.started));
         let report = Report {
-            end: End::Lost,
+            // By the end of the last life, which the supervisors saw.
+            end: End::Stopped { code: None },
             elapsed: elapsed.unwrap_or_default().max(SignedDuration::ZERO),
             output_bytes: 0,
             log: false,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::diagnosis::{self, Diagnosis, Mail, Windows};
 use super::periodic::{self, Periodic};
 use super::upcoming::{self, Next};
+use super::when::counted;
 use crate::core::plan::Plan;
 use crate::core::policy::{Name, Policy};
 use crate::core::run::SessionId;
@@ -199,7 +200,10 @@ impl Status {
                     "the daemon has not run yet: nothing is started and nobody is told".to_owned()
                 }
                 0 => "the daemon does not run: nothing is started and nobody is told".to_owned(),
-                n => format!("the daemon does not run, and {n} apps are in maintenance"),
+                n => format!(
+                    "the daemon does not run, and {} in maintenance: start it, it brings them back first",
+                    counted(n, "app is", "apps are")
+                ),
             };
             let since = shell.daemon.since.unwrap_or(self.now);
             let item = AttentionItem {
