@@ -7,13 +7,11 @@ mod file;
 mod filesystem;
 mod instance;
 mod listing;
-mod names;
 
 pub use file::{Candidate, Held};
 pub use filesystem::refuse_network;
 pub use instance::{Holder, Instance, Kind, acquire};
 pub use listing::{LockState, list};
-pub use names::{maintenance, named, periodic};
 
 use std::io;
 use std::path::PathBuf;

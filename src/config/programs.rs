@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::trust::{Trust, Untrusted};
 
 /// Where a command's program is looked for when its `env` says nothing else.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub use crate::core::contract::PATH;
 
 /// What was found of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -66,17 +66,60 @@ pub fn variables(
 
 /// The file names of the locks of one attempt, in the order in which they are taken.
 pub fn locks(what: &What, named: &[Name]) -> Vec<String> {
+    // Names are checked when the file is read; that none leads out of the folder does not depend on it.
+    let safe = |name: &str| name.replace(['/', '\0'], "_");
     let own = match what {
         What::Step { job, host, .. } if &**host != LOCAL => {
-            format!("maintenance.{job}@{host}.lock")
+            format!("maintenance.{}@{}.lock", safe(job), safe(host))
         }
-        What::Step { job, .. } => format!("maintenance.{job}.lock"),
-        What::Periodic { job } => format!("periodic.{job}.lock"),
+        What::Step { job, .. } => format!("maintenance.{}.lock", safe(job)),
+        What::Periodic { job } => format!("periodic.{}.lock", safe(job)),
         _ => return Vec::new(),
     };
-    let mut locks: Vec<String> = named.iter().map(|name| format!("{name}.lock")).collect();
+    let mut locks: Vec<String> = named
+        .iter()
+        .map(|name| format!("{}.lock", safe(name)))
+        .collect();
     locks.push(own);
     locks.sort_unstable();
     locks.dedup();
     locks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(job: &str, host: &str) -> What {
+        What::Step {
+            session: "shop/night/2026-11-21".into(),
+            step: 0,
+            job: job.into(),
+            host: host.into(),
+        }
+    }
+
+    #[test]
+    fn locks_are_called_what_people_write_behind_flock() {
+        let periodic = What::Periodic { job: "gc".into() };
+        assert_eq!(
+            locks(&step("os-updates", "web1"), &[]),
+            ["maintenance.os-updates@web1.lock"]
+        );
+        assert_eq!(
+            locks(&step("backup", LOCAL), &[]),
+            ["maintenance.backup.lock"]
+        );
+        assert_eq!(locks(&periodic, &[]), ["periodic.gc.lock"]);
+        // Sorted, so that two that want the same never hold half of it each.
+        let named = ["zfs".into(), "apt".into()];
+        assert_eq!(
+            locks(&periodic, &named),
+            ["apt.lock", "periodic.gc.lock", "zfs.lock"]
+        );
+        assert_eq!(
+            locks(&periodic, &["../apt".into()]),
+            [".._apt.lock", "periodic.gc.lock"]
+        );
+    }
 }

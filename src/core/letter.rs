@@ -4,22 +4,45 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::policy::Person;
 
-/// What a mail is about.
+/// What a letter is about; decides subject, opening sentence and whether a calendar part goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LetterKind {
+    /// Maintenance is announced.
     Advance,
+    /// Announced maintenance changed.
     Changed,
+    /// Announced maintenance will not happen.
     Cancelled,
+    /// Announced maintenance moves to another occurrence, which has its own announcement.
     Postponed,
-    Failed,
-    Finished,
+    /// Maintenance has begun.
     Started,
-    /// Something needs a person: to the operators.
+    /// Maintenance ended and did what it should.
+    Finished,
+    /// Maintenance ended and did not do what it should.
+    Failed,
+    /// Something needs a person; says `Letter::text` and little else.
     Operators,
 }
 
+impl LetterKind {
+    /// A short lower-case word, stable: part of file names.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Advance => "advance",
+            Self::Changed => "changed",
+            Self::Cancelled => "cancelled",
+            Self::Postponed => "postponed",
+            Self::Started => "started",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Operators => "operators",
+        }
+    }
+}
+
 /// One job as it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LetterJob {
     pub name: String,
     pub description: Option<String>,
@@ -31,11 +54,11 @@ pub struct LetterJob {
     pub detail: Option<String>,
 }
 
-/// One mail to one recipient.
+/// One mail to one recipient: a person as configured, until `mail` has looked up their zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct Letter<R = Person> {
     pub kind: LetterKind,
-    /// The part before the `@`, fixed for the notice.
+    /// Fixed for the notice: the part before the `@`, until `mail` adds the sender's domain.
     pub message_id: String,
     /// The first message of the thread, likewise.
     pub in_reply_to: Option<String>,
@@ -58,7 +81,36 @@ pub struct Letter {
     /// Postponed: to when.
     pub next: Option<Timestamp>,
     pub contact: Vec<String>,
-    pub recipient: Person,
+    pub recipient: R,
     /// To the operators: what is the matter.
     pub text: Vec<String>,
+}
+
+impl<R> Letter<R> {
+    /// The same letter, to the recipient as `known` gives it.
+    pub fn to<Q>(self, known: impl FnOnce(R) -> Q) -> Letter<Q> {
+        Letter {
+            kind: self.kind,
+            message_id: self.message_id,
+            in_reply_to: self.in_reply_to,
+            date: self.date,
+            installation: self.installation,
+            app: self.app,
+            app_description: self.app_description,
+            window: self.window,
+            session: self.session,
+            uid: self.uid,
+            sequence: self.sequence,
+            opens: self.opens,
+            closes: self.closes,
+            starts: self.starts,
+            expected: self.expected,
+            jobs: self.jobs,
+            reason: self.reason,
+            next: self.next,
+            contact: self.contact,
+            recipient: known(self.recipient),
+            text: self.text,
+        }
+    }
 }

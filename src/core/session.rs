@@ -274,11 +274,8 @@ pub enum Code {
     Interrupted,
     /// The state could not be written.
     StateUnwritable,
-    /// Another session has the app or one of the locks.
-    Conflict,
     /// A freeze left nothing of the occurrence.
     Frozen,
-    Cancelled,
 }
 
 impl Code {
@@ -306,9 +303,7 @@ impl Code {
             Self::Removed => "no longer configured",
             Self::Interrupted => "offhours was stopped or died",
             Self::StateUnwritable => "the state could not be written",
-            Self::Conflict => "another session has the app or a lock",
             Self::Frozen => "a freeze",
-            Self::Cancelled => "cancelled",
         }
     }
 
@@ -334,9 +329,7 @@ impl Code {
             Self::Removed => "removed",
             Self::Interrupted => "interrupted",
             Self::StateUnwritable => "state_unwritable",
-            Self::Conflict => "conflict",
             Self::Frozen => "frozen",
-            Self::Cancelled => "cancelled",
         }
     }
 }

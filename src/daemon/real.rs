@@ -249,7 +249,7 @@ impl Real {
         };
         let tell = self.tell.clone();
         tokio::spawn(async move {
-            let answer = deliver(&mailer, &letter).await;
+            let answer = deliver(&mailer, letter).await;
             let _ = tell.send(Event::Answered { notice, answer }.into()).await;
         });
     }
@@ -273,7 +273,7 @@ fn own_id() -> String {
     rustix::process::geteuid().as_raw().to_string()
 }
 
-async fn deliver(mailer: &Mailer, letter: &Letter) -> Answer {
+async fn deliver(mailer: &Mailer, letter: Letter) -> Answer {
     let domain = mailer.from().email.domain().to_string();
     let composed = match mail::compose(mailer.from(), &letters::letter(letter, &domain)) {
         Ok(composed) => composed,

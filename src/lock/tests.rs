@@ -6,18 +6,6 @@ use super::listing::holder_in;
 use super::*;
 
 #[test]
-fn names_are_those_people_write() {
-    assert_eq!(
-        maintenance("os-updates", Some("web1")),
-        "maintenance.os-updates@web1.lock"
-    );
-    assert_eq!(maintenance("backup", None), "maintenance.backup.lock");
-    assert_eq!(periodic("gc", None), "periodic.gc.lock");
-    assert_eq!(named("apt"), "apt.lock");
-    assert_eq!(named("../apt"), ".._apt.lock");
-}
-
-#[test]
 fn a_daemon_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("instance.lock");
