@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fate::Dice;
 use super::machine::{Down, Happening, Machine};
-use super::trace::{Happened, Trace};
+use super::trace::{Happened, Onlooker, Trace};
 use crate::core::apply::{Illegal, apply};
 use crate::core::effect::Effect;
 use crate::core::event::Event;
@@ -34,10 +34,19 @@ pub struct Play {
     pub dice: Dice,
 }
 
-/// How a play ended.
+/// A play of which everything was kept.
 #[derive(Debug)]
 pub struct Played {
     pub trace: Trace,
+    /// What the record comes to.
+    pub state: State,
+    /// Why it ended before its time.
+    pub broken: Option<Broken>,
+}
+
+/// How a play ended.
+#[derive(Debug)]
+pub struct Close {
     /// What the record comes to.
     pub state: State,
     /// Why it ended before its time.
@@ -57,16 +66,16 @@ pub enum Broken {
     Spun,
 }
 
-type Shared = Rc<RefCell<Machine>>;
+type Shared<'o> = Rc<RefCell<Machine<'o>>>;
 
 /// The record, on a disk that fills up.
-struct Disk {
-    machine: Shared,
+struct Disk<'o> {
+    machine: Shared<'o>,
     store: Rc<RefCell<MemoryStore>>,
     pruned: Timestamp,
 }
 
-impl Facts for Disk {
+impl Facts for Disk<'_> {
     fn load<E: Display>(
         &self,
         fold: impl FnMut(&mut State, Timestamp, &Fact) -> Result<(), E>,
@@ -113,14 +122,14 @@ impl Facts for Disk {
 }
 
 /// The world as the daemon meets it in one life.
-struct Virtual {
-    machine: Shared,
+struct Virtual<'o> {
+    machine: Shared<'o>,
     store: Rc<RefCell<MemoryStore>>,
     checked: u32,
     differs: Rc<RefCell<Option<String>>>,
 }
 
-impl World for Virtual {
+impl World for Virtual<'_> {
     fn now(&self) -> Timestamp {
         self.machine.borrow().wall()
     }
@@ -151,7 +160,14 @@ impl World for Virtual {
         }
     }
 
-    fn recorded(&mut self, _: Timestamp, _: &[Fact], state: &State, durable: bool) {
+    fn recorded(&mut self, decided: Timestamp, facts: &[Fact], state: &State, durable: bool) {
+        if !durable {
+            let mut machine = self.machine.borrow_mut();
+            for fact in facts.iter().take(if machine.up { facts.len() } else { 0 }) {
+                let fact = Box::new(fact.clone());
+                machine.note(Happened::Unrecorded { decided, fact });
+            }
+        }
         // Folding everything each time would be most of the work.
         self.checked += u32::from(durable);
         if !durable || !self.checked.is_multiple_of(199) || !self.machine.borrow().up {
@@ -196,20 +212,35 @@ fn difference(live: &State, loaded: &State) -> String {
         .join("; ")
 }
 
-/// Plays it to its end.
+/// Plays it to its end, and keeps everything that happened.
 pub fn play(play: Play) -> Played {
-    let mut machine = Machine::new(play.from, play.length, play.dice, play.policies);
+    let mut trace = Trace::default();
+    let Close { state, broken } = watch(play, &mut trace);
+    Played {
+        trace,
+        state,
+        broken,
+    }
+}
+
+/// Plays it to its end, or as long as the onlooker wants; nothing is kept.
+pub fn watch(play: Play, onlooker: &mut dyn Onlooker) -> Close {
+    let mut machine = Machine::new(play.from, play.length, play.dice, play.policies, onlooker);
     for (at, happening) in play.happenings {
         machine.plan(at, happening);
     }
-    let machine: Shared = Rc::new(RefCell::new(machine));
+    let machine: Shared<'_> = Rc::new(RefCell::new(machine));
     let store = Rc::new(RefCell::new(MemoryStore::default()));
     let mut broken = None;
     while broken.is_none() && !machine.borrow().over() {
         broken = life(&machine, &store);
         let down = machine.borrow().down;
         match down {
-            Some(Down::Killed(for_) | Down::Asked(for_)) => machine.borrow_mut().pass_down(for_),
+            Some(Down::Killed(for_) | Down::Asked(for_)) => {
+                let mut machine = machine.borrow_mut();
+                machine.pass_down(for_);
+                machine.finish();
+            }
             None => break,
         }
     }
@@ -218,16 +249,11 @@ pub fn play(play: Play) -> Played {
         broken.get_or_insert(Broken::Unloadable(error.to_string()));
         State::default()
     });
-    let trace = std::mem::take(&mut machine.borrow_mut().trace);
-    Played {
-        trace,
-        state,
-        broken,
-    }
+    Close { state, broken }
 }
 
 /// One life of the daemon, until it is killed, ends, or the play is over.
-fn life(machine: &Shared, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken> {
+fn life(machine: &Shared<'_>, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken> {
     let (state, next) = match store.borrow().load(apply) {
         Ok(loaded) => loaded,
         Err(error) => return Some(Broken::Unloadable(error.to_string())),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fate::{Dice, Fate, Post};
-use super::trace::{Happened, Moment, Trace};
+use super::trace::{Happened, Moment, Next, Onlooker};
 use crate::core::effect::{Effect, LockWait, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::letter::Letter;
@@ -94,7 +94,7 @@ pub enum Down {
 }
 
 /// The machine; it outlives the daemon.
-pub struct Machine {
+pub struct Machine<'o> {
     pub elapsed: SignedDuration,
     /// The wall clock is this much ahead of the elapsed time since the play began.
     wall_at_start: Timestamp,
@@ -104,7 +104,7 @@ pub struct Machine {
     processes: BTreeMap<RunId, Process>,
     held: BTreeMap<String, u32>,
     pub dice: Dice,
-    pub trace: Trace,
+    onlooker: &'o mut dyn Onlooker,
     pub policies: Vec<Arc<Policy>>,
     pub policy: usize,
     pub disk_full: bool,
@@ -119,14 +119,18 @@ pub struct Machine {
     pub spun: bool,
     life: u32,
     until: SignedDuration,
+    /// The next end of the daemon is that of the play.
+    last_life: bool,
+    ended: bool,
 }
 
-impl Machine {
+impl<'o> Machine<'o> {
     pub fn new(
         from: Timestamp,
         until: SignedDuration,
         dice: Dice,
         policies: Vec<Arc<Policy>>,
+        onlooker: &'o mut dyn Onlooker,
     ) -> Self {
         Self {
             elapsed: SignedDuration::ZERO,
@@ -137,7 +141,7 @@ impl Machine {
             processes: BTreeMap::new(),
             held: BTreeMap::new(),
             dice,
-            trace: Trace::default(),
+            onlooker,
             policies,
             policy: 0,
             disk_full: false,
@@ -149,6 +153,8 @@ impl Machine {
             spun: false,
             life: 0,
             until,
+            last_life: false,
+            ended: false,
         }
     }
 
@@ -161,7 +167,16 @@ impl Machine {
 
     pub fn note(&mut self, what: Happened) {
         let (elapsed, at) = (self.elapsed, self.wall());
-        self.trace.moments.push(Moment { elapsed, at, what });
+        match self.onlooker.see(&Moment { elapsed, at, what }) {
+            Next::On => {}
+            Next::Stop if self.last_life => {}
+            Next::Stop => {
+                self.last_life = true;
+                let down_for = SignedDuration::ZERO;
+                self.plan(elapsed, Happening::Stop { down_for });
+            }
+            Next::End => self.ended = true,
+        }
     }
 
     pub fn plan(&mut self, at: SignedDuration, happening: Happening) {
@@ -180,7 +195,7 @@ impl Machine {
 
     /// Whether the play is over.
     pub fn over(&self) -> bool {
-        self.elapsed >= self.until || self.spun
+        self.elapsed >= self.until || self.spun || self.ended
     }
 
     /// The daemon does something: this may be the moment at which it dies.
@@ -220,6 +235,11 @@ impl Machine {
         for run in runs {
             self.terminate(run, |_| End::Lost);
         }
+    }
+
+    /// The daemon is down: this was its last life where the play is to end with it.
+    pub fn finish(&mut self) {
+        self.ended |= self.last_life;
     }
 
     pub fn deserted(&self) -> bool {

@@ -17,7 +17,7 @@ mod trace;
 
 pub use dry::dry_run;
 pub use fate::{Dice, Fate, Faults, Post, PostScript, Script};
-pub use lives::{Broken, Play, Played, play};
+pub use lives::{Broken, Close, Play, Played, play, watch};
 pub use machine::Happening;
 pub use pretend::Pretend;
-pub use trace::{Happened, Moment, Trace};
+pub use trace::{Happened, Moment, Next, Onlooker, Trace};

@@ -26,6 +26,11 @@ pub enum Happened {
         decided: Timestamp,
         fact: Box<Fact>,
     },
+    /// A fact counts in memory only: it could not be recorded. It becomes durable later, unless the daemon dies first.
+    Unrecorded {
+        decided: Timestamp,
+        fact: Box<Fact>,
+    },
     /// The daemon asked for an attempt.
     Asked(Box<Start>),
     /// Its command began: all its locks are held.
@@ -66,6 +71,29 @@ pub enum Happened {
     DiskWell,
     /// Faults end here.
     Calm,
+}
+
+/// How a play goes on after a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    On,
+    /// The daemon is asked to stop; that is the end.
+    Stop,
+    /// It ends here.
+    End,
+}
+
+/// Looks on while a play is on, and may end it.
+pub trait Onlooker {
+    fn see(&mut self, moment: &Moment) -> Next;
+}
+
+/// Keeps every moment.
+impl Onlooker for Trace {
+    fn see(&mut self, moment: &Moment) -> Next {
+        self.moments.push(moment.clone());
+        Next::On
+    }
 }
 
 /// Everything that happened in one play.
