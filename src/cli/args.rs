@@ -50,6 +50,8 @@ pub enum Command {
     Cron(CronArgs),
     /// Show what will happen
     Plan(PlanArgs),
+    /// Play the daemon in virtual time, with made-up outcomes and faults
+    Simulate(SimulateArgs),
     /// Run the daemon
     Run(RunArgs),
     /// Play one session of an app now
@@ -114,6 +116,37 @@ pub struct PlanArgs {
     pub until: Option<String>,
     #[command(flatten)]
     pub limit: Limit,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SimulateArgs {
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub from: String,
+    /// How many days of 24 hours
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub days: u32,
+    /// The same seed plays the same
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// What goes wrong
+    #[arg(long, value_enum, default_value_t)]
+    pub faults: FaultsArg,
+    /// Every event in words, as the daemon's log has it
+    #[arg(long)]
+    pub events: bool,
+    #[command(flatten)]
+    pub limit: Limit,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FaultsArg {
+    /// Nothing: every command succeeds, every mail is accepted
+    #[default]
+    None,
+    /// Commands fail and hang, hooks break, locks are held, mails are refused or unanswered
+    Some,
+    /// The daemon is killed, clocks jump, the machine sleeps and the disk fills up as well
+    All,
 }
 
 #[derive(Clone, Debug, Args)]

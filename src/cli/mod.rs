@@ -16,6 +16,7 @@ mod plan;
 pub mod refusal;
 mod rehearse;
 mod run;
+mod simulate;
 mod status;
 pub mod table;
 mod windows;
@@ -70,6 +71,7 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Status(args) => status::run(args, &context, out),
         Command::History(args) => history::run(args, &context, out),
         Command::Logs(args) => logs::run(args, &context, out),
+        Command::Simulate(args) => simulate::run(args, &context, out),
         Command::Run(args) => run::run(args, &context),
         Command::Rehearse(args) => rehearse::run(args, &context, out),
     }

@@ -1,9 +1,12 @@
 //! How attempts and mails end in a played world: by chance, or as a script says.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use crate::core::effect::Start;
 use crate::core::letter::Letter;
+use crate::core::policy::Name;
 use crate::core::run::{End, What};
 
 /// How an attempt goes once it has its locks.
@@ -47,7 +50,7 @@ pub enum Faults {
     None,
     /// Commands fail and mails are put off.
     Some,
-    /// The daemon is killed, clocks jump and the disk fills up as well.
+    /// The daemon or what it starts commands with is killed, clocks jump and the disk fills up as well.
     All,
 }
 
@@ -58,6 +61,8 @@ pub struct Dice {
     /// From here on everything goes well.
     pub calm: bool,
     pub hooks_broken: bool,
+    /// How long commands of these jobs take when all is well; those of others take up to a quarter of their timeout.
+    pub usual: BTreeMap<Name, SignedDuration>,
     pub script: Option<Script>,
     pub post: Option<PostScript>,
 }
@@ -69,6 +74,7 @@ impl Dice {
             faults,
             calm: false,
             hooks_broken: false,
+            usual: BTreeMap::new(),
             script: None,
             post: None,
         }
@@ -101,8 +107,13 @@ impl Dice {
         if hook && self.hooks_broken && !self.calm {
             return Fate::exit(1, 1);
         }
-        // Well under the bound, so that a calm world has no timeouts.
-        let length = self.up_to(start.timeout / 4);
+        let step = matches!(start.what, What::Step { .. });
+        let usual = start.what.job().filter(|_| step);
+        let length = match usual.and_then(|job| self.usual.get(job)).copied() {
+            Some(usual) => usual - self.up_to(usual / 4),
+            // Well under the bound, so that a calm world has no timeouts.
+            None => self.up_to(start.timeout / 4),
+        };
         let ends = |code| Fate::Ends(length, End::Exited { code });
         if self.quiet() {
             return ends(0);
@@ -123,7 +134,7 @@ impl Dice {
             86..90 => ends(69),
             90..94 => ends(75),
             94..96 => Fate::Ends(length, End::Signalled { signal: 9 }),
-            96..98 => Fate::Ends(length, End::Lost),
+            96..98 if self.faults == Faults::All => Fate::Ends(length, End::Lost),
             _ => Fate::Ends(
                 SignedDuration::ZERO,
                 End::SpawnFailed {

@@ -358,8 +358,8 @@ impl<'o> Machine<'o> {
                 self.tell(Event::ClockStepped { by });
             }
             Happening::Suspend { for_ } => {
-                self.note(Happened::Suspended { for_ });
                 self.ahead = self.ahead.saturating_add(for_);
+                self.note(Happened::Suspended { for_ });
                 self.tell(Event::Resumed { after: for_ });
             }
             Happening::DiskFull { for_ } => {

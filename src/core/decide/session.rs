@@ -355,6 +355,14 @@ impl Turn<'_> {
                 )
             })
         });
+        // All of it was put off: the first that was says why.
+        let reason = reason.or_else(|| {
+            let all_off = outcome == Outcome::Postponed;
+            session.steps.iter().find_map(|step| match &step.state {
+                StepState::Done { reason, .. } if all_off => reason.clone(),
+                _ => None,
+            })
+        });
         self.close(session, outcome, reason);
     }
 

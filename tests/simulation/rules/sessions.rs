@@ -326,3 +326,24 @@ fn an_app_that_stays_in_maintenance_past_its_window_raises_one_alarm() {
     let cleared = |(_, fact): (Timestamp, &Fact)| matches!(fact, Fact::AttentionCleared { key } if &**key == "stuck:shop");
     assert!(played.trace.facts().any(cleared));
 }
+
+#[test]
+fn a_session_that_is_put_off_as_a_whole_says_why() {
+    let played = given("[maintenance.a]\napp = \"shop\"\nevery = \"window\"\nrun = [\"/bin/a\"]\ntimeout = \"10m\"\n")
+        .when(|name, n| (name == "a" && n == 1).then(|| Fate::exit(69, 5)))
+        .play();
+    let said: Vec<&str> = played
+        .trace
+        .facts()
+        .filter_map(|(_, fact)| match fact {
+            Fact::AttentionRaised { text, .. } => Some(&**text),
+            _ => None,
+        })
+        .collect();
+    let wanted = "the command asked to be postponed (exit code 69)";
+    assert!(
+        said.iter()
+            .any(|text| text.contains("was postponed") && text.contains(wanted)),
+        "{said:?}"
+    );
+}
