@@ -450,3 +450,87 @@ fn what_is_recorded_is_read_back() {
         "known, and printed nothing"
     );
 }
+
+fn simulated(place: &Place, seed: &str, faults: &str) -> Vec<Value> {
+    let said = place.run(&[
+        "simulate",
+        "--from",
+        "2026-11-21T00:00:00Z",
+        "--days",
+        "12",
+        "--seed",
+        seed,
+        "--faults",
+        faults,
+        "--json",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let lines = said.out.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect()
+}
+
+#[test]
+fn simulate_plays_whole_nights_and_ends_at_rest() {
+    let place = Place::new(FILE);
+    for (seed, faults) in [("1", "none"), ("2", "some"), ("3", "all"), ("4", "all")] {
+        let events = simulated(&place, seed, faults);
+        let named = |name: &str| events.iter().filter(|e| e["event"] == name).count();
+        assert!(named("notice_accepted") > 10, "{faults}");
+        assert!(named("session_closed") >= 8, "{faults}");
+        assert_eq!(named("daemon_killed") > 0, faults == "all");
+        // Attempts come in pairs, and what was begun is ended.
+        let mut running = std::collections::BTreeSet::new();
+        let mut inside = std::collections::BTreeSet::new();
+        for event in &events {
+            let attempt = (event["run"].to_string(), event["attempt"].to_string());
+            match event["event"].as_str() {
+                Some("run_started") => assert!(running.insert(attempt), "{event}"),
+                Some("run_ended") => assert!(running.remove(&attempt), "{event}"),
+                Some("enter_started") => {
+                    inside.insert(event["session"].to_string());
+                }
+                Some("session_closed") => {
+                    inside.remove(&event["session"].to_string());
+                }
+                _ => {}
+            }
+        }
+        assert!(running.is_empty() && inside.is_empty(), "{faults} {seed}");
+        let outcomes = events.iter().filter(|e| e["event"] == "run_ended");
+        let bad = outcomes.filter(|e| e["outcome"] != "succeeded").count();
+        assert_eq!(bad > 0, faults != "none");
+    }
+}
+
+#[test]
+fn the_same_seed_simulates_the_same() {
+    let place = Place::new(FILE);
+    let first = simulated(&place, "7", "all");
+    assert_eq!(first, simulated(&place, "7", "all"));
+    assert_ne!(first, simulated(&place, "8", "all"));
+}
+
+#[test]
+fn simulate_sums_up_for_people() {
+    let place = Place::new(FILE);
+    let args = ["simulate", "--from", "2026-11-21", "--days", "60"];
+    let said = place.run(&args);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for words in [
+        "60 days from Sat 2026-11-21 00:00 +01:00, nothing goes wrong, seed 1",
+        "shop/night/2026-11-30: succeeded, in maintenance for ",
+        "more, use --all or --limit",
+        "60 sessions",
+        "succeeded",
+        "accepted",
+    ] {
+        assert!(said.out.contains(words), "{words}: {}", said.out);
+    }
+    assert!(said.out.lines().count() < 70, "{}", said.out);
+    let said = place.run(&[&args[..], &["--events", "--faults", "some"]].concat());
+    assert!(said.out.contains("  run started: os-updates on local"));
+    assert_eq!(place.run(&["simulate", "--days", "0"]).code, 2);
+    assert_eq!(place.run(&["simulate", "--faults", "few"]).code, 2);
+}
