@@ -51,28 +51,69 @@ impl Real<'_> {
     }
 }
 
+/// What the invariants look at.
+struct Look<'a> {
+    policies: &'a [Arc<Policy>],
+    played: &'a Played,
+    moments: &'a [Moment],
+    real: Vec<Real<'a>>,
+    sessions: BTreeMap<&'a str, &'a Session>,
+}
+
+type Invariant = fn(&Look<'_>, &mut Bad);
+
+/// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
+const INVARIANTS: [(&str, Invariant); 14] = [
+    ("sound", |l, bad| {
+        bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
+    }),
+    ("recorded", |l, bad| recorded_first(l.moments, bad)),
+    ("in_window", |l, bad| {
+        in_windows(l.policies, l.moments, &l.real, &l.sessions, bad);
+    }),
+    ("announced", |l, bad| {
+        announced(l.policies, l.moments, &l.sessions, bad);
+    }),
+    ("never_twice", |l, bad| never_twice(&l.real, bad)),
+    ("apart", |l, bad| apart(l.moments, &l.sessions, bad)),
+    ("comes_back", |l, bad| left(&l.real, l.moments, bad)),
+    ("in_order", |l, bad| in_order(l.moments, bad)),
+    ("periodic_due", |l, bad| {
+        periodic_dues(l.policies, l.played, bad);
+    }),
+    ("maintenance_due", |l, bad| {
+        maintenance_dues(l.policies, l.played, bad);
+    }),
+    ("told_once", |l, bad| told_once(l.moments, bad)),
+    ("held", |l, bad| {
+        held(l.policies, l.moments, &l.real, &l.sessions, bad);
+    }),
+    ("at_rest", |l, bad| at_rest(l.played, bad)),
+    ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
+];
+
+/// The names of all invariants.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    INVARIANTS.iter().map(|(name, _)| *name)
+}
+
+/// All violations, each as `name: what`.
 pub fn check(policies: &[Arc<Policy>], played: &Played) -> Bad {
-    let mut bad = Bad::new();
-    if let Some(broken) = &played.broken {
-        bad.push(format!("{broken:?}"));
-    }
     let moments = &played.trace.moments;
-    let real = attempts(moments);
-    let sessions = opened(moments);
-    recorded_first(moments, &mut bad);
-    in_windows(policies, moments, &real, &sessions, &mut bad);
-    announced(policies, moments, &sessions, &mut bad);
-    never_twice(&real, &mut bad);
-    apart(moments, &sessions, &mut bad);
-    left(&real, moments, &mut bad);
-    in_order(moments, &mut bad);
-    periodic_dues(policies, played, &mut bad);
-    maintenance_dues(policies, played, &mut bad);
-    told_once(moments, &mut bad);
-    held(policies, moments, &real, &sessions, &mut bad);
-    at_rest(played, &mut bad);
-    alarmed(moments, &sessions, &mut bad);
-    bad
+    let look = Look {
+        policies,
+        played,
+        moments,
+        real: attempts(moments),
+        sessions: opened(moments),
+    };
+    let mut all = Bad::new();
+    for (name, invariant) in INVARIANTS {
+        let mut bad = Bad::new();
+        invariant(&look, &mut bad);
+        all.extend(bad.into_iter().map(|what| format!("{name}: {what}")));
+    }
+    all
 }
 
 fn attempts(moments: &[Moment]) -> Vec<Real<'_>> {
@@ -227,11 +268,9 @@ fn in_windows(
             ));
             continue;
         };
-        let (gone, by_itself) = match attempt.gone {
-            Some((gone, end)) => (gone, !matches!(end, End::Lost)),
-            None => continue,
+        let Some((gone, _)) = attempt.gone else {
+            continue;
         };
-        let _ = by_itself;
         if jumps
             .iter()
             .any(|at| *at >= began.elapsed && *at <= gone.elapsed)
@@ -266,11 +305,6 @@ fn never_twice(real: &[Real<'_>], bad: &mut Bad) {
     for attempt in real {
         for lock in &attempt.start.locks {
             by_lock.entry(lock).or_default().push(attempt);
-        }
-        if let What::Enter { session, hook, .. } | What::Leave { session, hook, .. } =
-            &attempt.start.what
-        {
-            let _ = (session, hook);
         }
     }
     for (lock, list) in by_lock {
