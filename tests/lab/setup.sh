@@ -19,6 +19,7 @@ need openssl openssl
 need flock util-linux
 need jq jq
 need mount mount
+need strace strace
 need setpriv util-linux
 need systemd-analyze systemd
 need python3 "python3 python3-venv"

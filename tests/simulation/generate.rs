@@ -11,11 +11,24 @@ fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
     of[rng.usize(0..of.len())]
 }
 
+/// When the month begins: clocks change in it, forward or back.
+pub fn start(seed: u64) -> &'static str {
+    ["2027-03-06T09:17:00Z", "2027-10-06T09:17:00Z"][usize::from(seed % 8 > 5)]
+}
+
 /// A file with a few apps, windows and jobs. With `less`, the same installation after a change: windows are
 /// shorter, and one app and some jobs are gone.
 pub fn installation(seed: u64, less: bool) -> String {
     let rng = &mut Rng::with_seed(seed);
-    let zone = pick(rng, &["Europe/Berlin", "UTC", "America/New_York"]);
+    let zone = pick(
+        rng,
+        &[
+            "Europe/Berlin",
+            "UTC",
+            "America/New_York",
+            "Australia/Lord_Howe",
+        ],
+    );
     let accepted = pick(rng, &["each-role", "all"]);
     let lead = pick(rng, &["12h", "2h", "24h"]);
     let runs = rng.u32(1..6);
@@ -34,21 +47,27 @@ pub fn installation(seed: u64, less: bool) -> String {
         } else {
             "Sat,Sun"
         };
-        let hours = rng.i32(2..7) - i32::from(less);
-        let start = rng.i32(18..24);
+        let hours = (rng.i32(1..7) - i32::from(less)).max(1);
+        let (start, minute) = (rng.i32(18..24), pick(rng, &["00", "10", "45"]));
         let cutoff = pick(rng, &["0s", "15m", "30m"]);
+        let when = if index == 1 && rng.bool() {
+            format!("cron = \"{minute} {start} * * 6,0\"")
+        } else {
+            format!("days = \"{days}\"\nstart = \"{start:02}:{minute}\"")
+        };
         write!(
             text,
-            "[window.{name}]\ndays = \"{days}\"\nstart = \"{start:02}:00\"\nduration = \"{hours}h\"\ncutoff = \"{cutoff}\"\n"
+            "[window.{name}]\n{when}\nduration = \"{hours}h\"\ncutoff = \"{cutoff}\"\n"
         )
         .unwrap();
     }
     if rng.bool() {
         let from = rng.u32(8..20);
         let hour = rng.u32(0..24);
+        let month = &start(seed)[..8];
         write!(
             text,
-            "[freeze.fair]\nfrom = \"2027-03-{from:02}T{hour:02}:30\"\nuntil = \"2027-03-{:02}T01:00\"\nexcept_labels = [\"security\"]\n",
+            "[freeze.fair]\nfrom = \"{month}{from:02}T{hour:02}:30\"\nuntil = \"{month}{:02}T01:00\"\nexcept_labels = [\"security\"]\n",
             from + rng.u32(1..3)
         )
         .unwrap();
@@ -77,8 +96,10 @@ pub fn installation(seed: u64, less: bool) -> String {
                 2 => one += "schedule = \"0 3 * * 2,5\"\n",
                 _ => one += "schedule = \"30 23 */3 * *\"\n",
             }
-            writeln!(one, "timeout = \"{}m\"", rng.u32(2..50)).unwrap();
-            if rng.bool() {
+            let long = rng.u32(0..3) == 0;
+            let timeout = rng.u32(if long { 50..200 } else { 2..50 });
+            writeln!(one, "timeout = \"{timeout}m\"").unwrap();
+            if long || rng.bool() {
                 one += "estimate = \"1m\"\n";
             }
             if job > 0 && rng.bool() {
@@ -177,7 +198,13 @@ pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, 
     }
     if faults == Faults::All {
         for _ in 0..days {
-            let at = SignedDuration::from_secs(rng.i64(0..span));
+            let mut second = rng.i64(0..span);
+            // Half of it when something is going on: in the evening and at night.
+            if rng.bool() {
+                let midnight = second - second.rem_euclid(24 * 3600);
+                second = (midnight + rng.i64(0..12 * 3600) + 9 * 3600).min(span - 1);
+            }
+            let at = SignedDuration::from_secs(second);
             let mut short = SignedDuration::from_secs(rng.i64(1..3600));
             if rng.u32(0..8) == 0 {
                 short *= 24;
@@ -186,7 +213,11 @@ pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, 
                 at,
                 match rng.u32(0..13) {
                     0..5 => Happening::Kill {
-                        after: rng.u32(0..12),
+                        // A larger number of things is done only while something is going on.
+                        after: {
+                            let most = [12, 200][usize::from(rng.bool())];
+                            rng.u32(0..most)
+                        },
                         down_for: short,
                     },
                     5..7 => Happening::Stop { down_for: short },

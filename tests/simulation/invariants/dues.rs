@@ -75,6 +75,17 @@ pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut
 pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut Bad) {
     let mut served: BTreeSet<(&str, &str, Timestamp)> = BTreeSet::new();
     for (at, fact) in facts(&played.trace.moments) {
+        if let Fact::AttemptEnded(ended) = fact
+            && ended.outcome == Outcome::Postponed
+            && matches!(ended.what, What::Step { .. })
+            && ended.retry.is_none()
+            && !ended.carried
+        {
+            bad.push(format!(
+                "{:?} was put off at {at} and is not carried",
+                ended.what
+            ));
+        }
         let (job, host, due) = match fact {
             Fact::AttemptEnded(ended) if ended.retry.is_none() && !ended.carried => {
                 match (&ended.what, ended.due) {

@@ -277,6 +277,16 @@ fn in_windows(
         {
             continue;
         }
+        // Nothing new after the cutoff; both policies may have been in force when it was told.
+        let cutoff = policies
+            .iter()
+            .filter_map(|p| p.windows.get(&session.window));
+        let cutoff = cutoff.map(|w| w.cutoff).min().unwrap_or_default();
+        let step = matches!(attempt.start.what, What::Step { .. });
+        if step && attempt.asked.at > closes - cutoff + SLACK {
+            let what = &attempt.start.what;
+            bad.push(format!("{what:?} was asked for after the cutoff"));
+        }
         let stop_by = closes - session.reserve - attempt.start.grace;
         if began.at > stop_by + SLACK {
             bad.push(format!(

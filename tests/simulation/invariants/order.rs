@@ -32,10 +32,10 @@ pub(super) fn apart(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, bad
 
 /// Promise 3: for every enter hook that was started the leave hook has succeeded, in reverse order.
 pub(super) fn left(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
-    let mut by_run: HashMap<(RunId, u32), &Real<'_>> = HashMap::new();
-    for attempt in real {
-        by_run.insert((attempt.start.run, attempt.start.attempt), attempt);
-    }
+    let gone: HashMap<*const Moment, &Real<'_>> = real
+        .iter()
+        .filter_map(|r| Some((std::ptr::from_ref(r.gone?.0), r)))
+        .collect();
     let mut entered: HashMap<&str, BTreeSet<usize>> = HashMap::new();
     let mut back: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut hooks: HashMap<&str, usize> = HashMap::new();
@@ -62,11 +62,8 @@ pub(super) fn left(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
                 }
                 _ => {}
             },
-            Happened::Gone { run, end } => {
-                let attempt = real.iter().rev().find(|r| {
-                    r.start.run == *run
-                        && r.gone.is_some_and(|(gone, _)| std::ptr::eq(gone, moment))
-                });
+            Happened::Gone { end, .. } => {
+                let attempt = gone.get(&std::ptr::from_ref(moment));
                 if let Some(What::Leave { session, hook, .. }) = attempt.map(|a| &a.start.what)
                     && *end == (End::Exited { code: 0 })
                 {
@@ -110,6 +107,7 @@ pub(super) fn left(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
 /// The facts of a session follow each other as the states do.
 pub(super) fn in_order(moments: &[Moment], bad: &mut Bad) {
     let mut at: HashMap<&str, &str> = HashMap::new();
+    let mut again: BTreeSet<&str> = BTreeSet::new();
     for (when, fact) in facts(moments) {
         let Some(id) = fact.session() else { continue };
         let kind = fact.kind();
@@ -123,7 +121,8 @@ pub(super) fn in_order(moments: &[Moment], bad: &mut Bad) {
             "session_active" => before == "session_entering",
             "session_leaving" => matches!(before, "session_entering" | "session_active"),
             "session_left" => before == "session_leaving",
-            "session_reopened" => before == "session_left",
+            // One second round, and no third.
+            "session_reopened" => before == "session_left" && again.insert(id),
             "session_closed" => !matches!(
                 before,
                 "" | "session_closed" | "session_entering" | "session_active" | "session_leaving"
@@ -165,13 +164,14 @@ pub(super) fn held(
             _ => {}
         }
     }
-    // Where the other policy says something else, what was told under it is not measured here.
-    let reloaded = moments
+    // Under the other policy the job may belong to no app: what runs under it, or across a reload, is not measured.
+    let reloads: Vec<(SignedDuration, usize)> = moments
         .iter()
-        .any(|m| matches!(m.what, Happened::PolicyChanged { .. }));
-    if reloaded {
-        return;
-    }
+        .filter_map(|m| match m.what {
+            Happened::PolicyChanged { index } => Some((m.elapsed, index)),
+            _ => None,
+        })
+        .collect();
     for attempt in real {
         let What::Periodic { job } = &attempt.start.what else {
             continue;
@@ -183,6 +183,13 @@ pub(super) fn held(
         let (Some(began), Some((gone, _))) = (attempt.began, attempt.gone) else {
             continue;
         };
+        let before = reloads.iter().rev().find(|(at, _)| *at <= began.elapsed);
+        let across = reloads
+            .iter()
+            .any(|(at, _)| *at >= began.elapsed && *at <= gone.elapsed);
+        if across || before.is_some_and(|(_, index)| *index != 0) {
+            continue;
+        }
         if let Some((_, from, _)) = spans.iter().find(|(of, from, until)| {
             *of == &**app && began.elapsed < *until && gone.elapsed > *from
         }) {
