@@ -20,6 +20,7 @@ need flock util-linux
 need jq jq
 need mount mount
 need strace strace
+need faketime faketime
 need setpriv util-linux
 need systemd-analyze systemd
 need python3 "python3 python3-venv"

@@ -11,6 +11,7 @@ mod scene;
 #[path = "../support/smtp.rs"]
 mod smtp;
 
+mod clock;
 mod config;
 mod dry;
 mod fresh;
