@@ -101,3 +101,16 @@ fn uri(path: &Path, query: &str) -> PathBuf {
     uri.push_str(query);
     PathBuf::from(uri)
 }
+
+/// Writes the whole log back into the file.
+///
+/// # Errors
+/// Where a part of it is left: the disk failed, or another reads.
+pub(super) fn write_back(conn: &Connection) -> rusqlite::Result<()> {
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 {
+        return Ok(());
+    }
+    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    Err(rusqlite::Error::SqliteFailure(busy, None))
+}

@@ -150,11 +150,23 @@ pub(super) fn create(dir: &Path) -> Result<(), StoreError> {
     conn.pragma_update(None, "application_id", schema::APPLICATION_ID)
         .map_err(failed)?;
     schema::migrate(&mut conn, &unfinished)?;
+    // Closing does the same and keeps its failures to itself; what stays in the log does not come along.
+    connect::write_back(&conn).map_err(failed)?;
     close(conn, &unfinished)?;
     sync(&unfinished)?;
+    if !whole(&unfinished) {
+        let left = io::Error::other("a part of it could not be written");
+        return Err(StoreError::io(&unfinished, "create", left));
+    }
     let path = state(dir);
     fs::rename(&unfinished, &path).map_err(|e| StoreError::io(&path, "create", e))?;
     sync(dir)
+}
+
+/// Whether a new state stands in the one file that is given its name.
+fn whole(unfinished: &Path) -> bool {
+    let log = beside(unfinished, "-wal");
+    fs::metadata(log).map_or(true, |log| log.len() == 0)
 }
 
 /// Closing writes the log back into the file.

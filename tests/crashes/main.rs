@@ -5,6 +5,7 @@ mod check;
 #[path = "../nights/scene.rs"]
 mod scene;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -165,7 +166,9 @@ fn side_by_side(tries: &[String], play: impl Fn(&str) -> Vec<String> + Sync) {
         for _ in 0..BESIDE {
             scope.spawn(|| {
                 while let Some(name) = tries.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = play(name);
+                    // One that waits in vain does not keep the others from being played.
+                    let found = catch_unwind(AssertUnwindSafe(|| play(name)))
+                        .unwrap_or_else(|_| vec!["waited in vain (see above)".into()]);
                     if !found.is_empty() {
                         let text = format!("{name}:\n  {}", found.join("\n  "));
                         bad.lock().unwrap().push(text);
