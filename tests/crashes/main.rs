@@ -149,6 +149,11 @@ impl Drop for Straced {
         let children = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children"));
         for pid in children.unwrap_or_default().split_whitespace() {
             let _ = Command::new("kill").args(["-KILL", pid]).status();
+            // It holds its lock until it is really gone.
+            let end = Instant::now() + scene::PATIENCE;
+            while pid.parse().is_ok_and(scene::alive) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
         let _ = self.0.kill();
         let _ = self.0.wait();
