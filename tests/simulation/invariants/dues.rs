@@ -117,6 +117,9 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
         let (Some(known), Some(end)) = (played.state.maintenance.get(&job.name), end) else {
             continue;
         };
+        if !has_room(policy, job, end) {
+            continue;
+        }
         for host in &job.hosts {
             let accounted = known.accounted(host);
             // Calm for nine days: every window came by at least once, and all who need it had their turn.
@@ -128,4 +131,31 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
             }
         }
     }
+}
+
+/// Whether an occurrence of the last nine days holds the job, all that must come before it and the hooks, however
+/// long each may take. Where none does the operator asked for too much.
+fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
+    let mut chain = BTreeSet::from([&*job.name]);
+    let mut next = vec![job];
+    let mut length = SignedDuration::ZERO;
+    while let Some(job) = next.pop() {
+        length += job.timeout;
+        for earlier in &job.after {
+            if let Some(earlier) = policy.maintenance.get(earlier)
+                && chain.insert(&earlier.name)
+            {
+                next.push(earlier);
+            }
+        }
+    }
+    if let Some(app) = policy.apps.get(&job.app) {
+        length += app.leave_reserve;
+        length += app.enter.iter().map(|hook| hook.timeout).sum();
+    }
+    let from = end - SignedDuration::from_hours(24 * 9);
+    policy
+        .windows
+        .get(&job.window)
+        .is_some_and(|window| window.occurrences(from, end).any(|o| o.length() >= length))
 }

@@ -13,7 +13,7 @@ use offhours::core::calendar::{Occurrence, subtract};
 use offhours::core::effect::Start;
 use offhours::core::fact::Fact;
 use offhours::core::notice::{Kind, Progress};
-use offhours::core::policy::{Accepted, Due, DuringMaintenance, Policy};
+use offhours::core::policy::{Accepted, Due, DuringMaintenance, MaintenanceJob, Policy};
 use offhours::core::run::{End, Outcome, RunId, What};
 use offhours::core::session::Session;
 use offhours::simulate::{Happened, Moment, Played};
