@@ -1,6 +1,7 @@
 //! The clocks of this machine: the wall clock that decides calendars, and how it moves against elapsed time.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
@@ -87,20 +88,38 @@ impl Compare {
 /// Tells when the wall clock was set or the machine woke up: a timer that never expires, and is cancelled by both.
 #[derive(Debug)]
 pub struct StepWatch {
-    timer: AsyncFd<std::os::fd::OwnedFd>,
+    timer: AsyncFd<OwnedFd>,
+    kind: Kind,
 }
+
+/// How a timer is read and armed again: the kernel's, or in tests a stand-in, because the clock of a machine is not to
+/// be set for a test.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    /// Cancelled where the clock was set; otherwise it expired.
+    read: fn(&OwnedFd) -> Result<(), Errno>,
+    arm: fn(&OwnedFd) -> io::Result<()>,
+}
+
+const KERNEL: Kind = Kind {
+    read: |timer| rustix::io::read(timer, &mut [0_u8; 8]).map(drop),
+    arm,
+};
 
 impl StepWatch {
     /// # Errors
     /// Where the kernel gives no such timer; steps are then seen at the next wakeup only.
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        let timer = timerfd_create(TimerfdClockId::Realtime, flags)?;
-        arm(&timer)?;
+        Self::over(timerfd_create(TimerfdClockId::Realtime, flags)?, KERNEL)
+    }
+
+    fn over(timer: OwnedFd, kind: Kind) -> io::Result<Self> {
+        (kind.arm)(&timer)?;
         // SAFETY: the descriptor is owned by the `AsyncFd` alone from here on; it is read and set through `get_ref`,
         // never closed, replaced or handed out, so it stays valid and registered until the `AsyncFd` is dropped.
         let timer = unsafe { AsyncFd::register(timer) }?;
-        Ok(Self { timer })
+        Ok(Self { timer, kind })
     }
 
     /// Waits for the next step or resume. Loses none when it is cancelled.
@@ -109,10 +128,9 @@ impl StepWatch {
             let Ok(mut ready) = self.timer.readable().await else {
                 return std::future::pending().await;
             };
-            let mut count = [0_u8; 8];
-            match rustix::io::read(self.timer.get_ref(), &mut count) {
+            match (self.kind.read)(self.timer.get_ref()) {
                 Err(Errno::CANCELED) => {
-                    if arm(self.timer.get_ref()).is_err() {
+                    if (self.kind.arm)(self.timer.get_ref()).is_err() {
                         return std::future::pending().await;
                     }
                     return;
@@ -120,7 +138,7 @@ impl StepWatch {
                 Err(Errno::AGAIN | Errno::INTR) => ready.clear_ready(),
                 // Expired after all, in the far future: armed again it is as good as new.
                 _ => {
-                    if arm(self.timer.get_ref()).is_err() {
+                    if (self.kind.arm)(self.timer.get_ref()).is_err() {
                         return std::future::pending().await;
                     }
                     ready.clear_ready();
@@ -130,7 +148,7 @@ impl StepWatch {
     }
 }
 
-fn arm(timer: &std::os::fd::OwnedFd) -> io::Result<()> {
+fn arm(timer: &OwnedFd) -> io::Result<()> {
     let zero = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -187,6 +205,49 @@ mod tests {
             compare.look(look(4_600, 3_610, 11)),
             [Moved::Slept(SignedDuration::from_secs(3_599))]
         );
+    }
+
+    /// A pipe stands in for the timer: each `c` that is written is a clock that was set, anything else an expiry.
+    fn stand_in() -> (StepWatch, OwnedFd) {
+        let (watched, set) = rustix::pipe::pipe_with(
+            rustix::pipe::PipeFlags::NONBLOCK | rustix::pipe::PipeFlags::CLOEXEC,
+        )
+        .unwrap();
+        let kind = Kind {
+            read: |timer| {
+                let mut byte = [0_u8];
+                rustix::io::read(timer, &mut byte)?;
+                if byte == *b"c" {
+                    Err(Errno::CANCELED)
+                } else {
+                    Ok(())
+                }
+            },
+            arm: |_| Ok(()),
+        };
+        (StepWatch::over(watched, kind).unwrap(), set)
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_is_heard_of_each_time_and_an_expiry_is_none() {
+        use std::time::Duration;
+        let (watch, set) = stand_in();
+        let quiet = || tokio::time::timeout(Duration::from_millis(50), watch.stepped());
+        assert!(quiet().await.is_err());
+        rustix::io::write(&set, b"x").unwrap();
+        assert!(quiet().await.is_err(), "it expired, and goes on");
+        rustix::io::write(&set, b"cxc").unwrap();
+        // Cancelled in between, as the loop does it, it loses none.
+        assert!(quiet().await.is_ok());
+        assert!(quiet().await.is_ok());
+        assert!(quiet().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_kernels_timer_is_quiet_while_nobody_sets_the_clock() {
+        let watch = StepWatch::new().unwrap();
+        let quiet = tokio::time::timeout(std::time::Duration::from_millis(50), watch.stepped());
+        assert!(quiet.await.is_err());
     }
 
     #[test]

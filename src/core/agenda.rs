@@ -61,7 +61,7 @@ impl Agenda {
                 None
             }
             None => next
-                .or_else(|| job.schedule.next_after(&job.zone, past.accounted))
+                .or_else(|| past.next_due(job))
                 .and_then(|due| due.saturating_add(jitter_offset(&policy.name, job)).ok()),
         };
         self.set(index, at);

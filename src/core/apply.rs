@@ -1,6 +1,7 @@
 //! The one function that changes the state, live and when loading.
 
 mod attempts;
+mod clock;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,7 +12,7 @@ use super::fact::Fact;
 use super::notice::{Kind, Notice, NoticeId, Progress};
 use super::policy::Name;
 use super::run::Outcome;
-use super::session::{Closed, HookState, Phase, Session, Step, StepState};
+use super::session::{Closed, Code, HookState, Phase, Session, Step, StepState};
 use super::state::{
     AlarmState, Attention, HostState, MaintenanceState, Pending, PeriodicState, Running, State,
     remember,
@@ -58,11 +59,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             started(state, at, boot);
         }
         Fact::DaemonStopped { .. } => {}
-        Fact::ClockStepped { by } => {
-            shift_timers(state, *by);
-            state.live.asleep_since = at.min(state.last);
-            state.live.awake_since = at;
-        }
+        Fact::ClockStepped { by } => clock::stepped(state, at, *by),
         Fact::JobsKnown {
             maintenance,
             periodic,
@@ -132,6 +129,11 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             entering.enter_started = 0;
             entering.entered = Some(at);
             entering.hook = HookState::default();
+            if entering.rehearsal.is_none() {
+                let (lane, opens) = (lane(&entering.app, &entering.window), entering.opens);
+                let served = state.served.entry(lane).or_insert(opens);
+                *served = opens.max(*served);
+            }
         }
         Fact::SessionActive { session } => {
             let active = in_phase(state, session, &[Phase::Entering])?;
@@ -298,9 +300,22 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         Fact::NoticeGivenUp { notice, why, .. } => {
             settle(state, *notice, Progress::GivenUp { why: why.clone() }, None)?;
         }
-        Fact::Skipped { job, host, due, .. } => {
+        Fact::Skipped {
+            job,
+            host,
+            due,
+            reason,
+        } => {
             if let Some(periodic) = state.periodic.get_mut(job) {
-                periodic.accounted = periodic.accounted.max(due.last);
+                if reason.code == Code::Missed {
+                    // One after another they are one span.
+                    let first = periodic
+                        .passed_over
+                        .filter(|(_, last)| *last == periodic.accounted)
+                        .map_or(due.first, |(first, _)| first);
+                    periodic.passed_over = Some((first, due.last));
+                }
+                periodic.account(due.last);
                 periodic.pending = periodic.pending.filter(|pending| pending.due > due.last);
             } else {
                 account(state, job, host, due.last);
@@ -308,7 +323,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         }
         Fact::RunDeferred { job, due, reason } => {
             let periodic = periodic_of(state, job)?;
-            periodic.accounted = periodic.accounted.max(*due);
+            periodic.account(*due);
             periodic.pending = Some(Pending {
                 due: *due,
                 reason: *reason,
@@ -449,39 +464,6 @@ fn started(state: &mut State, at: Timestamp, boot: &str) {
         if notice.progress == Progress::Sending {
             notice.uncertain = true;
             notice.progress = Progress::Owed { not_before: at };
-        }
-    }
-}
-
-fn shift_timers(state: &mut State, by: SignedDuration) {
-    let shift = |at: &mut Timestamp| *at = at.saturating_add(by).unwrap_or(*at);
-    for notice in state.notices.values_mut() {
-        if let Progress::Owed { not_before } = &mut notice.progress {
-            shift(not_before);
-        }
-    }
-    for session in state.sessions.values_mut() {
-        if let Some(at) = &mut session.hook.not_before {
-            shift(at);
-        }
-        for step in &mut session.steps {
-            if let StepState::Backoff { until, .. } = &mut step.state {
-                shift(until);
-            }
-        }
-    }
-    for periodic in state.periodic.values_mut() {
-        if let Some(at) = periodic
-            .active
-            .as_mut()
-            .and_then(|active| active.retry_at.as_mut())
-        {
-            shift(at);
-        }
-    }
-    for attention in state.attention.values_mut() {
-        if let AlarmState::Owed { not_before, .. } = &mut attention.alarm {
-            shift(not_before);
         }
     }
 }

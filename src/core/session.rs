@@ -276,6 +276,8 @@ pub enum Code {
     StateUnwritable,
     /// A freeze left nothing of the occurrence.
     Frozen,
+    /// It was announced by a clock that was ahead.
+    ClockSetBack,
 }
 
 impl Code {
@@ -304,6 +306,7 @@ impl Code {
             Self::Interrupted => "offhours was stopped or died",
             Self::StateUnwritable => "the state could not be written",
             Self::Frozen => "a freeze",
+            Self::ClockSetBack => "the clock was set back",
         }
     }
 
@@ -330,6 +333,7 @@ impl Code {
             Self::Interrupted => "interrupted",
             Self::StateUnwritable => "state_unwritable",
             Self::Frozen => "frozen",
+            Self::ClockSetBack => "clock_set_back",
         }
     }
 }

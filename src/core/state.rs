@@ -33,6 +33,9 @@ pub struct State {
     pub handled: BTreeMap<Name, Timestamp>,
     /// Open ones, and closed ones whose notices are not settled.
     pub sessions: BTreeMap<SessionId, Session>,
+    /// Per `APP/WINDOW`: the latest opening whose session took the app out of service.
+    #[serde(default)]
+    pub served: BTreeMap<Name, Timestamp>,
     /// Per `APP/WINDOW/DATE`: how many sessions there were, and when the last was opened.
     pub numbers: BTreeMap<Name, (u32, Timestamp)>,
     pub notices: BTreeMap<NoticeId, Notice>,
@@ -139,6 +142,44 @@ pub struct PeriodicState {
     /// Bad ends since the last success.
     #[serde(default)]
     pub failures: u32,
+    /// First and last of the instants that passed last while nobody was there: they come again where the clock is set
+    /// back over them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<(Timestamp, Timestamp)>,
+    /// The clock was set back: what is due after the first of these, up to the second, was served under the later clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_ahead: Option<(Timestamp, Timestamp)>,
+}
+
+impl PeriodicState {
+    /// Every due instant up to this has its record now.
+    pub fn account(&mut self, until: Timestamp) {
+        self.accounted = self.accounted.max(until);
+        if let Some((after, to)) = self
+            .served_ahead
+            .filter(|(after, _)| self.accounted >= *after)
+        {
+            debug_assert!(after <= to);
+            self.accounted = self.accounted.max(to);
+            self.served_ahead = None;
+        }
+    }
+
+    /// What passes up to `now` and was not served under a clock that was ahead.
+    pub fn open_until(&self, now: Timestamp) -> Timestamp {
+        self.served_ahead.map_or(now, |(after, _)| after.min(now))
+    }
+
+    /// The next due instant that was not served.
+    pub fn next_due(&self, job: &super::policy::PeriodicJob) -> Option<Timestamp> {
+        let due = job.schedule.next_after(&job.zone, self.accounted);
+        match self.served_ahead {
+            Some((after, to)) if due.is_none_or(|due| due > after) => {
+                job.schedule.next_after(&job.zone, self.accounted.max(to))
+            }
+            _ => due,
+        }
+    }
 }
 
 /// A periodic run that is not over: an attempt is running, or the next one is owed.
@@ -229,6 +270,8 @@ pub enum AttentionKind {
     PeriodicFailing,
     /// `only_if` could not be answered.
     Unknown,
+    /// The clock was set back, and what was served under the later clock is not served again.
+    ClockSetBack,
 }
 
 impl AttentionKind {
@@ -244,6 +287,7 @@ impl AttentionKind {
             Self::LeaveFailing => "leave_failing",
             Self::PeriodicFailing => "periodic_failing",
             Self::Unknown => "unknown",
+            Self::ClockSetBack => "clock_set_back",
         }
     }
 

@@ -43,6 +43,17 @@ pub fn befall(
             let for_ = SignedDuration::from_secs(rng.i64(1..longest));
             list.push((at, worst(&mut rng, for_)));
         }
+        // Seldom the clock is a month ahead for a while, or a month behind.
+        if rng.u32(0..8) == 0 {
+            let at = SignedDuration::from_secs(rng.i64(0..seconds));
+            let mended = at + SignedDuration::from_secs(rng.i64(1..2 * DAY));
+            let by = SignedDuration::from_secs(30 * DAY);
+            let by = if rng.bool() { by } else { -by };
+            list.push((at, Happening::ClockStep { by }));
+            if mended.as_secs() < seconds {
+                list.push((mended, Happening::ClockStep { by: -by }));
+            }
+        }
     }
     // Whatever lasts ends with the faults.
     for (at, happening) in &mut list {

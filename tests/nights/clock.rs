@@ -100,6 +100,87 @@ fn an_hour_back_repeats_nothing() {
     dues_once(&daemon);
 }
 
+#[test]
+fn a_month_ahead_and_back_is_no_flood_and_leaves_no_hole() {
+    const MONTH: i64 = 30 * 24 * HOUR;
+    let scene = Scene::new(TICK);
+    let mut daemon = run(&scene);
+    let ended = |daemon: &Daemon| daemon.all("run_ended", &[("job", "tick")]).len();
+    daemon.wait_nth("run_ended", &[("job", "tick")], 2);
+    set(&scene, MONTH);
+    daemon.wait("clock_stepped", &[]);
+    let before = ended(&daemon);
+    daemon.wait_nth("run_ended", &[("job", "tick")], before + 2);
+    let skipped = daemon.all("run_skipped", &[("job", "tick")]);
+    assert_eq!(skipped.len(), 1, "{}", daemon.story());
+    set(&scene, 0);
+    daemon.wait_nth("clock_stepped", &[], 2);
+    let before = ended(&daemon);
+    daemon.wait_nth("run_ended", &[("job", "tick")], before + 3);
+    assert_eq!(daemon.stop(), 0);
+    // What ran is not run again.
+    let mut seen = std::collections::BTreeSet::new();
+    for event in daemon.all("run_ended", &[("job", "tick")]) {
+        assert!(seen.insert(event["due"].to_string()), "twice: {event}");
+    }
+}
+
+#[test]
+fn a_month_back_repeats_nothing_and_is_said() {
+    let scene = Scene::new(TICK);
+    let mut daemon = run(&scene);
+    daemon.wait_nth("run_ended", &[("job", "tick")], 2);
+    set(&scene, -30 * 24 * HOUR);
+    daemon.wait("clock_stepped", &[]);
+    daemon.signal("HUP");
+    let status = scene.offhours(&["status", "--json"]).json();
+    let kinds: Vec<&str> = status["attention"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|matter| matter["kind"].as_str())
+        .collect();
+    assert_eq!(kinds, ["clock_set_back"], "{status}");
+    set(&scene, 0);
+    daemon.wait_nth("clock_stepped", &[], 2);
+    let ticks = daemon.all("run_ended", &[("job", "tick")]).len();
+    daemon.wait_nth("run_ended", &[("job", "tick")], ticks + 2);
+    assert_eq!(daemon.stop(), 0);
+    dues_once(&daemon);
+}
+
+/// As after a suspend that no clock tells of: everything stood still for a while.
+#[test]
+fn a_daemon_that_stood_still_floods_nothing() {
+    let scene = Scene::new(
+        "[periodic.tick]\nschedule = \"* * * * * *\"\nrun = [\"true\"]\ntimeout = \"5s\"\n",
+    );
+    let mut daemon = scene.up();
+    daemon.wait_nth("run_ended", &[("job", "tick")], 2);
+    let stopped = jiff::Timestamp::now();
+    daemon.signal("STOP");
+    let until_then = stopped + jiff::SignedDuration::from_secs(4);
+    until("four seconds to pass", || {
+        (jiff::Timestamp::now() > until_then).then_some(())
+    });
+    let before_going_on = jiff::Timestamp::now();
+    daemon.signal("CONT");
+    let skipped = daemon.wait("run_skipped", &[("job", "tick")]);
+    assert!(skipped["dues"].as_u64().unwrap() >= 2, "{skipped}");
+    assert_eq!(daemon.stop(), 0);
+    let dues = daemon.all("run_started", &[]);
+    let dues = dues.iter().map(|event| -> jiff::Timestamp {
+        let due = event["due"].as_str().unwrap();
+        due.parse().unwrap()
+    });
+    let caught_up = dues
+        .filter(|due| *due > stopped + jiff::SignedDuration::from_secs(1))
+        .filter(|due| *due < before_going_on)
+        .count();
+    assert!(caught_up <= 1, "{}", daemon.story());
+    dues_once(&daemon);
+}
+
 /// One job that runs until it is told, in a window of so many seconds.
 fn session(window: i64) -> Scene {
     let scene = Scene::new(&format!(

@@ -45,7 +45,7 @@ pub(super) fn attempt_started(
             let due = due.ok_or("a periodic run has a due instant")?;
             let periodic = periodic_of(state, job)?;
             let failures = periodic.active.as_ref().map_or(0, |active| active.failures);
-            periodic.accounted = periodic.accounted.max(due);
+            periodic.account(due);
             periodic.pending = periodic.pending.filter(|pending| pending.due > due);
             periodic.active = Some(Box::new(Active {
                 run,

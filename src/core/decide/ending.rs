@@ -285,9 +285,7 @@ impl Turn<'_> {
         ) else {
             return false;
         };
-        job.schedule
-            .next_after(&job.zone, past.accounted)
-            .is_none_or(|next| at < next)
+        past.next_due(job).is_none_or(|next| at < next)
     }
 
     fn enter_meaning(&self, session: &str, verdict: Verdict, said: Reason) -> Meaning {

@@ -10,8 +10,10 @@
 //! | `attention` | what needs a person, and that somebody is called |
 //! | `periodic` | the periodic jobs |
 //! | `reload` | what a changed configuration means for what is known
+//! | `clock` | what a clock that was set means for what is known |
 //! | `start` | how an attempt is started |
 mod attention;
+mod clock;
 mod ending;
 mod notices;
 mod opening;
@@ -105,10 +107,7 @@ impl Turn<'_> {
                 nonce,
                 alone,
             } => recover::started(self, boot, version, nonce, alone),
-            Event::ClockStepped { by } => {
-                self.record(Fact::ClockStepped { by });
-                *self.agenda = Agenda::build(self.policy, self.state);
-            }
+            Event::ClockStepped { by } => self.clock_stepped(by),
             Event::PolicyChanged => {
                 self.know_jobs();
                 *self.agenda = Agenda::build(self.policy, self.state);
@@ -143,6 +142,7 @@ impl Turn<'_> {
                 break;
             }
         }
+        self.clear_clock();
         self.attend();
         self.send_notices();
         self.start_periodic();

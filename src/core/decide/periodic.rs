@@ -70,16 +70,23 @@ impl Turn<'_> {
             return None;
         }
         let accounted = past.accounted;
-        let due = job.schedule.next_after(&job.zone, accounted)?;
+        let due = past.next_due(job)?;
         let offset = crate::core::plan::jitter_offset(&policy.name, job);
-        let reached = self.now.saturating_sub(offset).unwrap_or(self.now);
-        if due > reached {
+        let now = self.now.saturating_sub(offset).unwrap_or(self.now);
+        if due > now {
             return Some(due);
+        }
+        let reached = past.open_until(now);
+        if due > reached {
+            // What was served under a clock that was ahead lies between.
+            self.serve(name, job, due, None);
+            return None;
         }
         let next = job.schedule.next_after(&job.zone, due);
         if next.is_none_or(|next| next > reached) {
+            let known = past.served_ahead.is_none();
             self.serve(name, job, due, next);
-            return next;
+            return next.filter(|_| known);
         }
         self.serve_several(name, job, accounted, reached);
         None
@@ -254,9 +261,10 @@ impl Turn<'_> {
                 Answer::Hold(_) => {}
                 Answer::Run if *room == 0 => {}
                 answer => {
+                    let reached = past.open_until(self.now);
                     let newer = job
                         .schedule
-                        .latest_at_or_before(&job.zone, self.now, accounted);
+                        .latest_at_or_before(&job.zone, reached, accounted);
                     let due = newer.unwrap_or(pending.due);
                     if let Some(newest) = newer {
                         let before = newest
@@ -328,11 +336,8 @@ impl Turn<'_> {
         let accounted = past.accounted;
         let offset = crate::core::plan::jitter_offset(&policy.name, job);
         let now = self.now.saturating_sub(offset).unwrap_or(self.now);
-        let Some(first) = job
-            .schedule
-            .next_after(&job.zone, accounted)
-            .filter(|due| *due <= now)
-        else {
+        let now = past.open_until(now);
+        let Some(first) = past.next_due(job).filter(|due| *due <= now) else {
             return;
         };
         // What passed while nobody was there was missed: another rule decides about it.

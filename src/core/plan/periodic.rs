@@ -33,15 +33,17 @@ pub fn runs(
     let local = crate::core::policy::Name::from(LOCAL);
     let mut cut = false;
     for job in policy.periodic.values() {
-        let accounted = state
-            .periodic
-            .get(&job.name)
-            .map_or(now, |past| past.accounted.max(now));
+        let past = state.periodic.get(&job.name);
+        let accounted = past.map_or(now, |past| past.accounted.max(now));
+        let ahead = past.and_then(|past| past.served_ahead);
         // Each job gets its share of the list, the earliest first.
         let mut listed = 0;
         for due in job.schedule.instants(&job.zone, accounted) {
             if due >= until {
                 break;
+            }
+            if ahead.is_some_and(|(after, to)| due > after && due <= to) {
+                continue;
             }
             let Some(at) = served(policy, job, due) else {
                 continue;

@@ -8,8 +8,13 @@ pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut
     for job in policies[0].periodic.values() {
         let mut since = None;
         let mut covered: BTreeMap<Timestamp, u32> = BTreeMap::new();
+        // What was passed over by a clock that was ahead may come again; what was run may not.
+        let (mut missed, mut again) = (BTreeSet::new(), BTreeSet::new());
         for (at, fact) in facts(moments) {
             match fact {
+                Fact::ClockStepped { by } if by.is_negative() => {
+                    again.extend(missed.split_off(&at));
+                }
                 Fact::JobsKnown { periodic, .. } if periodic.contains(&job.name) => {
                     since.get_or_insert(at);
                 }
@@ -21,10 +26,16 @@ pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut
                             }) =>
                 {
                     if let Some(due) = ended.due {
-                        *covered.entry(due.first).or_default() += 1;
+                        let more = u32::from(!again.remove(&due.first));
+                        *covered.entry(due.first).or_default() += more;
                     }
                 }
-                Fact::Skipped { job: name, due, .. } if *name == job.name => {
+                Fact::Skipped {
+                    job: name,
+                    due,
+                    reason,
+                    ..
+                } if *name == job.name => {
                     let before = due.first - SignedDuration::from_secs(1);
                     let listed: Vec<_> = job
                         .schedule
@@ -35,7 +46,10 @@ pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut
                         bad.push(format!("{}: {due:?} counts {}", job.name, listed.len()));
                     }
                     for t in listed {
-                        *covered.entry(t).or_default() += 1;
+                        *covered.entry(t).or_default() += u32::from(!again.remove(&t));
+                        if reason.code == Code::Missed {
+                            missed.insert(t);
+                        }
                     }
                 }
                 _ => {}
@@ -62,6 +76,14 @@ pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut
             }
         }
         let end = moments.last().map_or(since, |m| m.at);
+        let told = played.state.attention.contains_key("clock");
+        if !told && past.accounted > end + SignedDuration::from_hours(2) {
+            let until = past.accounted;
+            bad.push(format!(
+                "{}: nobody is told that it waits until {until}",
+                job.name
+            ));
+        }
         let late = job.schedule.next_after(&job.zone, past.accounted);
         let week = SignedDuration::from_hours(26);
         let waits = job.window.is_some() || past.active.is_some();

@@ -15,7 +15,7 @@ use offhours::core::fact::Fact;
 use offhours::core::notice::{Kind, Progress};
 use offhours::core::policy::{Accepted, Due, DuringMaintenance, MaintenanceJob, Policy};
 use offhours::core::run::{End, Outcome, RunId, What};
-use offhours::core::session::Session;
+use offhours::core::session::{Code, Session};
 use offhours::simulate::{Happened, Moment, Played};
 
 use dues::{maintenance_dues, periodic_dues};

@@ -126,6 +126,51 @@ fn a_clock_that_jumps_floods_nothing_and_repeats_nothing() {
 }
 
 #[test]
+fn a_clock_that_was_a_month_ahead_leaves_no_hole() {
+    let jobs = format!(
+        "{A}[periodic.p]\nschedule = \"0 * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"30m\"\n"
+    );
+    let month = SignedDuration::from_hours(24 * 30);
+    let played = given(&jobs)
+        .days(4)
+        .and("2027-03-01T05:00:30Z", Happening::ClockStep { by: month })
+        .and("2027-03-01T08:30:30Z", Happening::ClockStep { by: -month })
+        .play();
+    let when = |name: &str| -> Vec<String> {
+        let all = started(&played).into_iter().filter(|(n, _)| n == name);
+        all.map(|(_, at)| at).collect()
+    };
+    // One was caught up, three came due while it was ahead, and every hour from then on.
+    let hours = when("p");
+    assert_eq!(hours.len(), 5 + 1 + 3 + 15 + 3 * 24, "{hours:?}");
+    assert_eq!(hours[9], "01T09:00");
+    let nights: Vec<String> = when("enter0");
+    assert_eq!(nights, ["01T22:00", "02T22:00", "03T22:00", "04T22:00"]);
+    assert!(!played.state.attention.contains_key("clock"));
+}
+
+#[test]
+fn a_clock_that_was_set_back_a_month_repeats_nothing_and_says_so() {
+    let jobs = "[periodic.p]\nschedule = \"0 * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"30m\"\n";
+    let month = SignedDuration::from_hours(24 * 30);
+    let step = |by| Happening::ClockStep { by };
+    let played = given(jobs)
+        .days(2)
+        .and("2027-03-01T05:30:30Z", step(-month))
+        .play();
+    assert_eq!(count(&played, "p"), 5);
+    let told = &played.state.attention["clock"];
+    assert!(told.text.contains("2027-03-01T05:00:00Z"), "{}", told.text);
+    let played = given(jobs)
+        .days(2)
+        .and("2027-03-01T05:30:30Z", step(-month))
+        .and("2027-03-01T06:30:30Z", step(month))
+        .play();
+    assert!(!played.state.attention.contains_key("clock"));
+    assert_eq!(count(&played, "p"), 47, "one was caught up");
+}
+
+#[test]
 fn the_plan_is_what_happens() {
     let jobs = format!(
         "{A}{B}after = [\"a\"]\n[maintenance.c]\napp = \"shop\"\nschedule = \"0 3 * * 3\"\nrun = [\"/bin/c\"]\ntimeout = \"20m\"\n\
