@@ -50,6 +50,8 @@ pub enum Command {
     Cron(CronArgs),
     /// Show what will happen
     Plan(PlanArgs),
+    /// Why a job does not run now, and when it will
+    Explain(ExplainArgs),
     /// Play the daemon in virtual time, with made-up outcomes and faults
     Simulate(SimulateArgs),
     /// Run the daemon
@@ -114,8 +116,24 @@ pub struct PlanArgs {
     /// What begins before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
+    /// What replacing this configuration would do: sessions, and mails at once; exits as diff does
+    #[arg(long, value_name = "OLD")]
+    pub against: Option<PathBuf>,
     #[command(flatten)]
     pub limit: Limit,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// A maintenance or periodic job
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Only on this host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// As if it were then
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub at: String,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,6 +1,6 @@
 //! What commands start from: the configuration, the state, the times that were given.
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,6 +32,14 @@ impl Context {
     pub fn load(&self) -> anyhow::Result<Loaded> {
         let path = self.path()?;
         config::load(&path, &self.env, self.now, Purpose::Read).map_err(|e| self.config_refused(&e))
+    }
+
+    /// Another configuration than the one that was named, to compare with.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with all problems.
+    pub fn load_other(&self, path: &Path) -> anyhow::Result<Loaded> {
+        config::load(path, &self.env, self.now, Purpose::Read).map_err(|e| self.config_refused(&e))
     }
 
     /// The same for what acts on it.

@@ -4,6 +4,7 @@ mod beside;
 mod bring_back;
 mod check;
 mod cron;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod history;
@@ -68,6 +69,7 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Windows(args) => windows::run(args, &context, out),
         Command::Cron(args) => cron::run(args, &context, out),
         Command::Plan(args) => plan::run(args, &context, out),
+        Command::Explain(args) => explain::run(args, &context, out),
         Command::Status(args) => status::run(args, &context, out),
         Command::History(args) => history::run(args, &context, out),
         Command::Logs(args) => logs::run(args, &context, out),

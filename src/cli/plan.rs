@@ -1,4 +1,6 @@
 //! `plan`: what will happen?
+mod against;
+
 use super::args::{Limit, PlanArgs};
 use super::load::{self, Context};
 use super::out::Out;
@@ -26,6 +28,9 @@ pub fn run(args: &PlanArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Res
         Some(until) => load::until(until, from, &policy.zone, context.now)?,
         None => load::days_after(from, args.days.unwrap_or(DEFAULT_DAYS)),
     };
+    if let Some(old) = &args.against {
+        return against::run(old, &loaded, (from, until), args.limit, context, out);
+    }
     let state = load::state(&loaded)?;
     let plan = plan(policy, &state, from, until);
     if context.json {

@@ -86,6 +86,7 @@ pub const HOOK: &[&str] = &[
 pub const ALARM: &[&str] = &[
     "run", "script", "timeout", "dir", "user", "group", "umask", "env",
 ];
+pub const AFTER: &[&str] = &["job", "succeeded_for"];
 pub const RETRY: &[&str] = &["attempts", "backoff"];
 pub const MAINTENANCE: &[&str] = &[
     "app",

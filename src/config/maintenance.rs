@@ -1,5 +1,7 @@
 //! `[maintenance.N]`.
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
 
 use super::app::AppWindows;
@@ -7,7 +9,11 @@ use super::command::{GRACE, MINUTE, SECOND};
 use super::keys;
 use super::reading::Reading;
 use super::tree::{Field, Fields};
-use crate::core::policy::{Due, MaintenanceJob, Name, OnFailure};
+use crate::core::policy::{Due, MaintenanceJob, Name, OnFailure, ProvenBy};
+use crate::core::proof::LONGEST;
+
+/// What `after` may be.
+const AFTER: &str = r#"an array of jobs, or { job = "staging", succeeded_for = "2d" }"#;
 
 impl<'a> Reading<'a> {
     pub fn maintenance(
@@ -43,6 +49,7 @@ impl<'a> Reading<'a> {
             (None, None) => None,
         };
         let due = self.due(&fields);
+        let (after, proven_by) = self.after(&fields);
         let command = self.command(&fields, what, false);
         let estimate = fields
             .get("estimate")
@@ -72,7 +79,8 @@ impl<'a> Reading<'a> {
             grace: self.duration_or(&fields, "grace", SignedDuration::ZERO, GRACE),
             hosts: self.hosts(&fields),
             locks: self.locks(&fields),
-            after: self.after(&fields),
+            after,
+            proven_by,
             labels: self.labels(&fields, "labels"),
             only_if: fields
                 .get("only_if")
@@ -150,18 +158,45 @@ impl<'a> Reading<'a> {
         locks
     }
 
-    fn after(&mut self, fields: &Fields<'a>) -> Vec<Name> {
+    /// `after`: jobs by name, or as tables that say for how long they must have succeeded.
+    fn after(&mut self, fields: &Fields<'a>) -> (Vec<Name>, Vec<ProvenBy>) {
+        let (mut first, mut proven) = (Vec::new(), Vec::new());
         let Some(item) = fields.get("after") else {
-            return Vec::new();
+            return (first, proven);
         };
-        let mut jobs = Vec::new();
-        for (_, item) in self.lines(item) {
-            if let Some(job) = self.existing(item, "maintenance")
-                && !jobs.contains(&job)
-            {
-                jobs.push(job);
+        let items = if item.value.is_table() {
+            vec![item]
+        } else {
+            self.array(item, AFTER)
+        };
+        for item in items {
+            if !item.value.is_table() {
+                first.extend(self.existing(item, "maintenance"));
+                continue;
             }
+            let Some(inner) = self.table(item, keys::AFTER, AFTER) else {
+                continue;
+            };
+            if !inner.has("job") {
+                self.missing(&inner, "an entry of `after`", "job");
+            }
+            let job = inner.get("job");
+            let job = job.and_then(|job| self.existing(job, "maintenance"));
+            let Some(time) = inner.get("succeeded_for") else {
+                first.extend(job);
+                continue;
+            };
+            let Some(succeeded_for) = self.duration(time, SignedDuration::ZERO) else {
+                continue;
+            };
+            if succeeded_for > LONGEST {
+                self.problems
+                    .error(time.place, "`succeeded_for` is longer than 30 days");
+            }
+            proven.extend(job.map(|job| ProvenBy { job, succeeded_for }));
         }
-        jobs
+        let mut seen = HashSet::new();
+        first.retain(|job| seen.insert(job.clone()));
+        (first, proven)
     }
 }

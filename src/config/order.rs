@@ -1,4 +1,4 @@
-//! `after`: only jobs of the same app, and never in a circle.
+//! `after`: only jobs of the same app unless they are to prove something, and never in a circle.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,10 @@ pub fn check(
                         other.name, other.app, job.app
                     ),
                 )
-                .hint("`after` orders the jobs of one app; for others use `locks` or windows");
+                .hint(format!(
+                    "`after` orders the jobs of one app; to wait for another app's write after = {{ job = \"{}\", succeeded_for = \"1d\" }}",
+                    other.name
+                ));
         }
     }
     for circle in circles(jobs) {
@@ -48,6 +51,12 @@ pub fn check(
     }
 }
 
+/// All that must come before a job, tonight or on an earlier night.
+fn earlier(job: &MaintenanceJob) -> impl Iterator<Item = &Name> {
+    let proofs = job.proven_by.iter().map(|proof| &proof.job);
+    job.after.iter().chain(proofs)
+}
+
 /// Each circle once, beginning with the job that comes first in the file. No recursion: chains may be long.
 fn circles(jobs: &IndexMap<Name, MaintenanceJob>) -> Vec<Vec<Name>> {
     #[derive(Clone, Copy, PartialEq)]
@@ -65,7 +74,7 @@ fn circles(jobs: &IndexMap<Name, MaintenanceJob>) -> Vec<Vec<Name>> {
         let mut path: Vec<(&Name, usize)> = vec![(start, 0)];
         while let Some((name, next)) = path.last_mut() {
             let job = jobs.get(*name);
-            let Some(before) = job.and_then(|job| job.after.get(*next)) else {
+            let Some(before) = job.and_then(|job| earlier(job).nth(*next)) else {
                 seen.insert(name, Seen::Done);
                 path.pop();
                 continue;

@@ -266,6 +266,12 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             state.live.stopped.remove(&ended.run);
             attempt_ended(state, at, ended)?;
         }
+        Fact::Proven { job, host } => {
+            let past = state.maintenance.get_mut(job);
+            if let Some(past) = past.and_then(|past| past.hosts.get_mut(host)) {
+                super::proof::remember(&mut past.successes, at);
+            }
+        }
         Fact::NoticesOwed { notices } => owe(state, notices),
         Fact::NoticeSending { notice, attempt } => {
             let notice = notice_of(state, *notice)?;
@@ -447,7 +453,7 @@ fn account(state: &mut State, job: &Name, host: &Name, until: Timestamp) {
             .entry(host.clone())
             .or_insert_with(|| HostState {
                 accounted: since,
-                last_success: None,
+                ..HostState::default()
             });
         entry.accounted = entry.accounted.max(until);
     }

@@ -117,6 +117,11 @@ pub enum Fact {
         stop_by: Option<Timestamp>,
     },
     AttemptEnded(Box<AttemptEnded>),
+    /// A job that others wait for has done on this host what it was to do.
+    Proven {
+        job: Name,
+        host: Name,
+    },
 
     NoticesOwed {
         notices: Vec<Notice>,
@@ -262,6 +267,7 @@ impl Fact {
             Self::StepDone { .. } => "step_done",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::AttemptEnded(_) => "attempt_ended",
+            Self::Proven { .. } => "proven",
             Self::NoticesOwed { .. } => "notices_owed",
             Self::NoticeSending { .. } => "notice_sending",
             Self::NoticeAccepted { .. } => "notice_accepted",
@@ -281,6 +287,7 @@ impl Fact {
             Self::AttemptStarted { what, .. } => what.job(),
             Self::AttemptEnded(ended) => ended.what.job(),
             Self::StepDone { job, .. }
+            | Self::Proven { job, .. }
             | Self::Skipped { job, .. }
             | Self::RunDeferred { job, .. } => Some(job),
             _ => None,

@@ -7,10 +7,13 @@
 //! | `state`, `session`, `run`, `notice` | what happened so far |
 //! | `fact`, `apply` | what is recorded, and the only function that changes the state |
 //! | `plan` | what will happen |
+//! | `proof` | what waits until another job has proven itself |
 //! | `event`, `decide/`, `effect` | what happened outside, what follows, what is to be done |
+//! | `against` | what changing the configuration would do |
 //! | `wakeup` | when to look again |
 //! | `recover` | what follows a start |
 //! | `report` | the state in words and numbers, for people and programs |
+pub mod against;
 pub mod agenda;
 pub mod apply;
 pub mod calendar;
@@ -23,6 +26,7 @@ pub mod letter;
 pub mod notice;
 pub mod plan;
 pub mod policy;
+pub mod proof;
 pub mod recover;
 pub mod report;
 pub mod run;

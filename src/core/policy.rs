@@ -156,6 +156,8 @@ pub struct MaintenanceJob {
     pub locks: Vec<Name>,
     /// Jobs of the same app that come first, where they are in the same session.
     pub after: Vec<Name>,
+    /// Jobs, also of other apps, that must have succeeded before.
+    pub proven_by: Vec<ProvenBy>,
     /// Higher first.
     pub priority: i32,
     pub labels: Vec<Name>,
@@ -164,6 +166,13 @@ pub struct MaintenanceJob {
     pub on_failure: OnFailure,
     /// Whether a step that was cut off may be repeated.
     pub repeat_on_interrupt: bool,
+}
+
+/// Another job that must have succeeded and stayed well for so long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenBy {
+    pub job: Name,
+    pub succeeded_for: SignedDuration,
 }
 
 /// A question put to a command: 0 yes, 1 no, anything else unknown.

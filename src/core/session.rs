@@ -278,6 +278,8 @@ pub enum Code {
     Frozen,
     /// It was announced by a clock that was ahead.
     ClockSetBack,
+    /// A job that it waits for has not succeeded for long enough.
+    NotProven,
 }
 
 impl Code {
@@ -307,6 +309,7 @@ impl Code {
             Self::StateUnwritable => "the state could not be written",
             Self::Frozen => "a freeze",
             Self::ClockSetBack => "the clock was set back",
+            Self::NotProven => "a job it waits for has not succeeded for long enough",
         }
     }
 
@@ -334,6 +337,7 @@ impl Code {
             Self::StateUnwritable => "state_unwritable",
             Self::Frozen => "frozen",
             Self::ClockSetBack => "clock_set_back",
+            Self::NotProven => "not_proven",
         }
     }
 }

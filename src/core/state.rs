@@ -92,6 +92,9 @@ pub struct HostState {
     /// Every due instant up to this has its record.
     pub accounted: Timestamp,
     pub last_success: Option<Timestamp>,
+    /// Successes since the last bad end, oldest first, of a job that others wait for; see [`super::proof`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub successes: Vec<Timestamp>,
 }
 
 impl MaintenanceState {

@@ -94,6 +94,14 @@ pub(super) fn attempt_ended(
                 let until = ended.due.map_or(ended.started, |due| due.last);
                 account(state, job, host, until);
             }
+            if ended.outcome.is_bad()
+                && ended.retry.is_none()
+                && !rehearsal
+                && let Some(known) = state.maintenance.get_mut(job)
+                && let Some(known) = known.hosts.get_mut(host)
+            {
+                known.successes.clear();
+            }
             if ended.outcome == Outcome::Succeeded
                 && let Some(known) = state.maintenance.get_mut(job)
             {

@@ -81,7 +81,17 @@ impl Turn<'_> {
             retry,
         })));
         match &running.what {
-            What::Step { session, step, .. } => self.after_step(session, *step, outcome, retry),
+            What::Step {
+                session,
+                step,
+                job,
+                host,
+            } => {
+                if outcome == Outcome::Succeeded {
+                    self.prove(session, job, host);
+                }
+                self.after_step(session, *step, outcome, retry);
+            }
             What::Enter { session, .. } => self.after_enter(session, outcome, reason, retry),
             What::Leave { session, .. } => {
                 self.after_leave(session, running.attempt, outcome, reason)

@@ -226,13 +226,14 @@ impl Turn<'_> {
                     Due::Request => None,
                 };
                 let Some(first) = first else { continue };
-                let estimate = plan::estimate(job, Some(known));
+                let (estimate, source) = plan::estimate_from(job, Some(known));
                 steps.push(plan::PlannedStep {
                     job: job.name.clone(),
                     host: host.clone(),
                     starts: piece.opens,
                     ends: piece.opens.saturating_add(estimate).unwrap_or(piece.opens),
                     estimate,
+                    source,
                     if_needed: false,
                     dues: Dues::one(first),
                     opens: piece.opens,

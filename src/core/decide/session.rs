@@ -166,6 +166,16 @@ impl Turn<'_> {
     pub(super) fn begin(&mut self, session: &Session) {
         let waiting = session.steps.iter().any(|s| s.state == StepState::Waiting);
         let rehearsed = session.rehearsal.is_some();
+        let put_off = session.steps.iter().find_map(|step| match &step.state {
+            StepState::Done {
+                outcome: Outcome::Postponed,
+                reason,
+            } => Some(reason.clone().unwrap_or(Code::NotProven.into())),
+            _ => None,
+        });
+        if let Some(why) = put_off.filter(|_| !waiting && !rehearsed) {
+            return self.postpone(session, why);
+        }
         if !waiting && !rehearsed {
             return self.close(session, Outcome::Skipped, Some(Code::NothingToDo.into()));
         }

@@ -1,6 +1,6 @@
 //! The jobs of a session, one after another.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
 use super::session::sight;
@@ -8,7 +8,8 @@ use super::start::Attempt;
 use crate::core::effect::LockWait;
 use crate::core::fact::Fact;
 use crate::core::plan::fits;
-use crate::core::policy::MaintenanceJob;
+use crate::core::policy::{MaintenanceJob, Name};
+use crate::core::proof::{Planned, is_staging, not_yet, ready_at};
 use crate::core::run::{Outcome, What};
 use crate::core::session::{Code, Need, Reason, Session, SessionResult, Step, StepState};
 
@@ -40,8 +41,15 @@ impl Turn<'_> {
             return;
         }
         for (index, step) in session.steps.iter().enumerate() {
-            if step.need == Some(Need::NothingToDo) && step.state == StepState::Waiting {
+            if step.state != StepState::Waiting {
+                continue;
+            }
+            if step.need == Some(Need::NothingToDo) {
                 self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
+            } else if session.rehearsal.is_none()
+                && let Some(why) = self.unproven(step, self.now.max(step.starts))
+            {
+                self.step_done(session, index, Outcome::Postponed, why);
             }
         }
         // The steps were changed just now.
@@ -235,6 +243,9 @@ impl Turn<'_> {
         if !free && !fits(self.now, step.estimate, sight(self.policy, session, step)) {
             return self.step_done(session, index, Outcome::Postponed, Code::DoesNotFit.into());
         }
+        if let Some(why) = self.unproven(step, self.now).filter(|_| !free) {
+            return self.step_done(session, index, Outcome::Postponed, why);
+        }
         // Something that was put off for a reason of its own takes along what follows it.
         let put_off = session.steps.iter().find(|other| {
             job.after.contains(&other.job)
@@ -314,6 +325,8 @@ impl Turn<'_> {
         let Some(step) = session.steps.get(index) else {
             return;
         };
+        // With nothing to do all is as it should be.
+        let proves = outcome == Outcome::Skipped && reason.code == Code::NothingToDo;
         self.record(Fact::StepDone {
             session: session.id.clone(),
             step: index,
@@ -323,5 +336,33 @@ impl Turn<'_> {
             outcome,
             reason,
         });
+        if proves {
+            self.prove(&session.id, &step.job, &step.host);
+        }
+    }
+
+    /// A job has done on this host what it was to do: others may wait for that. A rehearsal proves nothing.
+    pub(super) fn prove(&mut self, session: &str, job: &Name, host: &Name) {
+        let rehearsal = |s: &Session| s.rehearsal.is_some();
+        if !self.state.sessions.get(session).is_some_and(rehearsal) && is_staging(self.policy, job)
+        {
+            self.record(Fact::Proven {
+                job: job.clone(),
+                host: host.clone(),
+            });
+        }
+    }
+
+    /// Why a step may not run at `at`: what its job waits for has not succeeded for long enough.
+    fn unproven(&self, step: &Step, at: Timestamp) -> Option<Reason> {
+        let job = self.policy.maintenance.get(&step.job)?;
+        if job.proven_by.is_empty() {
+            return None;
+        }
+        match ready_at(self.policy, self.state, &Planned::new(), job, &step.host) {
+            Ok(ready) if ready <= at => None,
+            Ok(ready) => Some(not_yet(job, ready)),
+            Err(why) => Some(why),
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! What will happen: a pure function of policy, recorded state, now and horizon. It runs no command.
+pub mod diff;
 mod lane;
 mod periodic;
 mod place;
@@ -8,8 +9,8 @@ mod sessions;
 use jiff::{SignedDuration, Timestamp};
 
 pub use lane::first_due_after;
-pub use periodic::{PERIODIC_CAP, jitter_offset};
-pub use place::{Sight, estimate, fits, order, place, quarter};
+pub use periodic::{PERIODIC_CAP, jitter_offset, next_run};
+pub use place::{Sight, Source, estimate, estimate_from, fits, order, place, quarter};
 pub use sessions::next_id;
 
 use super::calendar::Occurrence;
@@ -58,6 +59,8 @@ pub struct PlannedStep {
     pub starts: Timestamp,
     pub ends: Timestamp,
     pub estimate: SignedDuration,
+    /// How that is known.
+    pub source: Source,
     pub if_needed: bool,
     pub dues: Dues,
     /// The opening of the occurrence as this job sees it.
@@ -131,6 +134,16 @@ pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) ->
         .map(|f| (f.from, f.until))
         .collect();
     super::calendar::subtract(occurrence, &spans)
+}
+
+/// The freezes that keep a job from running at `at`.
+pub fn frozen_by<'a>(policy: &'a Policy, job: &MaintenanceJob, at: Timestamp) -> Vec<&'a Name> {
+    let freezes = policy.freezes.iter();
+    freezes
+        .filter(|f| f.from <= at && at < f.until)
+        .filter(|f| f.applies(&job.window, Some(&job.app), &job.labels))
+        .map(|f| &f.name)
+        .collect()
 }
 
 /// The earliest occurrence of the job's window, as the job sees it, that can still be announced.

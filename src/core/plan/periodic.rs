@@ -8,6 +8,8 @@ use crate::core::state::State;
 
 /// The most periodic runs that a plan lists.
 pub const PERIODIC_CAP: usize = 100_000;
+/// Due instants outside its window that are looked past.
+const SKIPPED: usize = 10_000;
 
 /// How far this job's starts are moved: a fixed part of its jitter, different for each job.
 pub fn jitter_offset(installation: &str, job: &PeriodicJob) -> SignedDuration {
@@ -80,6 +82,42 @@ pub fn runs(
         cut = true;
     }
     (runs, cut)
+}
+
+/// When a job is served next, before `until`; what is due already is served as soon as it may.
+pub fn next_run(
+    policy: &Policy,
+    state: &State,
+    job: &PeriodicJob,
+    now: Timestamp,
+    until: Timestamp,
+) -> Option<Timestamp> {
+    let past = state.periodic.get(&job.name);
+    let retry = past.and_then(|past| past.active.as_ref()?.retry_at);
+    if retry.is_some() {
+        return retry.map(|at| at.max(now));
+    }
+    let pending = past
+        .and_then(|past| past.pending)
+        .map(|pending| pending.due);
+    let mut due = pending.or_else(|| match past {
+        Some(past) => past.next_due(job),
+        None => job.schedule.next_after(&job.zone, now),
+    })?;
+    // What its window skips is not served: bounded, because a window may open seldom.
+    for _ in 0..SKIPPED {
+        if let Some(at) = served(policy, job, due.max(now)) {
+            // What waits already has been moved by its jitter.
+            let moved = if due > now {
+                jitter_offset(&policy.name, job)
+            } else {
+                SignedDuration::ZERO
+            };
+            return at.saturating_add(moved).ok().filter(|at| *at < until);
+        }
+        due = job.schedule.next_after(&job.zone, due)?;
+    }
+    None
 }
 
 /// When a due instant is served, as far as its window decides; none where it is skipped.

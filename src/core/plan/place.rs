@@ -31,12 +31,53 @@ pub fn fits(start: Timestamp, estimate: SignedDuration, sight: Sight) -> bool {
         && ended.is_ok_and(|ended| start < ended)
 }
 
-/// How long a step will take: as given, else as learned, else the whole timeout.
+/// Where an estimate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Given,
+    /// The 95th percentile of so many runs, never under the last.
+    Learned {
+        runs: usize,
+    },
+    /// Nothing is known: the whole timeout.
+    Timeout,
+    /// What people were told: it does not follow what is learned since.
+    Announced,
+}
+
+impl Source {
+    /// The word used in every interface.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Learned { .. } => "learned",
+            Self::Timeout => "timeout",
+            Self::Announced => "announced",
+        }
+    }
+}
+
+/// How long a step will take, and how that is known: as given, else as learned, else the whole timeout.
+pub fn estimate_from(
+    job: &MaintenanceJob,
+    past: Option<&MaintenanceState>,
+) -> (SignedDuration, Source) {
+    if let Some(given) = job.estimate {
+        return (given.min(job.timeout), Source::Given);
+    }
+    let samples = past.map_or(&[][..], |past| &past.samples);
+    match learned(samples) {
+        Some(learned) => {
+            let runs = samples.len();
+            (learned.min(job.timeout), Source::Learned { runs })
+        }
+        None => (job.timeout, Source::Timeout),
+    }
+}
+
+/// How long a step will take.
 pub fn estimate(job: &MaintenanceJob, past: Option<&MaintenanceState>) -> SignedDuration {
-    job.estimate
-        .or_else(|| past.and_then(|past| learned(&past.samples)))
-        .unwrap_or(job.timeout)
-        .min(job.timeout)
+    estimate_from(job, past).0
 }
 
 /// Rounded up to a quarter of an hour, as people are told.

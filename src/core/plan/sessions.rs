@@ -1,24 +1,25 @@
 //! The sessions of a span: what was told already stays, the rest is placed occurrence by occurrence.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::lane::Lane;
-use super::place::{estimate, order, place, quarter};
+use super::place::{Source, estimate_from, order, place, quarter};
 use super::resources::Taken;
 use super::{PlannedSession, PlannedStep, Unplanned, visible};
 use crate::core::apply::split_id;
 use crate::core::calendar::Occurrence;
-use crate::core::policy::{Due, Name, Policy};
+use crate::core::policy::{Due, MaintenanceJob, Name, Policy};
+use crate::core::proof::{Planned, concerned, not_yet, ready_at};
 use crate::core::run::{Dues, SessionId};
-use crate::core::session::{Code, Phase, Session, StepState};
+use crate::core::session::{Code, Phase, Reason, Session, StepState};
 use crate::core::state::{State, learned};
 
 /// A step, with the places of its job in the lane and of its host in the job.
 type Placed = (usize, PlannedStep, usize);
-/// The same places of what found no room.
-type Waits = (usize, usize);
+/// The same places of what was put off, and why.
+type Waits = (usize, usize, Reason);
 
 /// The sessions whose occurrence opens before `until`, and what was put off.
 pub fn sessions(
@@ -36,6 +37,8 @@ pub fn sessions(
         sessions: Vec::new(),
         put_off: HashMap::new(),
         unplanned: Vec::new(),
+        proving: concerned(policy),
+        succeeded: Planned::new(),
     };
     walk.told(now);
     walk.walk(now, until);
@@ -59,6 +62,9 @@ struct Walk<'a> {
     /// Per lane, job and host: put off, and not yet placed.
     put_off: HashMap<(usize, usize, usize), Unplanned>,
     unplanned: Vec<Unplanned>,
+    /// Jobs that wait for others or are waited for, and when they will have succeeded.
+    proving: BTreeSet<&'a Name>,
+    succeeded: Planned,
 }
 
 impl Walk<'_> {
@@ -80,6 +86,10 @@ impl Walk<'_> {
             self.taken.fix(names, planned.starts, free);
             if session.rehearsal.is_none() {
                 self.serve(session);
+                let open = session.steps.iter().zip(&planned.steps);
+                for (_, step) in open.filter(|(s, _)| !matches!(s.state, StepState::Done { .. })) {
+                    self.succeeds(step);
+                }
             }
             self.sessions.push(planned);
         }
@@ -195,7 +205,7 @@ impl Walk<'_> {
         for _ in 0..64 {
             let (steps, put_off) = self.steps(index, base, seen, pieces, (starts, entering));
             let Some(last) = steps.last() else {
-                self.postpone(index, put_off, Code::DoesNotFit);
+                self.postpone(index, put_off);
                 return;
             };
             let starts_at = steps.first().map_or(starts, |first| {
@@ -219,7 +229,7 @@ impl Walk<'_> {
             self.taken.take(resources.iter(), ends);
             let opens = (seen.opens, notice_by);
             self.commit(index, seen, opens, (starts_at, last.1.ends), steps);
-            self.postpone(index, put_off, Code::DoesNotFit);
+            self.postpone(index, put_off);
             return;
         }
     }
@@ -235,11 +245,11 @@ impl Walk<'_> {
                 // A job that is new is not due yet; whoever reads the plan wonders all the same.
                 let new = matches!(job.job.due, Due::Window);
                 if new || job.dues(policy, host, since, seen.closes).is_some() {
-                    late.push((j, host));
+                    late.push((j, host, Code::Unannounced.into()));
                 }
             }
         }
-        self.postpone(index, late, Code::Unannounced);
+        self.postpone(index, late);
     }
 
     /// The due steps in order, each where it fits; the rest is put off.
@@ -262,6 +272,7 @@ impl Walk<'_> {
                 }
             }
         }
+        let lane = &self.lanes[index];
         let jobs: Vec<_> = due
             .iter()
             .map(|(j, _, dues)| (lane.jobs[*j].job, dues.first))
@@ -275,7 +286,7 @@ impl Walk<'_> {
         for chosen in order(&jobs) {
             let (j, host, dues) = due[chosen];
             let job = lane.jobs[j].job;
-            let length = estimate(job, self.state.maintenance.get(&job.name));
+            let (length, source) = estimate_from(job, self.state.maintenance.get(&job.name));
             let mut own = visible(policy, job, base);
             own.retain(|piece| pieces.contains(piece));
             // Entering disturbs people as well.
@@ -288,11 +299,24 @@ impl Walk<'_> {
                 piece.opens = piece.opens.saturating_add(lead_in).unwrap_or(piece.opens);
             }
             let sight = (cutoff, lane.app.leave_reserve, job.grace);
-            let found = place(cursor, length, &own, sight)
+            let ready = match self.ready(job, &job.hosts[host]) {
+                Ok(ready) => ready,
+                Err(why) => {
+                    put_off.push((j, host, why));
+                    continue;
+                }
+            };
+            let found = place(cursor.max(ready), length, &own, sight)
                 // The app does not stand in maintenance while nothing is done.
                 .filter(|(at, _)| *at == cursor || steps.is_empty());
             let Some((at, piece)) = found else {
-                put_off.push((j, host));
+                let late = ready > cursor;
+                let why = if late {
+                    not_yet(job, ready)
+                } else {
+                    Code::DoesNotFit.into()
+                };
+                put_off.push((j, host, why));
                 continue;
             };
             let ends = at.saturating_add(length).unwrap_or(at);
@@ -307,9 +331,14 @@ impl Walk<'_> {
                 starts: at,
                 ends,
                 estimate: length,
+                source,
                 if_needed,
                 dues,
-                opens: piece.opens.saturating_sub(lead_in).unwrap_or(piece.opens),
+                opens: piece
+                    .opens
+                    .saturating_sub(lead_in)
+                    .unwrap_or(piece.opens)
+                    .max(ready),
                 closes: piece.closes,
                 cutoff,
             };
@@ -328,6 +357,7 @@ impl Walk<'_> {
         steps: Vec<Placed>,
     ) {
         for (job, step, host) in &steps {
+            self.succeeds(step);
             self.lanes[index].jobs[*job].serve(*host, step.dues);
             if let Some(mut waited) = self.put_off.remove(&(index, *job, *host)) {
                 waited.next_chance = Some(step.starts);
@@ -372,17 +402,33 @@ impl Walk<'_> {
         )
     }
 
-    fn postpone(&mut self, index: usize, put_off: Vec<Waits>, why: Code) {
-        for (job, host) in put_off {
+    fn postpone(&mut self, index: usize, put_off: Vec<Waits>) {
+        for (job, host, reason) in put_off {
             let lane_job = self.lanes[index].jobs[job].job;
             self.put_off
                 .entry((index, job, host))
                 .or_insert_with(|| Unplanned {
                     job: lane_job.name.clone(),
                     host: lane_job.hosts[host].clone(),
-                    reason: why.into(),
+                    reason,
                     next_chance: None,
                 });
+        }
+    }
+
+    /// From when on a job may run on a host, as far as other jobs decide.
+    fn ready(&self, job: &MaintenanceJob, host: &Name) -> Result<Timestamp, Reason> {
+        if job.proven_by.is_empty() {
+            return Ok(Timestamp::MIN);
+        }
+        ready_at(self.policy, self.state, &self.succeeded, job, host)
+    }
+
+    /// Others may wait for what this step does.
+    fn succeeds(&mut self, step: &PlannedStep) {
+        if self.proving.contains(&step.job) {
+            let key = (step.job.clone(), step.host.clone());
+            self.succeeded.entry(key).or_default().push(step.ends);
         }
     }
 }
@@ -422,6 +468,7 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
             starts: step.starts,
             ends: ends_of(step.starts, step.estimate),
             estimate: step.estimate,
+            source: Source::Announced,
             if_needed: step.if_needed,
             dues: step.dues,
             opens: step.opens.unwrap_or(session.opens),

@@ -224,6 +224,7 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
         | Fact::JobsForgotten { .. }
         | Fact::StepNeed { .. }
         | Fact::SessionBounded { .. }
+        | Fact::Proven { .. }
         | Fact::NoticesOwed { .. }
         | Fact::NoticeSending { .. } => return Vec::new(),
         Fact::DaemonStarted { version, .. } => Line {

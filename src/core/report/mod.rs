@@ -1,8 +1,10 @@
 //! The state in words and numbers, for people and programs: everything that is read from the outside.
 //!
 //! The names of the fields are the keys of the JSON that other programs read: they are added to, never renamed.
+mod against_view;
 mod counters;
 mod diagnosis;
+mod explain;
 mod history;
 mod line;
 mod line_words;
@@ -13,8 +15,10 @@ mod status;
 mod upcoming;
 mod when;
 
+pub use against_view::{AgainstView, ChangeView, NoticeView, PeriodicView, SideView, StepName};
 pub use counters::Counters;
 pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
+pub use explain::{Explanation, HostExplanation, Link, NextRun, Rule, explain};
 pub use history::{Row, rows};
 pub use line::{Happening, Line, event};
 pub use periodic::{Failing, Last, Periodic, Waits};

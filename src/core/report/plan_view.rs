@@ -56,6 +56,8 @@ pub struct StepView<'a> {
     pub ends: Timestamp,
     #[serde(rename = "estimate_s", serialize_with = "super::seconds::serialize")]
     pub estimate: SignedDuration,
+    /// How that is known: `given`, `learned`, `timeout` or `announced`.
+    pub estimate_from: &'static str,
     pub if_needed: bool,
 }
 
@@ -126,6 +128,7 @@ impl<'a> From<&'a PlannedStep> for StepView<'a> {
             starts: step.starts,
             ends: step.ends,
             estimate: step.estimate,
+            estimate_from: step.source.word(),
             if_needed: step.if_needed,
         }
     }

@@ -134,7 +134,8 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
     for job in policy
         .maintenance
         .values()
-        .filter(|j| matches!(j.due, Due::Window))
+        // What waits for another job may wait for long.
+        .filter(|j| matches!(j.due, Due::Window) && j.proven_by.is_empty())
     {
         let (Some(known), Some(end)) = (played.state.maintenance.get(&job.name), end) else {
             continue;

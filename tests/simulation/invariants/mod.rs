@@ -3,6 +3,7 @@
 
 mod dues;
 mod order;
+mod proven;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,6 +21,7 @@ use offhours::simulate::{Happened, Moment, Played};
 
 use dues::{maintenance_dues, periodic_dues};
 use order::{alarmed, apart, at_rest, held, in_order, left};
+use proven::proven;
 use told::{announced, told_once};
 
 type Bad = Vec<String>;
@@ -63,7 +65,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 14] = [
+const INVARIANTS: [(&str, Invariant); 15] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -88,6 +90,7 @@ const INVARIANTS: [(&str, Invariant); 14] = [
     ("held", |l, bad| {
         held(l.policies, l.moments, &l.real, &l.sessions, bad);
     }),
+    ("proven", |l, bad| proven(l.policies, l.moments, bad)),
     ("at_rest", |l, bad| at_rest(l.played, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];

@@ -2,6 +2,7 @@
 
 mod periodic;
 mod sessions;
+mod staging;
 mod trouble;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,139 @@
+//! `explain JOB`: why does it not run now, and when will it?
+use super::args::ExplainArgs;
+use super::load::{self, Context};
+use super::out::Out;
+use super::refusal::usage;
+use super::table::{Cell, Paint, Table};
+use crate::core::calendar::Zone;
+use crate::core::policy::{LOCAL, Policy};
+use crate::core::report::{Explanation, HostExplanation, explain, relative, when};
+use crate::exit::Exit;
+
+/// Hosts that are shown one by one.
+const HOSTS: usize = 5;
+
+/// Prints the chain of rules for one job.
+///
+/// # Errors
+/// When configuration or state are refused, or there is no such job.
+pub fn run(args: &ExplainArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let loaded = context.load()?;
+    let policy = &loaded.policy;
+    let now = load::time(&args.at, &policy.zone, context.now)?;
+    let state = load::state(&loaded)?;
+    let Some(mut explanation) = explain(policy, &state, &args.job, now) else {
+        return Err(no_such_job(policy, &args.job));
+    };
+    if let Some(host) = &args.host {
+        explanation.hosts.retain(|one| *one.host == **host);
+        if explanation.hosts.is_empty() {
+            return Err(usage(format!("{} does not run on {host:?}", args.job)));
+        }
+    }
+    if context.json {
+        out.json(&explanation)?;
+    } else {
+        show(policy, &explanation, out)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn no_such_job(policy: &Policy, job: &str) -> anyhow::Error {
+    let names = policy.maintenance.keys().chain(policy.periodic.keys());
+    let near = crate::config::keys::nearest(job, names.map(|name| &**name));
+    let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+    usage(format!("there is no job {job:?}{hint}"))
+}
+
+fn show(policy: &Policy, of: &Explanation, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let mut what = format!("a {} job", of.kind);
+    if let Some(app) = &of.app {
+        what += &format!(" of {app}");
+    }
+    if let Some(window) = &of.window {
+        what += &format!(", in window {window}");
+    }
+    let name = out.painted(Paint::Bold, &of.job);
+    out.line(format_args!(
+        "{name}  {what} ({})",
+        when(&policy.zone, of.now)
+    ))?;
+    // Hosts about which there is the same to be said are one.
+    let mut groups: Vec<(&HostExplanation, usize)> = Vec::new();
+    for host in &of.hosts {
+        let same = |other: &HostExplanation| {
+            (&other.chain, &other.next, other.running) == (&host.chain, &host.next, host.running)
+        };
+        match groups.iter_mut().find(|(first, _)| same(first)) {
+            Some((_, count)) => *count += 1,
+            None if groups.len() < HOSTS => groups.push((host, 1)),
+            None => {}
+        }
+    }
+    for (host, count) in &groups {
+        show_host(&policy.zone, of, host, *count, out)?;
+    }
+    let shown: usize = groups.iter().map(|(_, count)| count).sum();
+    out.more((of.hosts.len() + of.more_hosts).saturating_sub(shown))?;
+    Ok(())
+}
+
+fn show_host(
+    zone: &Zone,
+    of: &Explanation,
+    host: &HostExplanation,
+    count: usize,
+    out: &mut Out<'_>,
+) -> anyhow::Result<()> {
+    let others = match count {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    if &*host.host != LOCAL || of.hosts.len() > 1 {
+        out.line(format_args!(
+            "\non {}{others}",
+            crate::text::clean(&host.host)
+        ))?;
+    }
+    let verdict = match (host.running, host.reason) {
+        (true, _) => out.painted(Paint::Good, "it is running"),
+        (false, None) => out.painted(Paint::Good, "nothing keeps it from running now"),
+        (false, Some(_)) => out.painted(Paint::Warn, "it does not run now"),
+    };
+    out.line(format_args!("  {verdict}"))?;
+    let mut table = Table::indented(4);
+    for link in &host.chain {
+        let (mark, paint) = if link.holds {
+            ("yes", Paint::Good)
+        } else {
+            ("no", Paint::Warn)
+        };
+        table.row([
+            Cell::painted(mark, paint),
+            Cell::new(&link.text),
+            Cell::painted(link.reason.unwrap_or_default(), Paint::Dim),
+        ]);
+    }
+    out.table(&table)?;
+    let next = match &host.next {
+        None => "it will not run, as far as can be foreseen".to_owned(),
+        Some(next) => {
+            let at = when(zone, next.at);
+            let session = next.session.as_ref();
+            let session = session.map_or(String::new(), |id| format!(", in {id}"));
+            format!(
+                "it will run on {at} ({}){session}",
+                relative(next.at, of.now)
+            )
+        }
+    };
+    out.line(format_args!("  {}", crate::text::clean(&next)))?;
+    if let Some((outcome, ended)) = host.last {
+        let ended = when(zone, ended);
+        out.line(format_args!("  its last run {} on {ended}", outcome.word()))?;
+    }
+    if let Some(success) = host.last_success {
+        out.line(format_args!("  last success: {}", when(zone, success)))?;
+    }
+    Ok(())
+}

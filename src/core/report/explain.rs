@@ -1,0 +1,175 @@
+//! Why a job does not run now, and when it will: the chain of rules that decide about it, each with its answer.
+
+mod maintenance;
+mod periodic;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::when::when;
+use crate::core::policy::{Name, Policy};
+use crate::core::run::Outcome;
+use crate::core::session::Code;
+use crate::core::state::State;
+
+/// Hosts of one job that are explained one by one.
+const HOSTS: usize = 1_000;
+
+/// Everything that decides about one job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    pub job: Name,
+    /// `maintenance` or `periodic`.
+    pub kind: &'static str,
+    pub now: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Name>,
+    /// One for each host; at most a thousand.
+    pub hosts: Vec<HostExplanation>,
+    pub more_hosts: usize,
+}
+
+/// What decides about a job on one host.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HostExplanation {
+    pub host: Name,
+    pub running: bool,
+    /// The first of `chain` that keeps it from running now; none where it runs, or is about to.
+    pub reason: Option<&'static str>,
+    /// When it will run, as far as can be foreseen.
+    pub next: Option<NextRun>,
+    /// Every rule that was looked at, in the order in which they decide.
+    pub chain: Vec<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<(Outcome, Timestamp)>,
+}
+
+/// When it will run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NextRun {
+    pub at: Timestamp,
+    /// Of a maintenance job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announce_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice_by: Option<Timestamp>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Link {
+    pub rule: Rule,
+    /// Whether it lets the job run now.
+    pub holds: bool,
+    /// One of the fixed words, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    pub text: String,
+    /// Until when it does not, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// What is asked, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Whether anything new may be started at all.
+    Daemon,
+    /// Whether it is due.
+    Due,
+    /// Whether its window is open.
+    Window,
+    /// Whether what is left of the occurrence is long enough.
+    Room,
+    /// Whether what it waits for has proven itself.
+    Proven,
+    /// Whether people were told early enough.
+    Notice,
+    /// Whether another session has the app or one of its locks.
+    Session,
+    /// Whether its app is in service, or a periodic job of the app is over.
+    App,
+    /// Whether its last run is over.
+    Overlap,
+    /// Whether there is room for one more run.
+    Limit,
+}
+
+impl Link {
+    fn holds(rule: Rule, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            rule,
+            holds: true,
+            reason: None,
+            text,
+            until: None,
+        }
+    }
+
+    fn prevents(
+        rule: Rule,
+        reason: &'static str,
+        text: impl Into<String>,
+        until: Option<Timestamp>,
+    ) -> Self {
+        let text = text.into();
+        Self {
+            rule,
+            holds: false,
+            reason: Some(reason),
+            text,
+            until,
+        }
+    }
+}
+
+/// Nothing is due: no code of an outcome says that.
+const NOT_DUE: &str = "not_due";
+/// It runs only when an operator asks.
+const ON_REQUEST: &str = "on_request";
+/// No more runs at once are allowed.
+const LIMIT: &str = "limit";
+/// The daemon is being stopped.
+const STOPPING: &str = "stopping";
+/// People were not told yet, and there is still time.
+const NOT_ANNOUNCED: &str = "not_announced";
+/// Another session has what it needs.
+const OTHER_SESSION: &str = "other_session";
+
+/// Why this job does not run at `now`, and when it will; none where there is no such job.
+pub fn explain(policy: &Policy, state: &State, job: &str, now: Timestamp) -> Option<Explanation> {
+    if let Some(job) = policy.maintenance.get(job) {
+        return Some(maintenance::explain(policy, state, job, now));
+    }
+    let job = policy.periodic.get(job)?;
+    Some(periodic::explain(policy, state, job, now))
+}
+
+fn daemon(state: &State) -> Link {
+    if let Some(why) = &state.live.unwritable {
+        let text = format!("the state cannot be written, nothing new is started: {why}");
+        return Link::prevents(Rule::Daemon, Code::StateUnwritable.word(), text, None);
+    }
+    if state.live.stopping.is_some() {
+        return Link::prevents(Rule::Daemon, STOPPING, "offhours is being stopped", None);
+    }
+    Link::holds(Rule::Daemon, "work may be started")
+}
+
+/// The first that prevents it.
+fn first_reason(chain: &[Link]) -> Option<&'static str> {
+    chain.iter().find_map(|link| link.reason)
+}
+
+/// An instant in the zone of the file.
+fn at(policy: &Policy, t: Timestamp) -> String {
+    when(&policy.zone, t)
+}

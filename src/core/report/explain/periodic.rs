@@ -1,0 +1,166 @@
+//! What decides about a periodic job.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Explanation, HostExplanation, LIMIT, Link, NOT_DUE, NextRun, Rule, at, daemon, first_reason,
+};
+use crate::core::plan;
+use crate::core::policy::{DuringMaintenance, LOCAL, Outside, PeriodicJob, Policy};
+use crate::core::session::Code;
+use crate::core::state::{PeriodicState, State};
+
+/// Further ahead nothing is foreseen.
+const AHEAD: SignedDuration = SignedDuration::from_hours(5 * 366 * 24);
+
+pub(super) fn explain(
+    policy: &Policy,
+    state: &State,
+    job: &PeriodicJob,
+    now: Timestamp,
+) -> Explanation {
+    let past = state.periodic.get(&job.name);
+    let running = past
+        .and_then(|past| past.active.as_deref())
+        .is_some_and(|active| state.running.contains_key(&active.run));
+    let mut chain = vec![daemon(state), due(policy, job, past, now)];
+    chain.extend(window(policy, job, now));
+    chain.extend(app(policy, state, job));
+    chain.extend(overlap(policy, job, past));
+    chain.push(limit(policy, state));
+    let until = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+    let next = plan::next_run(policy, state, job, now, until);
+    let host = HostExplanation {
+        host: LOCAL.into(),
+        running,
+        reason: first_reason(&chain).filter(|_| !running),
+        next: next.map(|at| NextRun {
+            at,
+            session: None,
+            announce_at: None,
+            notice_by: None,
+        }),
+        chain,
+        last_success: past.and_then(|past| past.last_success),
+        last: past.and_then(|past| past.last),
+    };
+    Explanation {
+        job: job.name.clone(),
+        kind: "periodic",
+        now,
+        app: job.app.as_ref().map(|(app, _)| app.clone()),
+        window: job.window.as_ref().map(|(window, _)| window.clone()),
+        hosts: vec![host],
+        more_hosts: 0,
+    }
+}
+
+fn due(policy: &Policy, job: &PeriodicJob, past: Option<&PeriodicState>, now: Timestamp) -> Link {
+    if let Some(pending) = past.and_then(|past| past.pending) {
+        let since = at(policy, pending.due);
+        return Link::holds(
+            Rule::Due,
+            format!("due since {since}: {}", pending.reason.words()),
+        );
+    }
+    let retry = past.and_then(|past| past.active.as_ref()?.retry_at);
+    if let Some(again) = retry.filter(|again| *again > now) {
+        let text = format!("it failed, and is tried again on {}", at(policy, again));
+        return Link::prevents(Rule::Due, NOT_DUE, text, Some(again));
+    }
+    let next = match past {
+        Some(past) => past.next_due(job),
+        None => job.schedule.next_after(&job.zone, now),
+    };
+    let offset = plan::jitter_offset(&policy.name, job);
+    let next = next.and_then(|due| due.checked_add(offset).ok());
+    match next {
+        None => {
+            let text = format!("{} never comes again", job.schedule.text());
+            Link::prevents(Rule::Due, NOT_DUE, text, None)
+        }
+        Some(due) if due > now => {
+            let ahead = past.is_some_and(|past| past.accounted > now);
+            let why = match ahead {
+                true => "the clock was set back, and what ran is not repeated: due again on",
+                false => "due next on",
+            };
+            let text = format!("{why} {}", at(policy, due));
+            Link::prevents(Rule::Due, NOT_DUE, text, Some(due))
+        }
+        Some(due) => Link::holds(Rule::Due, format!("due since {}", at(policy, due))),
+    }
+}
+
+fn window(policy: &Policy, job: &PeriodicJob, now: Timestamp) -> Option<Link> {
+    let (name, outside) = job.window.as_ref()?;
+    let window = policy.windows.get(name)?;
+    if let Some(open) = window.open_at(now) {
+        let closes = at(policy, open.closes);
+        let text = format!("window {name} is open until {closes}");
+        return Some(Link::holds(Rule::Window, text));
+    }
+    let next = window.next_opening(now).map(|o| o.opens);
+    let then = match outside {
+        Outside::Defer => "what is due before waits for it",
+        Outside::Skip => "what is due before is skipped",
+    };
+    let text = match next {
+        Some(next) => format!("window {name} opens on {}; {then}", at(policy, next)),
+        None => format!("window {name} does not open any more"),
+    };
+    let why = Code::OutsideWindow.word();
+    Some(Link::prevents(Rule::Window, why, text, next))
+}
+
+fn app(policy: &Policy, state: &State, job: &PeriodicJob) -> Option<Link> {
+    let (app, during) = job.app.as_ref()?;
+    let Some(session) = state.in_maintenance(app) else {
+        return Some(Link::holds(Rule::App, format!("{app} is in service")));
+    };
+    Some(match during {
+        DuringMaintenance::Run => Link::holds(
+            Rule::App,
+            format!("{app} is in maintenance, and it runs all the same"),
+        ),
+        DuringMaintenance::Hold => Link::prevents(
+            Rule::App,
+            Code::InMaintenance.word(),
+            format!(
+                "{app} is in maintenance ({}), at the latest until {}",
+                session.id,
+                at(policy, session.closes)
+            ),
+            Some(session.closes),
+        ),
+    })
+}
+
+fn overlap(policy: &Policy, job: &PeriodicJob, past: Option<&PeriodicState>) -> Option<Link> {
+    let active = past?.active.as_ref()?;
+    if active.retry_at.is_some() {
+        return None;
+    }
+    let text = format!(
+        "run {} of {}, due {}, is not over",
+        active.run,
+        job.name,
+        at(policy, active.due)
+    );
+    Some(Link::prevents(
+        Rule::Overlap,
+        Code::Overlap.word(),
+        text,
+        None,
+    ))
+}
+
+fn limit(policy: &Policy, state: &State) -> Link {
+    let (runs, most) = (state.periodic_running(), policy.limits.runs);
+    let text = format!("{runs} of at most {most} periodic jobs are running");
+    if runs < most {
+        Link::holds(Rule::Limit, text)
+    } else {
+        Link::prevents(Rule::Limit, LIMIT, text, None)
+    }
+}
