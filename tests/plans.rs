@@ -58,13 +58,12 @@ fn place(situation: &Path) -> tempfile::TempDir {
 }
 
 fn fact(path: &Path, line: &str) -> (Timestamp, Fact) {
-    let wrong = |why: String| panic!("{}: {why}: {line}", path.display());
-    let value: serde_json::Value =
-        serde_json::from_str(line).unwrap_or_else(|error| wrong(error.to_string()));
-    let at = value["at"].as_str().unwrap_or_default();
-    let at = at.parse().unwrap_or_else(|_| wrong("no `at`".into()));
-    let fact = serde_json::from_value(value).unwrap_or_else(|error| wrong(error.to_string()));
-    (at, fact)
+    let read = || -> Result<(Timestamp, Fact), Box<dyn std::error::Error>> {
+        let value: serde_json::Value = serde_json::from_str(line)?;
+        let at = value["at"].as_str().unwrap_or_default().parse()?;
+        Ok((at, serde_json::from_value(value)?))
+    };
+    read().unwrap_or_else(|error| panic!("{}: {error}: {line}", path.display()))
 }
 
 /// What the program prints, and its exit code where that is not 0.

@@ -64,10 +64,11 @@ fn show(policy: &Policy, of: &Explanation, out: &mut Out<'_>) -> anyhow::Result<
         let same = |other: &HostExplanation| {
             (&other.chain, &other.next, other.running) == (&host.chain, &host.next, host.running)
         };
+        let full = groups.len() >= HOSTS;
         match groups.iter_mut().find(|(first, _)| same(first)) {
             Some((_, count)) => *count += 1,
-            None if groups.len() < HOSTS => groups.push((host, 1)),
-            None => {}
+            None if full => {}
+            None => groups.push((host, 1)),
         }
     }
     for (host, count) in &groups {

@@ -104,13 +104,15 @@ pub fn installation(seed: u64, less: bool) -> String {
             }
             if job > 0 && rng.bool() {
                 writeln!(one, "after = [\"m{app}{}\"]", job - 1).unwrap();
-            } else if app > 0 && !less && rng.bool() {
+            } else if app > 0 && rng.bool() {
                 let time = pick(rng, &["0s", "6h", "1d", "3d"]);
-                writeln!(
-                    one,
-                    "after = {{ job = \"m00\", succeeded_for = \"{time}\" }}"
-                )
-                .unwrap();
+                if !less {
+                    writeln!(
+                        one,
+                        "after = {{ job = \"m00\", succeeded_for = \"{time}\" }}"
+                    )
+                    .unwrap();
+                }
             }
             if rng.u32(0..3) == 0 {
                 one += "locks = [\"shared\"]\n";

@@ -25,11 +25,17 @@ fn production_waits_until_staging_has_been_well_for_long_enough() {
         days_of(&given(&jobs("1d")).days(3).play(), "a"),
         ["02", "03"]
     );
-    // Each success counts for the due instants after it: the next waits for a newer one.
     assert_eq!(
-        days_of(&given(&jobs("2d")).days(6).play(), "a"),
-        ["03", "05"]
+        days_of(&given(&jobs("2d")).days(5).play(), "a"),
+        ["03", "04", "05"]
     );
+}
+
+#[test]
+fn each_run_rests_on_something_new() {
+    let seldom = jobs("1d").replacen("every = \"window\"", "schedule = \"0 12 1,3 * *\"", 1);
+    assert_eq!(days_of(&given(&seldom).days(6).play(), "s"), ["01", "03"]);
+    assert_eq!(days_of(&given(&seldom).days(6).play(), "a"), ["02", "04"]);
 }
 
 #[test]
