@@ -117,18 +117,20 @@ fn show_host(
     }
     out.table(&table)?;
     let next = match &host.next {
+        None if host.running => String::new(),
         None => "it will not run, as far as can be foreseen".to_owned(),
         Some(next) => {
             let at = when(zone, next.at);
             let session = next.session.as_ref();
             let session = session.map_or(String::new(), |id| format!(", in {id}"));
-            format!(
-                "it will run on {at} ({}){session}",
-                relative(next.at, of.now)
-            )
+            let again = if host.running { " again" } else { "" };
+            let far = relative(next.at, of.now);
+            format!("it will run{again} on {at} ({far}){session}")
         }
     };
-    out.line(format_args!("  {}", crate::text::clean(&next)))?;
+    if !next.is_empty() {
+        out.line(format_args!("  {}", crate::text::clean(&next)))?;
+    }
     if let Some((outcome, ended)) = host.last {
         let ended = when(zone, ended);
         out.line(format_args!("  its last run {} on {ended}", outcome.word()))?;

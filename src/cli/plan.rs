@@ -1,12 +1,14 @@
 //! `plan`: what will happen?
 mod against;
 
+use jiff::Timestamp;
+
 use super::args::{Limit, PlanArgs};
 use super::load::{self, Context};
 use super::out::Out;
 use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
-use crate::core::plan::{Plan, PlannedSession, PlannedStep, plan};
+use crate::core::plan::{Plan, PlannedSession, PlannedStep, Source, plan};
 use crate::core::policy::{LOCAL, Policy};
 use crate::core::report::{PlanView, counted, span, when};
 use crate::core::session::Phase;
@@ -64,14 +66,18 @@ pub(super) fn show(
         when(&policy.zone, plan.until)
     );
     out.line(format_args!("{span_words}"))?;
-    if !plan.sessions.is_empty() {
-        out.line(format_args!(""))?;
-        heading(out, "sessions")?;
-        for session in plan.sessions.iter().take(most) {
-            show_session(policy, session, limit, out)?;
+    let mut shown = plan.sessions.iter().take(most).peekable();
+    while let Some(first) = shown.peek() {
+        let night = night(policy, first);
+        let mut table = Table::indented(2);
+        while let Some(session) = shown.next_if(|s| self::night(policy, s) == night) {
+            session_rows(policy, session, limit, &mut table);
         }
-        out.more(plan.sessions.len().saturating_sub(most))?;
+        out.line(format_args!(""))?;
+        heading(out, &night)?;
+        out.table(&table)?;
     }
+    out.more(plan.sessions.len().saturating_sub(most))?;
     if !plan.unplanned.is_empty() {
         out.line(format_args!(""))?;
         heading(out, "put off")?;
@@ -118,62 +124,101 @@ pub(super) fn show(
     Ok(())
 }
 
-fn show_session(
-    policy: &Policy,
-    session: &PlannedSession,
-    limit: Limit,
-    out: &mut Out<'_>,
-) -> anyhow::Result<()> {
-    let zone = policy
-        .windows
-        .get(&session.window)
-        .map_or(&policy.zone, |window| &window.zone);
-    let recipients: usize = policy.apps.get(&session.app).map_or(0, |app| {
-        app.notify
-            .iter()
-            .map(|audience| audience.people.len())
-            .sum()
-    });
-    let people = counted(recipients, "recipient", "recipients");
-    let told = match session.phase {
-        Phase::Asking | Phase::Planned => format!(
-            "to be announced {}, at the latest {}, to {people}",
-            when(zone, session.announce_at),
-            when(zone, session.notice_by)
-        ),
-        Phase::Announced | Phase::Starting => format!("announced to {people}"),
-        phase => phase.word().to_owned(),
-    };
-    let id = out.painted(Paint::Bold, &session.id);
-    out.line(format_args!(
-        "  {}  {id}  about {}, window closes {}",
-        when(zone, session.starts),
-        span(session.expected),
-        when(zone, session.closes)
-    ))?;
-    out.line(format_args!("    {told}"))?;
-    let most = if limit.all { usize::MAX } else { STEPS };
-    let mut table = Table::indented(4);
-    for step in session.steps.iter().take(most) {
-        let note = if step.if_needed { "if needed" } else { "" };
-        table.row([
-            clock(zone, step).into(),
-            on(&step.job, &step.host).into(),
-            span(step.estimate).into(),
-            Cell::painted(note, Paint::Dim),
-        ]);
-    }
-    out.table(&table)?;
-    let more = session.steps.len().saturating_sub(most);
-    if more > 0 {
-        out.line(format_args!("    … {more} more steps, use --all"))?;
-    }
-    Ok(())
+/// The night a session belongs to: the day on which its occurrence opens.
+fn night(policy: &Policy, session: &PlannedSession) -> String {
+    let zone = zone_of(policy, session);
+    let opens = zone.zoned(session.opens);
+    opens.strftime("%a %Y-%m-%d %:z").to_string()
 }
 
-fn clock(zone: &Zone, step: &PlannedStep) -> String {
-    let clock = |t| zone.zoned(t).strftime("%H:%M").to_string();
-    format!("{} - {}", clock(step.starts), clock(step.ends))
+fn zone_of<'a>(policy: &'a Policy, session: &PlannedSession) -> &'a Zone {
+    policy
+        .windows
+        .get(&session.window)
+        .map_or(&policy.zone, |window| &window.zone)
+}
+
+fn session_rows(policy: &Policy, session: &PlannedSession, limit: Limit, table: &mut Table) {
+    let zone = zone_of(policy, session);
+    let closes = format!("closes {}", clock(zone, session.closes));
+    table.row([
+        Cell::painted(times(zone, session.starts, session.ends), Paint::Bold),
+        Cell::painted(&session.id, Paint::Bold),
+        format!("about {}", span(session.expected)).into(),
+        format!("{}; {closes}", told(policy, zone, session)).into(),
+    ]);
+    let most = if limit.all { usize::MAX } else { STEPS };
+    for step in session.steps.iter().take(most) {
+        table.row([
+            format!("  {}", times(zone, step.starts, step.ends)).into(),
+            format!("  {}", on(&step.job, &step.host)).into(),
+            span(step.estimate).into(),
+            Cell::painted(note(step), Paint::Dim),
+        ]);
+    }
+    let more = session.steps.len().saturating_sub(most);
+    if more > 0 {
+        let words = format!(
+            "  … {}, use --all",
+            counted(more, "more step", "more steps")
+        );
+        table.row([Cell::default(), Cell::painted(words, Paint::Dim)]);
+    }
+}
+
+/// When people are told.
+fn told(policy: &Policy, zone: &Zone, session: &PlannedSession) -> String {
+    let notify = policy.apps.get(&session.app).map(|app| &app.notify);
+    let people: usize = notify
+        .into_iter()
+        .flatten()
+        .map(|audience| audience.people.len())
+        .sum();
+    let people = counted(people, "recipient", "recipients");
+    // Of the same day the clock is enough.
+    let day = |t| zone.date(t);
+    let by = if day(session.announce_at) == day(session.notice_by) {
+        clock(zone, session.notice_by)
+    } else {
+        short(zone, session.notice_by)
+    };
+    match session.phase {
+        Phase::Asking | Phase::Planned => format!(
+            "{people} told {}, at the latest {by}",
+            short(zone, session.announce_at)
+        ),
+        Phase::Announced | Phase::Starting => format!("{people} told"),
+        phase => phase.word().to_owned(),
+    }
+}
+
+/// How the length of a step is known, and what it depends on.
+fn note(step: &PlannedStep) -> String {
+    let source = match step.source {
+        Source::Given => String::new(),
+        Source::Learned { runs } => {
+            format!("learned from {}", counted(runs, "run", "runs"))
+        }
+        Source::Timeout => "its timeout".to_owned(),
+        Source::Announced => "as announced".to_owned(),
+    };
+    match (step.if_needed, source.is_empty()) {
+        (true, true) => "if needed".to_owned(),
+        (true, false) => format!("if needed, {source}"),
+        (false, _) => source,
+    }
+}
+
+fn clock(zone: &Zone, t: Timestamp) -> String {
+    zone.zoned(t).strftime("%H:%M").to_string()
+}
+
+fn short(zone: &Zone, t: Timestamp) -> String {
+    zone.zoned(t).strftime("%a %H:%M").to_string()
+}
+
+fn times(zone: &Zone, from: Timestamp, until: Timestamp) -> String {
+    format!("{} - {}", clock(zone, from), clock(zone, until))
 }
 
 fn on(job: &str, host: &str) -> String {

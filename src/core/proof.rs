@@ -101,15 +101,12 @@ fn unproven(proof: &ProvenBy, host: &str) -> Reason {
 }
 
 /// Why a job that is ready only later may not run yet.
-pub fn not_yet(job: &MaintenanceJob, ready: Timestamp) -> Reason {
-    let names: Vec<&str> = job.proven_by.iter().map(|proof| &*proof.job).collect();
-    Reason::new(
-        Code::NotProven,
-        format!(
-            "{} will have succeeded for long enough at {ready}",
-            names.join(", ")
-        ),
-    )
+pub fn not_yet(job: &MaintenanceJob) -> Reason {
+    let each = job.proven_by.iter().map(|proof| {
+        let time = super::report::span(proof.succeeded_for);
+        format!("{} has not succeeded for {time}", proof.job)
+    });
+    Reason::new(Code::NotProven, each.collect::<Vec<_>>().join(", "))
 }
 
 /// Adds a success to those that are remembered, oldest first.

@@ -88,6 +88,7 @@ fn every_key_is_live_in_it() {
         ("app", keys::APP, of(&apps)),
         ("maintenance", keys::MAINTENANCE, of(&jobs)),
         ("periodic", keys::PERIODIC, of(&periodic)),
+        ("after", keys::AFTER, inner(&jobs, &["after"])),
         (
             "retry",
             keys::RETRY,

@@ -361,7 +361,7 @@ impl Turn<'_> {
         }
         match ready_at(self.policy, self.state, &Planned::new(), job, &step.host) {
             Ok(ready) if ready <= at => None,
-            Ok(ready) => Some(not_yet(job, ready)),
+            Ok(_) => Some(not_yet(job)),
             Err(why) => Some(why),
         }
     }

@@ -12,8 +12,8 @@ use crate::core::apply::split_id;
 use crate::core::calendar::Occurrence;
 use crate::core::policy::{Due, MaintenanceJob, Name, Policy};
 use crate::core::proof::{Planned, concerned, not_yet, ready_at};
-use crate::core::run::{Dues, SessionId};
-use crate::core::session::{Code, Phase, Reason, Session, StepState};
+use crate::core::run::{Dues, Outcome, SessionId};
+use crate::core::session::{Code, Phase, Reason, Session, Step, StepState};
 use crate::core::state::{State, learned};
 
 /// A step, with the places of its job in the lane and of its host in the job.
@@ -86,10 +86,7 @@ impl Walk<'_> {
             self.taken.fix(names, planned.starts, free);
             if session.rehearsal.is_none() {
                 self.serve(session);
-                let open = session.steps.iter().zip(&planned.steps);
-                for (_, step) in open.filter(|(s, _)| !matches!(s.state, StepState::Done { .. })) {
-                    self.succeeds(step);
-                }
+                planned.steps.iter().for_each(|step| self.succeeds(step));
             }
             self.sessions.push(planned);
         }
@@ -310,9 +307,10 @@ impl Walk<'_> {
                 // The app does not stand in maintenance while nothing is done.
                 .filter(|(at, _)| *at == cursor || steps.is_empty());
             let Some((at, piece)) = found else {
-                let late = ready > cursor;
-                let why = if late {
-                    not_yet(job, ready)
+                let why = if own.is_empty() {
+                    Code::Frozen.into()
+                } else if ready > cursor {
+                    not_yet(job)
                 } else {
                     Code::DoesNotFit.into()
                 };
@@ -459,9 +457,19 @@ pub fn next_id(
 
 fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSession {
     let ends_of = |at: Timestamp, length: SignedDuration| at.saturating_add(length).unwrap_or(at);
+    let dropped = |step: &Step| {
+        let StepState::Done { outcome, .. } = step.state else {
+            return false;
+        };
+        matches!(
+            outcome,
+            Outcome::Cancelled | Outcome::Postponed | Outcome::Skipped
+        )
+    };
     let steps: Vec<PlannedStep> = session
         .steps
         .iter()
+        .filter(|step| !dropped(step))
         .map(|step| PlannedStep {
             job: step.job.clone(),
             host: step.host.clone(),

@@ -13,7 +13,7 @@ use crate::core::policy::{App, Due, DuringMaintenance, MaintenanceJob, Name, Pol
 use crate::core::proof::{Planned, ready_at};
 use crate::core::report::span;
 use crate::core::run::What;
-use crate::core::session::{Code, Phase, Session};
+use crate::core::session::{Code, Phase, Session, Step, StepState};
 use crate::core::state::State;
 
 /// Further ahead nothing is foreseen.
@@ -86,7 +86,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The session that will do it on this host.
+    /// The session that will do it on this host; of one that it is running in, none.
     fn coming(&self, host: &Name) -> Option<(&'a PlannedSession, Timestamp)> {
         self.plan.sessions.iter().find_map(|session| {
             let mut steps = session.steps.iter();
@@ -97,7 +97,7 @@ impl<'a> Look<'a> {
                 steps.any(|s| {
                     s.job == self.job.name
                         && s.host == *host
-                        && !matches!(s.state, crate::core::session::StepState::Done { .. })
+                        && !matches!(s.state, StepState::Done { .. } | StepState::Running { .. })
                 })
             });
             open.then_some((session, step.starts))
@@ -255,6 +255,9 @@ impl<'a> Look<'a> {
             return Link::holds(Rule::Notice, "nobody is to be told");
         };
         let known = coming.and_then(|session| self.state.sessions.get(&session.id));
+        if let Some(other) = self.announced_without() {
+            return other;
+        }
         match (known, coming) {
             (Some(session), _) => self.told(app, session),
             (None, Some(session)) => Link::prevents(
@@ -275,6 +278,21 @@ impl<'a> Look<'a> {
                 None,
             ),
         }
+    }
+
+    /// This occurrence was announced, and this job was not part of it.
+    fn announced_without(&self) -> Option<Link> {
+        let session = self.state.sessions.values().find(|s| {
+            let open = s.opens <= self.now && self.now < s.closes && s.phase != Phase::Closed;
+            open && s.app == self.job.app && s.window == self.job.window
+        })?;
+        let own = |step: &Step| step.job == self.job.name;
+        if session.steps.iter().any(own) {
+            return None;
+        }
+        let text = format!("{} was announced without it", session.id);
+        let until = Some(session.closes);
+        Some(Link::prevents(Rule::Notice, NOT_ANNOUNCED, text, until))
     }
 
     fn told(&self, app: &App, session: &Session) -> Link {

@@ -29,7 +29,13 @@ pub(super) fn explain(
     chain.extend(overlap(policy, job, past));
     chain.push(limit(policy, state));
     let until = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
-    let next = plan::next_run(policy, state, job, now, until);
+    let mut next = plan::next_run(policy, state, job, now, until);
+    // What is held is served when the app is back.
+    if let Some(back) = back_in_service(state, job)
+        && let Some(at) = &mut next
+    {
+        *at = back.max(*at);
+    }
     let host = HostExplanation {
         host: LOCAL.into(),
         running,
@@ -53,6 +59,19 @@ pub(super) fn explain(
         hosts: vec![host],
         more_hosts: 0,
     }
+}
+
+/// When the session that has the app is expected to be over, where the job waits for that.
+fn back_in_service(state: &State, job: &PeriodicJob) -> Option<Timestamp> {
+    let (app, DuringMaintenance::Hold) = job.app.as_ref()? else {
+        return None;
+    };
+    let session = state.in_maintenance(app)?;
+    let ends = session.steps.iter().map(|step| {
+        let ends = step.starts.checked_add(step.estimate);
+        ends.unwrap_or(step.starts)
+    });
+    ends.max()
 }
 
 fn due(policy: &Policy, job: &PeriodicJob, past: Option<&PeriodicState>, now: Timestamp) -> Link {
