@@ -463,6 +463,10 @@ impl World for Real {
         self.rehearsal_mail = rehearsal.map(Arc::new);
     }
 
+    fn replanned(&mut self, lines: Vec<Line>) {
+        lines.into_iter().for_each(|line| self.announcer.tell(line));
+    }
+
     fn trouble(&mut self, what: Option<&str>) {
         match what {
             Some(what) => {

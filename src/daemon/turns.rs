@@ -12,7 +12,9 @@ use crate::core::decide::{FRESH, decide};
 use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::fact::Fact;
+use crate::core::plan::{Plan, diff, outlook};
 use crate::core::policy::Policy;
+use crate::core::report::Line;
 use crate::core::state::State;
 use crate::core::wakeup::wakeup;
 use crate::store::{Facts, Keep, StoreError};
@@ -21,6 +23,10 @@ use crate::store::{Facts, Keep, StoreError};
 const SNAPSHOT_EVERY: u64 = 10_000;
 /// How often history is pruned while the daemon is awake anyway.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// How far ahead a reload says what it changes, and of how many sessions.
+const TOLD_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
+const CHANGES_TOLD: usize = 100;
 
 /// Why the loop ended.
 #[derive(Debug)]
@@ -116,10 +122,13 @@ impl<S: Facts, W: World> Turns<S, W> {
             self.save_unsaved(now, &mut facts, &mut effects)?;
         }
         let mut looked = false;
+        let mut replaced = None;
         for item in heard {
             let event = match item {
                 Heard::Event(event) => event,
                 Heard::Policy(policy) => {
+                    let before = || self.outlook(now);
+                    replaced = replaced.or_else(|| Some(before()));
                     self.policy = policy;
                     Event::PolicyChanged
                 }
@@ -145,10 +154,29 @@ impl<S: Facts, W: World> Turns<S, W> {
             self.state.live.alone = false;
             self.more = true;
         }
+        if let Some(before) = replaced {
+            self.tell_changes(&before, now);
+        }
         for look in looks {
             look(&self.policy, &self.state, now);
         }
         Ok(())
+    }
+
+    fn outlook(&self, now: Timestamp) -> Plan {
+        let until = now.saturating_add(TOLD_AHEAD).unwrap_or(now);
+        outlook(&self.policy, &self.state, now, until)
+    }
+
+    /// What a reload did to the sessions to come.
+    fn tell_changes(&mut self, before: &Plan, now: Timestamp) {
+        let after = self.outlook(now);
+        let changes = diff::sessions(before, &after);
+        let lines = changes.iter().take(CHANGES_TOLD);
+        let lines = lines
+            .map(|change| Line::plan_changed(now, change))
+            .collect();
+        self.world.replanned(lines);
     }
 
     /// One event, and what follows from it in memory.

@@ -8,6 +8,7 @@ use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::fact::Fact;
 use crate::core::policy::Policy;
+use crate::core::report::Line;
 use crate::core::state::State;
 use crate::mail::Mailer;
 
@@ -50,6 +51,9 @@ pub trait World {
 
     /// Mail leaves another way from now on.
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>);
+
+    /// A reload changed what is planned: events that no fact stands for.
+    fn replanned(&mut self, lines: Vec<Line>);
 
     /// Something is wrong with the state file, or well again (none).
     fn trouble(&mut self, what: Option<&str>);

@@ -17,6 +17,7 @@ use crate::core::effect::Effect;
 use crate::core::event::Event;
 use crate::core::fact::Fact;
 use crate::core::policy::Policy;
+use crate::core::report::Line;
 use crate::core::state::{Live, State};
 use crate::daemon::{Ended, Heard, Turns, World};
 use crate::mail::Mailer;
@@ -182,6 +183,8 @@ impl World for Virtual<'_> {
     }
 
     fn mail(&mut self, _: Option<Mailer>, _: Option<Mailer>) {}
+
+    fn replanned(&mut self, _: Vec<Line>) {}
 
     fn trouble(&mut self, _: Option<&str>) {}
 }

@@ -10,7 +10,7 @@ use crate::clock::{self, Compare, Look, Moved, StepWatch};
 use crate::core::effect::Effect;
 use crate::core::event::{Answer, Event};
 use crate::core::fact::Fact;
-use crate::core::report;
+use crate::core::report::{self, Line};
 use crate::core::run::{End, Report};
 use crate::core::state::State;
 use crate::daemon::announce::Announcer;
@@ -124,6 +124,10 @@ impl World for Pretend {
     }
 
     fn mail(&mut self, _: Option<Mailer>, _: Option<Mailer>) {}
+
+    fn replanned(&mut self, lines: Vec<Line>) {
+        lines.into_iter().for_each(|line| self.announcer.tell(line));
+    }
 
     fn trouble(&mut self, what: Option<&str>) {
         if let Some(what) = what {

@@ -118,9 +118,29 @@ fn a_job_that_is_removed_after_it_was_announced_is_cancelled() {
         in_seconds(600)
     );
     let moved = job("another").replace("every", "window = \"other\"\nevery");
+    scene.write("old.toml", &scene.read("windows.toml"));
     scene.write(
         "windows.toml",
         &format!("{FILE_MAIL}{later}{other}{app}{moved}"),
+    );
+    // What will be sent is known beforehand.
+    let words = ["plan", "--against", "old.toml", "--days", "1", "--json"];
+    let against = scene.offhours(&words).json();
+    let foretold: Vec<(&str, &str)> = against["notices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|notice| {
+            let word = |key: &str| notice[key].as_str().unwrap();
+            (word("kind"), word("recipient"))
+        })
+        .collect();
+    assert_eq!(
+        foretold,
+        [
+            ("cancelled", "tech@example.org"),
+            ("advance", "tech@example.org")
+        ]
     );
     daemon.signal("HUP");
     let closed = daemon.wait("session_closed", &[]);
@@ -128,6 +148,8 @@ fn a_job_that_is_removed_after_it_was_announced_is_cancelled() {
         (&closed["outcome"], &closed["reason"]),
         (&"cancelled".into(), &"removed".into())
     );
+    daemon.wait("plan_changed", &[("window", "now"), ("text", "cancelled")]);
+    daemon.wait("plan_changed", &[("window", "other"), ("text", "added")]);
     daemon.wait("notice_accepted", &[("kind", "cancelled")]);
     daemon.wait("session_announced", &[("window", "other")]);
     let mails = scene.mails("mail");

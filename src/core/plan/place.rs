@@ -1,5 +1,7 @@
 //! Where a step finds room in its occurrence.
 
+use std::collections::{BinaryHeap, HashMap};
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::calendar::Occurrence;
@@ -108,29 +110,63 @@ pub fn place(
 
 /// The order of an app's due jobs: `after` first, then `priority`, then the oldest unserved due, then the file.
 ///
-/// `jobs` are in the order of the file; the answer holds their indices. `after` is free of circles (checked).
+/// `jobs` are in the order of the file, a job once for each host; the answer holds their indices. `after` is free of
+/// circles (checked): what stands in one all the same comes last.
 pub fn order(jobs: &[(&MaintenanceJob, Timestamp)]) -> Vec<usize> {
-    // A job stands there once for each host: all of them come first.
-    let present = |name: &Name| {
-        let name = name.clone();
-        let places = jobs.iter().enumerate();
-        places.filter_map(move |(i, (job, _))| (job.name == name).then_some(i))
-    };
-    let mut waits: Vec<Vec<usize>> = jobs
-        .iter()
-        .map(|(job, _)| job.after.iter().flat_map(present).collect())
-        .collect();
-    let mut left: Vec<usize> = (0..jobs.len()).collect();
-    left.sort_by_key(|&i| (std::cmp::Reverse(jobs[i].0.priority), jobs[i].1, i));
-    if waits.iter().all(Vec::is_empty) {
-        return left;
+    let key = |i: usize| (std::cmp::Reverse(jobs[i].0.priority), jobs[i].1, i);
+    let mut all: Vec<usize> = (0..jobs.len()).collect();
+    if jobs.iter().all(|(job, _)| job.after.is_empty()) {
+        all.sort_by_key(|&i| key(i));
+        return all;
     }
+    // By job, not by host: thousands of hosts of one job may wait for thousands of another.
+    let mut steps: HashMap<&Name, Vec<usize>> = HashMap::new();
+    for (i, (job, _)) in jobs.iter().enumerate() {
+        steps.entry(&job.name).or_default().push(i);
+    }
+    let mut waits: HashMap<&Name, usize> = HashMap::new();
+    let mut followers: HashMap<&Name, Vec<&Name>> = HashMap::new();
+    for places in steps.values() {
+        let job = jobs[places[0]].0;
+        for earlier in job.after.iter().filter(|name| steps.contains_key(name)) {
+            *waits.entry(&job.name).or_default() += 1;
+            followers.entry(earlier).or_default().push(&job.name);
+        }
+    }
+    let mut left: HashMap<&Name, usize> = steps.iter().map(|(job, s)| (*job, s.len())).collect();
+    let mut ready: BinaryHeap<_> = steps
+        .iter()
+        .filter(|(job, _)| !waits.contains_key(*job))
+        .flat_map(|(_, places)| places)
+        .map(|&i| std::cmp::Reverse(key(i)))
+        .collect();
     let mut ordered = Vec::with_capacity(jobs.len());
-    while !left.is_empty() {
-        let next = left.iter().position(|&i| waits[i].is_empty()).unwrap_or(0);
-        let chosen = left.remove(next);
-        waits.iter_mut().for_each(|w| w.retain(|&i| i != chosen));
+    while let Some(std::cmp::Reverse((_, _, chosen))) = ready.pop() {
         ordered.push(chosen);
+        let name = &jobs[chosen].0.name;
+        let Some(count) = left.get_mut(name) else {
+            continue;
+        };
+        *count -= 1;
+        if *count > 0 {
+            continue;
+        }
+        for follower in followers.get(name).into_iter().flatten() {
+            let Some(open) = waits.get_mut(*follower) else {
+                continue;
+            };
+            *open -= 1;
+            if *open == 0 {
+                let places = steps.get(*follower).into_iter().flatten();
+                ready.extend(places.map(|&i| std::cmp::Reverse(key(i))));
+            }
+        }
+    }
+    if ordered.len() < jobs.len() {
+        let known: std::collections::HashSet<usize> = ordered.iter().copied().collect();
+        all.retain(|i| !known.contains(i));
+        all.sort_by_key(|&i| key(i));
+        ordered.extend(all);
     }
     ordered
 }

@@ -1,6 +1,6 @@
 //! The sessions of a span: what was told already stays, the rest is placed occurrence by occurrence.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -276,6 +276,7 @@ impl Walk<'_> {
             .collect();
         let mut cursor = starts.saturating_add(entering).unwrap_or(starts);
         let (mut steps, mut put_off): (Vec<Placed>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut placed: HashSet<&Name> = HashSet::new();
         let cutoff = policy
             .windows
             .get(&lane.window)
@@ -319,10 +320,8 @@ impl Walk<'_> {
             };
             let ends = at.saturating_add(length).unwrap_or(at);
             // Asked only then; a job that asks nothing is done in any case.
-            let if_needed = job.only_if.is_some()
-                && steps
-                    .iter()
-                    .any(|(other, _, _)| job.after.contains(&lane.jobs[*other].job.name));
+            let if_needed =
+                job.only_if.is_some() && job.after.iter().any(|earlier| placed.contains(earlier));
             let step = PlannedStep {
                 job: job.name.clone(),
                 host: job.hosts[host].clone(),
@@ -340,6 +339,7 @@ impl Walk<'_> {
                 closes: piece.closes,
                 cutoff,
             };
+            placed.insert(&job.name);
             steps.push((j, step, host));
             cursor = ends;
         }

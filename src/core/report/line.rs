@@ -3,6 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::core::fact::{About, AttemptEnded, Fact};
+use crate::core::plan::diff::Change;
 use crate::core::policy::Name;
 use crate::core::run::{Dues, Outcome, RunId, SessionId, What};
 use crate::core::session::{Code, Reason};
@@ -17,6 +18,8 @@ pub enum Happening {
     DaemonKilled,
     ClockStepped,
     Suspended,
+    /// A reload changed what is planned; there is no fact for it.
+    PlanChanged,
     SessionOpened,
     SessionPlanned,
     SessionAnnounced,
@@ -160,6 +163,20 @@ impl Line {
         Self {
             lasted: Some(lasted),
             ..Self::new(at, Happening::Suspended)
+        }
+    }
+
+    /// What a reload does to one session.
+    pub fn plan_changed(at: Timestamp, change: &Change<'_>) -> Self {
+        let words: Vec<&str> = change.aspects.iter().map(|aspect| aspect.word()).collect();
+        let line = Self {
+            text: Some(words.join(", ")),
+            next: change.after.map(|session| session.starts),
+            ..Self::new(at, Happening::PlanChanged)
+        };
+        match change.shown() {
+            Some(session) => line.of(&session.id),
+            None => line,
         }
     }
 

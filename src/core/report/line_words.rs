@@ -15,6 +15,7 @@ impl Happening {
             Self::DaemonKilled => "daemon killed",
             Self::ClockStepped => "clock stepped",
             Self::Suspended => "machine was asleep",
+            Self::PlanChanged => "plan changed",
             Self::SessionOpened => "session known",
             Self::SessionPlanned => "session planned",
             Self::SessionAnnounced => "session announced",

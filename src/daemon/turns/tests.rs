@@ -29,6 +29,7 @@ impl World for Asked {
 
     fn mail(&mut self, _: Option<Mailer>, _: Option<Mailer>) {}
 
+    fn replanned(&mut self, _: Vec<Line>) {}
     fn trouble(&mut self, _: Option<&str>) {}
 }
 
