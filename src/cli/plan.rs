@@ -6,7 +6,7 @@ use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
 use crate::core::plan::{Plan, PlannedSession, PlannedStep, plan};
 use crate::core::policy::{LOCAL, Policy};
-use crate::core::report::{PlanView, counted, span, when};
+use crate::core::report::{PlanView, clock_change, counted, span, when};
 use crate::core::session::Phase;
 use crate::exit::Exit;
 
@@ -119,10 +119,8 @@ fn show_session(
     limit: Limit,
     out: &mut Out<'_>,
 ) -> anyhow::Result<()> {
-    let zone = policy
-        .windows
-        .get(&session.window)
-        .map_or(&policy.zone, |window| &window.zone);
+    let window = policy.windows.get(&session.window);
+    let zone = window.map_or(&policy.zone, |window| &window.zone);
     let recipients: usize = policy.apps.get(&session.app).map_or(0, |app| {
         app.notify
             .iter()
@@ -146,6 +144,10 @@ fn show_session(
         span(session.expected),
         when(zone, session.closes)
     ))?;
+    if let Some(change) = window.and_then(|w| clock_change(w, &session.occurrence())) {
+        let change = out.painted(Paint::Warn, &change);
+        out.line(format_args!("    {change}"))?;
+    }
     out.line(format_args!("    {told}"))?;
     let most = if limit.all { usize::MAX } else { STEPS };
     let mut table = Table::indented(4);

@@ -1,6 +1,7 @@
 //! The state in words and numbers, for people and programs: everything that is read from the outside.
 //!
 //! The names of the fields are the keys of the JSON that other programs read: they are added to, never renamed.
+mod clock_change;
 mod counters;
 mod diagnosis;
 mod history;
@@ -13,6 +14,7 @@ mod status;
 mod upcoming;
 mod when;
 
+pub use clock_change::{clock_change, unusual};
 pub use counters::Counters;
 pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
 pub use history::{Row, rows};
