@@ -54,6 +54,7 @@ fn letter(kind: LetterKind, to: &str, language: Language) -> Letter {
         sequence: 3,
         opens: at("2026-11-17T21:00:00Z"),
         closes: at("2026-11-18T04:00:00Z"),
+        longer: SignedDuration::ZERO,
         starts: at("2026-11-17T21:00:00Z"),
         expected: SignedDuration::from_mins(45),
         jobs: vec![LetterJob {

@@ -2,11 +2,14 @@
 use super::args::CheckArgs;
 use super::load::Context;
 use super::out::Out;
-use super::table::Paint;
-use crate::config::{self, Problem, Purpose, Sources};
+use super::table::{Paint, Table};
+use crate::config::{self, Note, Problem, Purpose, Sources};
 use crate::core::policy::Policy;
 use crate::core::report::counted;
 use crate::exit::Exit;
+
+/// Nights that are shown to people.
+const MOST_CHANGES: usize = 40;
 
 /// Prints all problems: as JSON where asked, else for people, on standard error as a compiler does.
 ///
@@ -16,7 +19,13 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
     let path = context.path()?;
     match config::load(&path, &context.env, context.now, Purpose::Check) {
         Ok(loaded) => {
-            problems(&loaded.warnings, &loaded.sources, context, out)?;
+            problems(
+                &loaded.warnings,
+                &loaded.notes,
+                &loaded.sources,
+                context,
+                out,
+            )?;
             let refused = args.strict && !loaded.warnings.is_empty();
             if !context.json {
                 let verdict = if refused {
@@ -29,11 +38,12 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
                     "{}: {verdict} ({sum})",
                     loaded.settings.file.display()
                 ))?;
+                clock_changes(&loaded.notes, out)?;
             }
             Ok(if refused { Exit::Config } else { Exit::Ok })
         }
         Err(refused) => {
-            problems(&refused.problems, &refused.sources, context, out)?;
+            problems(&refused.problems, &[], &refused.sources, context, out)?;
             Ok(Exit::Config)
         }
     }
@@ -41,17 +51,45 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
 
 fn problems(
     problems: &[Problem],
+    notes: &[Note],
     sources: &Sources,
     context: &Context,
     out: &mut Out<'_>,
 ) -> anyhow::Result<()> {
     if context.json {
-        out.json(&config::json(problems))?;
+        out.json(&config::json(problems, notes))?;
     } else if !problems.is_empty() {
         eprintln!(
             "{}",
             config::render(problems, sources, context.colour).trim_end()
         );
+    }
+    Ok(())
+}
+
+/// What nobody needs to mend, so that it is on standard output, after the verdict.
+fn clock_changes(notes: &[Note], out: &mut Out<'_>) -> anyhow::Result<()> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    out.line(format_args!(""))?;
+    out.line(format_args!("clock changes in the next two years"))?;
+    let mut table = Table::indented(2);
+    let all = notes
+        .iter()
+        .flat_map(|note| note.clock_changes.iter().map(move |change| (note, change)));
+    for (note, change) in all.clone().take(MOST_CHANGES) {
+        let day = change.date.strftime("%a %F").to_string();
+        table.row([
+            (&*note.window).into(),
+            day.into(),
+            change.text.as_str().into(),
+        ]);
+    }
+    out.table(&table)?;
+    let more = all.count().saturating_sub(MOST_CHANGES);
+    if more > 0 {
+        out.line(format_args!("  … {more} more, --json has them all"))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
 use crate::core::plan::{Plan, PlannedSession, PlannedStep, Source, plan};
 use crate::core::policy::{LOCAL, Policy};
-use crate::core::report::{PlanView, counted, span, when};
+use crate::core::report::{PlanView, clock_change, counted, span, when};
 use crate::core::session::Phase;
 use crate::exit::Exit;
 
@@ -147,6 +147,11 @@ fn session_rows(policy: &Policy, session: &PlannedSession, limit: Limit, table: 
         format!("about {}", span(session.expected)).into(),
         format!("{}; {closes}", told(policy, zone, session)).into(),
     ]);
+    let window = policy.windows.get(&session.window);
+    if let Some(change) = window.and_then(|w| clock_change(w, &session.occurrence())) {
+        let change = Cell::painted(change, Paint::Warn);
+        table.row([Cell::default(), Cell::default(), Cell::default(), change]);
+    }
     let most = if limit.all { usize::MAX } else { STEPS };
     for step in session.steps.iter().take(most) {
         table.row([

@@ -11,7 +11,7 @@ use super::refusal::usage;
 use super::table::{Cell, Paint, Table};
 use crate::core::calendar::{Window, Zone, subtract};
 use crate::core::policy::Policy;
-use crate::core::report::{span, when};
+use crate::core::report::{clock_change, span, when};
 use crate::exit::Exit;
 
 /// One line of the listing: what freezes leave of an occurrence.
@@ -28,6 +28,8 @@ struct Found<'a> {
     shortened_by: Vec<&'a str>,
     #[serde(skip)]
     zone: &'a Zone,
+    #[serde(skip)]
+    clock_change: Option<String>,
 }
 
 /// Which occurrences of each window are wanted.
@@ -136,6 +138,7 @@ fn of<'a>(
                 clock_change_s: window.clock_change_s(&piece),
                 shortened_by: hit.iter().map(|f| &*f.name).collect(),
                 zone: &window.zone,
+                clock_change: clock_change(window, &piece),
             })
         })
         .filter(move |f| f.closes > wanted.from && f.opens < wanted.until)
@@ -160,15 +163,7 @@ fn table(found: &[Found<'_>]) -> Table {
     let mut table = Table::new(&["window", "opens", "closes", "length", "notes"]);
     for f in found {
         let mut notes = Vec::new();
-        if f.clock_change_s != 0 {
-            let change = span(SignedDuration::from_secs(f.clock_change_s));
-            let more = if f.clock_change_s > 0 {
-                "longer"
-            } else {
-                "shorter"
-            };
-            notes.push(format!("clock change: {change} {more}"));
-        }
+        notes.extend(f.clock_change.clone());
         if !f.shortened_by.is_empty() {
             notes.push(format!("shortened by freeze {}", f.shortened_by.join(", ")));
         }

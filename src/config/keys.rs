@@ -45,9 +45,23 @@ pub const NOTICE: &[&str] = &[
 pub const HTTP: &[&str] = &["listen", "token_file", "hosts"];
 pub const LIMITS: &[&str] = &["runs", "log_size", "stop_timeout"];
 pub const PERSON: &[&str] = &["email", "name", "language", "time_zone"];
-pub const RULE: &[&str] = &["days", "start", "end", "duration", "cron", "from", "until"];
+pub const RULE: &[&str] = &[
+    "days",
+    "dates",
+    "offset",
+    "start",
+    "end",
+    "duration",
+    "cron",
+    "from",
+    "until",
+    "valid_from",
+    "valid_until",
+];
 pub const WINDOW: &[&str] = &[
     "days",
+    "dates",
+    "offset",
     "start",
     "end",
     "duration",
@@ -56,6 +70,8 @@ pub const WINDOW: &[&str] = &[
     "until",
     "open",
     "rules",
+    "valid_from",
+    "valid_until",
     "cutoff",
     "time_zone",
 ];

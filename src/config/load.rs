@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::note::Note;
 use super::problem::{Problem, Problems};
 use super::reading::Reading;
 use super::settings::Settings;
@@ -33,6 +34,8 @@ pub struct Loaded {
     pub policy: Policy,
     pub settings: Settings,
     pub warnings: Vec<Problem>,
+    /// No problems; of [`Purpose::Check`] only.
+    pub notes: Vec<Note>,
     /// The texts, to render the warnings.
     pub sources: Sources,
 }
@@ -157,7 +160,7 @@ pub fn load(path: &Path, env: &Env, now: Timestamp, purpose: Purpose) -> Result<
     reading.trust = trust;
     let (policy, settings) = read_all(&mut reading, file);
     let refused = reading.problems.refused();
-    let problems = reading.problems;
+    let (problems, notes) = (reading.problems, reading.notes);
     let (problems, sources) = problems.finish();
     if refused {
         return Err(Refused { problems, sources });
@@ -166,6 +169,7 @@ pub fn load(path: &Path, env: &Env, now: Timestamp, purpose: Purpose) -> Result<
         policy,
         settings,
         warnings: problems,
+        notes,
         sources,
     })
 }

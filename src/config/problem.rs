@@ -18,6 +18,8 @@ const MOST_SUGGESTIONS: usize = 50;
 pub enum Severity {
     Error,
     Warning,
+    /// Nothing to be mended.
+    Note,
 }
 
 /// Another place that belongs to a problem, such as the first of two definitions.
@@ -106,6 +108,16 @@ impl Problems {
     }
 
     fn push(&mut self, severity: Severity, place: Place, message: String) -> Told<'_> {
+        let problem = self.located(severity, place, message);
+        let index = self.insert(Some(place), problem);
+        Told {
+            problems: self,
+            index,
+        }
+    }
+
+    /// As it would be told, not yet told.
+    pub fn located(&self, severity: Severity, place: Place, message: String) -> Problem {
         let mut problem = Problem::with_file("", message, None);
         problem.severity = severity;
         if let Some(source) = self.sources.get(place.file) {
@@ -115,11 +127,7 @@ impl Problems {
             problem.line = Some(line);
             problem.column = Some(column);
         }
-        let index = self.insert(Some(place), problem);
-        Told {
-            problems: self,
-            index,
-        }
+        problem
     }
 
     fn insert(&mut self, place: Option<Place>, problem: Problem) -> Option<usize> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::note::Note;
 use super::problem::{Problems, Told};
 use super::programs::Programs;
 use super::tree::{Document, Field, Fields, Item, kind, unknown};
@@ -21,6 +22,7 @@ const LONGEST_NAME: usize = 100;
 /// What is carried through one load.
 pub struct Reading<'a> {
     pub problems: Problems,
+    pub notes: Vec<Note>,
     pub document: Document<'a>,
     pub env: &'a Env,
     /// Where the main file is: what relative paths are relative to.
@@ -58,6 +60,7 @@ impl<'a> Reading<'a> {
     ) -> Self {
         Self {
             problems,
+            notes: Vec::new(),
             document: Document::default(),
             env,
             folder: Arc::new(folder),

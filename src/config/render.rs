@@ -7,6 +7,7 @@ use annotate_snippets::{
     Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet,
 };
 
+use super::note::Note;
 use super::problem::{Problem, Severity};
 use super::source::{Source, Sources};
 
@@ -31,16 +32,19 @@ pub fn render(problems: &[Problem], sources: &Sources, colour: bool) -> String {
     out
 }
 
-/// The form of `check --json`.
+/// The form of `check --json`: the problems, then the notes.
 #[must_use]
-pub fn json(problems: &[Problem]) -> serde_json::Value {
-    serde_json::to_value(problems).unwrap_or_default()
+pub fn json(problems: &[Problem], notes: &[Note]) -> serde_json::Value {
+    let problems = problems.iter().map(serde_json::to_value);
+    let notes = notes.iter().map(serde_json::to_value);
+    problems.chain(notes).filter_map(Result::ok).collect()
 }
 
 fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let path = problem.file.to_string_lossy().into_owned();
     let mut group = level

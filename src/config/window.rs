@@ -6,22 +6,38 @@ use toml::de::DeValue;
 
 use super::command::SECOND;
 use super::reading::Reading;
+use super::recurrence::UNION_HINT;
 use super::tree::{Field, Fields, Item};
 use super::{duration, instant, keys};
-use crate::core::calendar::{Days, End, Freeze, LONGEST, Rule, Window, Zone, parse_open};
+use crate::core::calendar::{
+    End, Freeze, LONGEST, Pattern, Rule, Validity, Window, Zone, parse_open,
+};
 
 const MOST_RULES: usize = 100;
 
 /// The ways to say when a window opens, and the keys that show which was chosen.
 const FORMS: [(&str, &[&str]); 5] = [
-    ("days", &["days", "start", "end"]),
+    ("days", &["days", "dates", "start", "end"]),
     ("cron", &["cron"]),
     ("from", &["from", "until"]),
     ("open", &["open"]),
     ("rules", &["rules"]),
 ];
 
-const FORMS_HINT: &str = "`days` with `start` and `end` or `duration`; `cron` with `duration`; `from` with `until`; `open`; or `rules`";
+const FORMS_HINT: &str = "`days` or `dates` with `start` and `end` or `duration`; `cron` with `duration`; `from` with `until`; `open`; or `rules`";
+
+/// Keys that go with some of the forms only, and what to do instead.
+const EXTRAS: [(&str, &[&str], &str); 4] = [
+    ("duration", &["days", "cron"], ""),
+    (
+        "offset",
+        &["days"],
+        "it counts from the day that `days` or `dates` names",
+    ),
+    ("valid_from", &["days", "cron", "open", "rules"], ONCE_HINT),
+    ("valid_until", &["days", "cron", "open", "rules"], ONCE_HINT),
+];
+const ONCE_HINT: &str = "`from` and `until` say when it opens, once and for all";
 
 impl<'a> Reading<'a> {
     pub fn window(&mut self, field: Field<'a>) -> Option<Window> {
@@ -33,7 +49,9 @@ impl<'a> Reading<'a> {
             SignedDuration::ZERO,
         );
         let zone = self.zone_of(&fields);
-        let rules = match self.form(&fields)? {
+        let form = self.form(&fields)?;
+        let valid = self.validity(&fields, &zone).unwrap_or(Validity::ALWAYS);
+        let mut rules = match form {
             "open" => self.open(fields.get("open")?),
             "rules" => {
                 let item = fields.get("rules")?;
@@ -52,12 +70,28 @@ impl<'a> Reading<'a> {
                     let Some(form) = self.form(&fields) else {
                         continue;
                     };
-                    rules.extend(self.rule(form, &fields, &zone));
+                    let inner = self.validity(&fields, &zone);
+                    let pattern = self.pattern(form, &fields, &zone);
+                    if let (Some(inner), Some(pattern)) = (inner, pattern) {
+                        let rule = Rule {
+                            pattern,
+                            valid: inner.and(valid),
+                        };
+                        self.ever(&rule, item);
+                        rules.push(rule);
+                    }
                 }
                 rules
             }
-            form => self.rule(form, &fields, &zone).into_iter().collect(),
+            form => self
+                .pattern(form, &fields, &zone)
+                .map(Rule::from)
+                .into_iter()
+                .collect(),
         };
+        for rule in &mut rules {
+            rule.valid = rule.valid.and(valid);
+        }
         if rules.len() > MOST_RULES {
             self.problems.error(
                 field.place,
@@ -99,32 +133,45 @@ impl<'a> Reading<'a> {
                 "`{}` and `{}` are two ways to say when the window opens",
                 first.key, second.key
             );
-            self.problems
-                .error(second.place, message)
-                .hint("several rules make one window with `rules = [{ … }, { … }]`");
+            self.problems.error(second.place, message).hint(UNION_HINT);
             return None;
         }
-        if form == "open" || form == "rules" {
-            if let Some(extra) = written(&["duration"]) {
+        for (key, forms, hint) in EXTRAS {
+            if let Some(extra) = written(&[key]).filter(|_| !forms.contains(&form)) {
+                let hint = match (key, form) {
+                    ("duration", "from") => "say `until` when it ends",
+                    ("offset", "rules") => "give it in the rule that it belongs to",
+                    _ => hint,
+                };
+                let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
                 self.problems
-                    .error(extra.place, format!("`duration` does not go with `{form}`"));
+                    .error(extra.place, format!("`{key}` does not go with `{form}`"))
+                    .maybe_hint(hint);
             }
-        } else if form == "from"
-            && let Some(extra) = written(&["duration"])
-        {
-            self.problems
-                .error(extra.place, "`duration` does not go with `from`")
-                .hint("say `until` when it ends");
         }
         Some(form)
     }
 
-    fn rule(&mut self, form: &str, fields: &Fields<'a>, zone: &Zone) -> Option<Rule> {
+    /// A rule whose own span and that of its window leave it no moment to open is a mistake.
+    fn ever(&mut self, rule: &Rule, item: Item<'a>) {
+        let outside = match &rule.pattern {
+            Pattern::Once { from, .. } => !rule.valid.contains(*from),
+            _ => rule.valid.from >= rule.valid.until,
+        };
+        if outside {
+            let message = "this rule never opens: not while its window is valid";
+            self.problems
+                .error(item.place, message)
+                .hint("see `valid_from` and `valid_until` of the window");
+        }
+    }
+
+    fn pattern(&mut self, form: &str, fields: &Fields<'a>, zone: &Zone) -> Option<Pattern> {
         match form {
             "cron" => {
                 let expr = fields.get("cron").and_then(|item| self.schedule(item));
                 let duration = self.length(fields, "`cron`")?;
-                Some(Rule::Cron {
+                Some(Pattern::Cron {
                     expr: expr?,
                     duration,
                 })
@@ -136,16 +183,17 @@ impl<'a> Reading<'a> {
                     self.problems.error(fields.place_of("until"), message);
                     return None;
                 }
-                Some(Rule::Once { from, until })
+                Some(Pattern::Once { from, until })
             }
             _ => {
-                let days = fields.get("days").map(|item| self.days(item));
-                let start = fields.get("start").map(|item| self.time(item, false));
-                for (key, missing) in [("days", days.is_none()), ("start", start.is_none())] {
-                    if missing {
-                        self.missing(fields, "this window", key);
+                let days = self.which_days(fields);
+                let start = match fields.get("start") {
+                    Some(item) => self.time(item, false),
+                    None => {
+                        self.missing(fields, "this window", "start");
+                        None
                     }
-                }
+                };
                 let end = match fields.get("end") {
                     Some(_) if fields.has("duration") => {
                         self.problems.error(
@@ -157,9 +205,9 @@ impl<'a> Reading<'a> {
                     Some(item) => self.time(item, true).map(End::At),
                     None => self.length(fields, "`start` without `end`").map(End::After),
                 };
-                Some(Rule::Days {
-                    days: days??,
-                    start: start??,
+                Some(Pattern::Days {
+                    days: days?,
+                    start: start?,
                     end: end?,
                 })
             }
@@ -235,28 +283,6 @@ impl<'a> Reading<'a> {
             }
         }
         rules
-    }
-
-    /// A string, or an array of strings that mean their union.
-    fn days(&mut self, item: Item<'a>) -> Option<Days> {
-        let items = match item.value.is_str() {
-            true => vec![item],
-            false => self.array(item, r#"days such as "Mon-Fri" or ["Mon", "Thu"]"#),
-        };
-        if items.is_empty() && !item.value.is_array() {
-            return None;
-        }
-        let mut texts = Vec::new();
-        for item in items {
-            let text = self.text(item)?;
-            if let Err(error) = Days::parse(text) {
-                self.malformed(item, error);
-                return None;
-            }
-            texts.push(text);
-        }
-        let union = Days::parse(&texts.join(","));
-        union.map_err(|error| self.malformed(item, error)).ok()
     }
 
     /// A time of day, as a string or as TOML's own; `24:00` ends a day.

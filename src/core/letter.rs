@@ -74,6 +74,8 @@ pub struct Letter<R = Person> {
     pub sequence: u32,
     pub opens: Timestamp,
     pub closes: Timestamp,
+    /// How much longer than usual the window is open, for the clocks change in it; negative: shorter.
+    pub longer: SignedDuration,
     pub starts: Timestamp,
     pub expected: SignedDuration,
     pub jobs: Vec<LetterJob>,
@@ -103,6 +105,7 @@ impl<R> Letter<R> {
             sequence: self.sequence,
             opens: self.opens,
             closes: self.closes,
+            longer: self.longer,
             starts: self.starts,
             expected: self.expected,
             jobs: self.jobs,

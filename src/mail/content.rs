@@ -163,6 +163,15 @@ fn rows(letter: &Letter, words: &'static Words) -> Result<Vec<Row>, ComposeError
             )],
         );
     }
+    let told_ahead = matches!(letter.kind, LetterKind::Advance | LetterKind::Changed);
+    if told_ahead && !letter.longer.is_zero() {
+        let length = moment::length(letter.longer.abs(), language);
+        let longer = letter.longer.is_positive();
+        row(
+            words.clock_change,
+            vec![words::clock_change(&length, longer, language)],
+        );
+    }
     row(words.zone, vec![name(&letter.recipient.zone_name)]);
     row(
         words.contact,

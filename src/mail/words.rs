@@ -13,6 +13,7 @@ pub(super) struct Words {
     pub expected: &'static str,
     pub zone: &'static str,
     pub window: &'static str,
+    pub clock_change: &'static str,
     pub to: &'static str,
     pub work: &'static str,
     pub work_done: &'static str,
@@ -43,6 +44,7 @@ static EN: Words = Words {
     expected: "Expected length",
     zone: "Time zone",
     window: "Window",
+    clock_change: "Clock change",
     to: "to",
     work: "What is done",
     work_done: "What was done",
@@ -66,6 +68,7 @@ static DE: Words = Words {
     expected: "Voraussichtliche Dauer",
     zone: "Zeitzone",
     window: "Wartungsfenster",
+    clock_change: "Zeitumstellung",
     to: "bis",
     work: "Was getan wird",
     work_done: "Was getan wurde",
@@ -159,6 +162,16 @@ pub(super) fn outcome(word: &str, language: Language) -> &str {
         (Language::De, "postponed") => "verschoben",
         (Language::De, "skipped") => "ausgelassen",
         _ => word,
+    }
+}
+
+/// That the clocks change while the window is open; `length` is how much that makes it longer or shorter.
+pub(super) fn clock_change(length: &str, longer: bool, language: Language) -> String {
+    match (language, longer) {
+        (Language::En, true) => format!("this window is {length} longer than usual"),
+        (Language::En, false) => format!("this window is {length} shorter than usual"),
+        (Language::De, true) => format!("dieses Fenster ist {length} länger als sonst"),
+        (Language::De, false) => format!("dieses Fenster ist {length} kürzer als sonst"),
     }
 }
 

@@ -369,7 +369,7 @@ fn problems_have_a_form_for_machines() {
     let scene =
         Scene::new("[window.a]\nopen = 'Mon 22:00-23:00'\n[window.b]\nopne = 'Mon 22:00-23:00'\n");
     let problems = scene.check().unwrap_err().problems;
-    let json = offhours::config::json(&problems);
+    let json = offhours::config::json(&problems, &[]);
     let first = json
         .as_array()
         .unwrap()

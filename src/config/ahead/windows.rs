@@ -1,33 +1,36 @@
 //! What is wrong with windows themselves.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use super::super::Purpose;
 use super::super::duration::format;
+use super::super::note::Note;
+use super::super::problem::Severity;
 use super::super::reading::Reading;
 use super::{Year, day};
-use crate::core::calendar::{Rule, Window};
+use crate::core::calendar::{Pattern, Window};
 use crate::core::policy::Policy;
 
 const MOST_DATES: usize = 3;
+/// Windows whose clock changes are noted.
+const MOST_NOTES: usize = 1_000;
+const NOTED: SignedDuration = SignedDuration::from_hours(24 * 731);
 
 pub fn check(policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
     for window in policy.windows.values() {
         cutoff(window, year, reading);
         emptied(window, year, reading);
+        clock_changes(window, year, reading);
         if window
             .rules
             .iter()
-            .all(|rule| matches!(rule, Rule::Once { .. }))
+            .all(|rule| matches!(rule.pattern, Pattern::Once { .. }))
         {
             passed(window, policy, year, reading);
         } else if year.windows.contains_key(&window.name)
             && year.occurrences(&window.name).is_empty()
         {
-            let place = reading.document.place("window", &window.name, "");
-            reading.problems.warning(
-                place,
-                format!("`window.{}` does not open within a year", window.name),
-            );
+            not_soon(window, year, reading);
         }
     }
     if let Some(place) = reading.zone_missed.filter(|_| !reading.zone_written) {
@@ -78,10 +81,36 @@ fn emptied(window: &Window, year: &Year, reading: &mut Reading<'_>) {
         .hint("`duration` instead of `end` keeps its length");
 }
 
+fn clock_changes(window: &Window, year: &Year, reading: &mut Reading<'_>) {
+    if reading.purpose != Purpose::Check || reading.notes.len() >= MOST_NOTES {
+        return;
+    }
+    let until = year.now.saturating_add(NOTED).unwrap_or(Timestamp::MAX);
+    let place = reading.document.place("window", &window.name, "");
+    let located = |message| reading.problems.located(Severity::Note, place, message);
+    let note = Note::of(window, year.now, until, located);
+    reading.notes.extend(note);
+}
+
+fn not_soon(window: &Window, year: &Year, reading: &mut Reading<'_>) {
+    let place = reading.document.place("window", &window.name, "");
+    let (message, hint) = match window.next_opening(year.now) {
+        Some(next) => (
+            format!("`window.{}` does not open within a year", window.name),
+            format!("it opens on {}", day(window, next.opens)),
+        ),
+        None => (
+            format!("`window.{}` does not open any more", window.name),
+            "nothing of it opens between now and its `valid_until`".to_owned(),
+        ),
+    };
+    reading.problems.warning(place, message).hint(hint);
+}
+
 /// A window of fixed dates of which none can be announced in time any more.
 fn passed(window: &Window, policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
-    let last = window.rules.iter().filter_map(|rule| match rule {
-        Rule::Once { from, until } => Some((*from, *until)),
+    let last = window.rules.iter().filter_map(|rule| match rule.pattern {
+        Pattern::Once { from, until } => Some((from, until)),
         _ => None,
     });
     let Some((opens, closes)) = last.max() else {

@@ -1,9 +1,8 @@
-//! Days by name: weekdays, ranges of them, and the n-th of a month.
+//! Days: weekdays, ranges of them, the n-th of a month, days of the month, and days counted from any of these.
 use std::fmt;
 
 use super::Malformed;
 use super::malformed::pieces;
-use super::raw::date_of;
 
 const NAMES: [&str; 7] = [
     "monday",
@@ -21,13 +20,22 @@ const EVERY: u8 = 0b111_1111;
 /// Longer texts can only repeat themselves.
 const LONGEST_TEXT: usize = 512;
 
-/// A set of days; bit 0 of each mask is Monday.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The same weekday in every week, from the first day on.
+const WEEKLY: u32 = 1 | 1 << 7 | 1 << 14 | 1 << 21 | 1 << 28;
+
+/// A set of days. Bit 0 of each mask of weekdays is Monday.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Days {
     weekly: u8,
     /// By the week of the month, the first seven days being the first.
     nth: [u8; 5],
     last: u8,
+    /// Days of the month, bit 0 being the first.
+    dates: u32,
+    /// Days of the month counted from its end, bit 0 being the last.
+    dates_from_end: u32,
+    /// Calendar days from the day that all this names to the one that is meant.
+    offset: u8,
 }
 
 impl Days {
@@ -40,11 +48,7 @@ impl Days {
         if text.len() > LONGEST_TEXT {
             return Err(Malformed::new(0..0, "a list of days this long", HINT));
         }
-        let mut days = Days {
-            weekly: 0,
-            nth: [0; 5],
-            last: 0,
-        };
+        let mut days = Days::default();
         for (at, piece) in pieces(text, |c| c == ',') {
             let trimmed = piece.trim();
             let at = at + (piece.len() - piece.trim_start().len());
@@ -54,14 +58,29 @@ impl Days {
         Ok(days)
     }
 
-    /// The days of both.
-    pub fn union(mut self, other: &Days) -> Days {
-        self.weekly |= other.weekly;
-        self.last |= other.last;
-        for (week, more) in self.nth.iter_mut().zip(other.nth) {
-            *week |= more;
+    /// Days of the month: 1 to 31, or counted from its end, -1 (the last) to -31. One that a month does not have does
+    /// not occur in it. `None` where one of them is no such day, or there is none.
+    pub fn dates(dates: &[i8]) -> Option<Days> {
+        let mut days = Days::default();
+        for date in dates {
+            let bit = 1 << date.unsigned_abs().checked_sub(1).filter(|bit| *bit < 31)?;
+            match *date > 0 {
+                true => days.dates |= bit,
+                false => days.dates_from_end |= bit,
+            }
         }
+        Some(days).filter(|_| !dates.is_empty())
+    }
+
+    /// So many calendar days after each of these.
+    #[must_use]
+    pub fn later(mut self, days: u8) -> Days {
+        self.offset = days;
         self
+    }
+
+    pub(super) fn offset(&self) -> i64 {
+        i64::from(self.offset)
     }
 
     fn add(&mut self, piece: &str) -> Result<(), (String, String)> {
@@ -72,6 +91,9 @@ impl Days {
         if lower == "daily" {
             self.weekly = EVERY;
             return Ok(());
+        }
+        if lower.parse::<i8>().is_ok() {
+            return Err(unknown(&lower));
         }
         let mut words = lower.split_whitespace();
         if let (Some(first), Some(second), None) = (words.next(), words.next(), words.next())
@@ -101,28 +123,48 @@ impl Days {
             .get_mut(ORDINALS.iter().position(|known| *known == ordinal)?)
     }
 
-    /// Whether a date is one of the days.
-    pub fn contains(&self, date: jiff::civil::Date) -> bool {
-        let weekday = 1u8 << date.weekday().to_monday_zero_offset();
-        let week = usize::from((date.day().unsigned_abs() - 1) / 7);
-        let is_last = date.day() + 7 > date.days_in_month();
-        self.weekly & weekday != 0
-            || self.nth[week] & weekday != 0
-            || (is_last && self.last & weekday != 0)
+    /// The days of one month that are named, bit 0 being its first: it begins on a weekday (Monday is 0) and has so many
+    /// days. The offset is not counted.
+    pub(super) fn named_in(&self, first_weekday: u32, length: u32) -> u32 {
+        let month = u32::MAX >> (32 - length);
+        let from_end = self.dates_from_end.reverse_bits() >> (32 - length);
+        let mut named = (self.dates | from_end) & month;
+        if self.weekly == EVERY {
+            return month;
+        }
+        for weekday in 0..7 {
+            let first = (weekday + 7 - first_weekday) % 7;
+            let all = (WEEKLY << first) & month;
+            if self.weekly & 1 << weekday != 0 {
+                named |= all;
+            }
+            for (week, weekdays) in (0..).zip(self.nth) {
+                if weekdays & 1 << weekday != 0 {
+                    named |= all & 1u32.checked_shl(first + 7 * week).unwrap_or(0);
+                }
+            }
+            if self.last & 1 << weekday != 0 {
+                // At least four of each weekday are in a month.
+                named |= 1 << (31 - all.leading_zeros());
+            }
+        }
+        named
     }
 
-    /// The same for a day counted from 1970-01-01, without a calendar where none is needed.
-    pub(super) fn contains_day(&self, day: i64) -> bool {
-        let weekday = 1u8 << (day + 3).rem_euclid(7);
-        if self.weekly & weekday != 0 {
-            return true;
-        }
-        let monthly = self.nth.iter().fold(self.last, |all, week| all | week);
-        monthly & weekday != 0 && self.contains(date_of(day))
+    /// Whether a date is one of the days.
+    pub fn contains(&self, date: jiff::civil::Date) -> bool {
+        let Ok(named) = date.checked_sub(jiff::SignedDuration::from_hours(24 * self.offset()))
+        else {
+            return false;
+        };
+        let first = named.first_of_month().weekday().to_monday_zero_offset();
+        let length = named.days_in_month().unsigned_abs();
+        let bit = named.day().unsigned_abs() - 1;
+        self.named_in(u32::from(first.unsigned_abs()), u32::from(length)) & 1 << bit != 0
     }
 }
 
-/// As [`Days::parse`] reads it: `Mon-Fri`, `daily`, `1st Sun,last Fri`.
+/// As [`Days::parse`] reads it: `Mon-Fri`, `daily`, `1st Sun,last Fri`; days of the month as numbers, the offset as `+4d`.
 impl fmt::Display for Days {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -147,7 +189,14 @@ impl fmt::Display for Days {
             let days = (0..7).filter(|day| mask & 1 << day != 0);
             parts.extend(days.map(|day| format!("{ordinal} {}", short(day))));
         }
-        f.write_str(&parts.join(","))
+        let of_month = |mask: u32| (1..32).filter(move |date| mask & 1 << (date - 1) != 0);
+        parts.extend(of_month(self.dates).map(|date| date.to_string()));
+        parts.extend(of_month(self.dates_from_end).map(|date| format!("-{date}")));
+        f.write_str(&parts.join(","))?;
+        match self.offset {
+            0 => Ok(()),
+            days => write!(f, " +{days}d"),
+        }
     }
 }
 
@@ -170,6 +219,10 @@ fn weekday(name: &str) -> Option<u8> {
 }
 
 fn unknown(word: &str) -> (String, String) {
+    if word.parse::<i8>().is_ok() {
+        let hint = "days of the month are numbers of their own: dates = [1, 15, -1], with `start`";
+        return (format!("{word:?} is not a weekday"), hint.into());
+    }
     let near = NAMES.iter().find(|full| {
         word.len() >= 2 && full.starts_with(&word.chars().take(2).collect::<String>())
     });

@@ -3,10 +3,12 @@
 //! One rule joins wall clock and time line, for windows and schedules alike: a wall-clock time means the first
 //! instant at which the clock has reached it. So a time that a clock change skips is the first instant after the
 //! gap, and one that occurs twice is the earlier.
+mod clock_change;
 mod cron;
 mod cron_field;
 mod cron_instants;
 mod cron_match;
+mod day_walk;
 mod days;
 mod freeze;
 mod malformed;
@@ -18,6 +20,7 @@ mod walk;
 mod window;
 mod zone;
 
+pub use clock_change::{ClockEffect, Unusual};
 pub use cron::CronExpr;
 pub use cron_instants::{COUNT_CAP, Instants};
 pub use days::Days;
@@ -25,7 +28,7 @@ pub use freeze::Freeze;
 pub use malformed::Malformed;
 pub use occurrence::{Occurrence, subtract};
 pub use open::parse_open;
-pub use rule::{End, Rule};
+pub use rule::{End, Pattern, Rule, Validity};
 pub use window::{LONGEST, Window};
 pub use zone::Zone;
 

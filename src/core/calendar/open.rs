@@ -2,7 +2,7 @@
 use jiff::civil;
 
 use super::malformed::pieces;
-use super::{Days, End, Malformed, Rule};
+use super::{Days, End, Malformed, Pattern, Rule};
 
 const HINT: &str = "days, then the time from and to: \"Mon-Fri 22:00-05:00\"";
 
@@ -35,11 +35,12 @@ pub fn parse_open(text: &str) -> Result<Rule, Malformed> {
         "24:00" | "24:00:00" => civil::Time::midnight(),
         _ => time(end).map_err(|e| e.shifted(at))?,
     };
-    Ok(Rule::Days {
+    let pattern = Pattern::Days {
         days,
         start,
         end: End::At(end),
-    })
+    };
+    Ok(pattern.into())
 }
 
 /// `HH:MM`, seconds if wanted.

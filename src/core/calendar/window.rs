@@ -1,10 +1,10 @@
 //! Windows: the union of rules, as occurrences.
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp, civil};
+use jiff::{SignedDuration, Timestamp};
 
-use super::raw::{DayWalk, Raw, date_of};
-use super::{End, Occurrence, Rule, Zone};
+use super::raw::Raw;
+use super::{Occurrence, Rule, Zone};
 
 /// No window may stay open longer than this.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -56,39 +56,9 @@ impl Window {
         self.occurrences(t, until).find(|o| o.contains(t))
     }
 
-    /// The days in a span on which a clock change leaves nothing of an occurrence of one of the rules.
-    pub fn emptied(&self, from: Timestamp, until: Timestamp) -> Vec<civil::Date> {
-        let mut dates = Vec::new();
-        for rule in &self.rules {
-            let Rule::Days { days, start, end } = rule else {
-                continue;
-            };
-            if matches!(end, End::After(_)) {
-                continue;
-            }
-            let mut walk = DayWalk::new(&self.zone, days, *start, end, from);
-            while let Some((day, o)) = walk.step() {
-                if o.opens >= until {
-                    break;
-                }
-                if o.opens >= from && o.opens >= o.closes {
-                    dates.push(date_of(day));
-                }
-            }
-        }
-        dates.sort_unstable();
-        dates.dedup();
-        dates
-    }
-
     /// The first occurrence in a span that lasts longer than [`LONGEST`]: the window never closes.
     pub fn never_closes(&self, from: Timestamp, until: Timestamp) -> Option<Occurrence> {
         self.occurrences(from, until).find(|o| o.length() > LONGEST)
-    }
-
-    /// Elapsed minus wall-clock length, in seconds: 0 but for the nights of a clock change.
-    pub fn clock_change_s(&self, o: &Occurrence) -> i64 {
-        self.zone.offset_s(o.opens) - self.zone.offset_s(o.closes)
     }
 }
 

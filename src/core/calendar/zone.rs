@@ -6,6 +6,16 @@ const LONGEST_NAME: usize = 64;
 /// Files of the database that are no places: they differ from machine to machine, or count leap seconds.
 const NO_ZONES: [&str; 5] = ["", "localtime", "posixrules", "factory", "leapseconds"];
 
+/// One clock change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The first second after it.
+    pub at: i64,
+    /// Seconds east of UTC.
+    pub before: i64,
+    pub after: i64,
+}
+
 /// An IANA time zone, by value: its rules are loaded once, a clone shares them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
@@ -89,6 +99,28 @@ impl Zone {
     /// Seconds east of UTC.
     pub fn offset_s(&self, t: Timestamp) -> i64 {
         i64::from(self.tz.to_offset(t).seconds())
+    }
+
+    /// The clock changes in `[from, until)`, in order.
+    pub(super) fn changes(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> impl Iterator<Item = Change> + '_ {
+        let second = jiff::SignedDuration::from_secs(1);
+        let before = from.saturating_sub(second).unwrap_or(Timestamp::MIN);
+        self.tz
+            .following(before)
+            .map(|transition| transition.timestamp())
+            .skip_while(move |at| *at < from)
+            .take_while(move |at| *at < until)
+            .map(move |at| Change {
+                at: at.as_second(),
+                before: self.offset_s(at.saturating_sub(second).unwrap_or(at)),
+                after: self.offset_s(at),
+            })
+            // A new name for the same offset is none.
+            .filter(|change| change.before != change.after)
     }
 
     /// The stretch around `t` in which the offset is constant: its first second and the first one after it.

@@ -1,9 +1,10 @@
 //! Which mails go out, and what the mail server's answer means.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
 use super::session::words;
+use crate::core::calendar::{ClockEffect, Occurrence};
 use crate::core::effect::Effect;
 use crate::core::event::Answer;
 use crate::core::fact::{About, Fact};
@@ -141,7 +142,7 @@ impl Turn<'_> {
         let retry_at = match deadline {
             Some(deadline) if retry_at >= deadline && self.now < deadline => {
                 let half = deadline.duration_since(self.now) / 2;
-                if half > jiff::SignedDuration::from_millis(200) {
+                if half > SignedDuration::from_millis(200) {
                     self.now.saturating_add(half).unwrap_or(retry_at)
                 } else {
                     retry_at
@@ -332,6 +333,7 @@ impl Turn<'_> {
             sequence: notice.sequence,
             opens: session.map_or(notice.owed, |s| s.opens),
             closes: session.map_or(notice.owed, |s| s.closes),
+            longer: session.map_or(SignedDuration::ZERO, |s| self.longer(s)),
             starts: session.map_or(notice.owed, |s| s.starts),
             expected: session.map(|s| s.expected).unwrap_or_default(),
             jobs: session
@@ -346,6 +348,19 @@ impl Turn<'_> {
             } else {
                 Vec::new()
             },
+        }
+    }
+
+    /// How much longer than usual its window is open, for the clocks change.
+    fn longer(&self, session: &Session) -> SignedDuration {
+        let piece = Occurrence {
+            opens: session.opens,
+            closes: session.closes,
+        };
+        let window = self.policy.windows.get(&session.window);
+        match window.and_then(|window| window.clock_effect(&piece)) {
+            Some(ClockEffect::Longer(longer)) => longer,
+            _ => SignedDuration::ZERO,
         }
     }
 
@@ -395,7 +410,7 @@ impl Turn<'_> {
             end: crate::core::run::End::SpawnFailed {
                 why: format!("the state could not be written: {why}"),
             },
-            elapsed: jiff::SignedDuration::ZERO,
+            elapsed: SignedDuration::ZERO,
             output_bytes: 0,
             log: false,
             tail: String::new(),

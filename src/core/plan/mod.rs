@@ -51,6 +51,16 @@ pub struct PlannedSession {
     pub steps: Vec<PlannedStep>,
 }
 
+impl PlannedSession {
+    /// The span in which it may run.
+    pub fn occurrence(&self) -> Occurrence {
+        Occurrence {
+            opens: self.opens,
+            closes: self.closes,
+        }
+    }
+}
+
 /// One job on one host within a planned session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedStep {

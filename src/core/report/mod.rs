@@ -2,6 +2,7 @@
 //!
 //! The names of the fields are the keys of the JSON that other programs read: they are added to, never renamed.
 mod against_view;
+mod clock_change;
 mod counters;
 mod diagnosis;
 mod explain;
@@ -16,6 +17,7 @@ mod upcoming;
 mod when;
 
 pub use against_view::{AgainstView, ChangeView, NoticeView, PeriodicView, SideView, StepName};
+pub use clock_change::{clock_change, unusual};
 pub use counters::Counters;
 pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
 pub use explain::{Explanation, HostExplanation, Link, NextRun, Rule, explain};

@@ -25,6 +25,8 @@ pub struct SessionView<'a> {
     pub phase: &'static str,
     pub opens: Timestamp,
     pub closes: Timestamp,
+    /// Elapsed minus wall-clock length of the window.
+    pub clock_change_s: i64,
     pub starts: Timestamp,
     pub ends: Timestamp,
     #[serde(rename = "expected_s", serialize_with = "super::seconds::serialize")]
@@ -83,6 +85,7 @@ pub struct UnplannedView<'a> {
 impl<'a> PlanView<'a> {
     pub fn session(&self, session: &'a PlannedSession) -> SessionView<'a> {
         let app = self.policy.apps.get(&session.app);
+        let window = self.policy.windows.get(&session.window);
         let hook = |hook: &'a Hook| HookView {
             run: &hook.command.argv,
             host: &hook.host,
@@ -103,6 +106,7 @@ impl<'a> PlanView<'a> {
             phase: session.phase.word(),
             opens: session.opens,
             closes: session.closes,
+            clock_change_s: window.map_or(0, |w| w.clock_change_s(&session.occurrence())),
             starts: session.starts,
             ends: session.ends,
             expected: session.expected,

@@ -2,6 +2,7 @@ use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::calendar::day_walk::date_of;
 
 /// The days of November 2026, which begins on a Sunday and has five Sundays and Mondays.
 fn november(text: &str) -> Vec<i8> {
@@ -75,6 +76,41 @@ fn mistakes_have_a_place_and_a_hint() {
     assert_eq!(wrong("Mon, İİİ").0, "İİİ");
 }
 
+#[test]
+fn dates_of_a_month() {
+    let november = |dates: &[i8]| {
+        let days = Days::dates(dates).unwrap();
+        let all = (1..=30).filter(move |day| days.contains(date(2026, 11, *day)));
+        all.collect::<Vec<i8>>()
+    };
+    assert_eq!(november(&[1, 15, -1]), [1, 15, 30]);
+    assert_eq!(november(&[31]), [0; 0]);
+    assert_eq!(november(&[30, -1, -30, -31]), [1, 30]);
+    let wrong = [
+        &[][..],
+        &[0],
+        &[32],
+        &[-32],
+        &[1, 0],
+        &[i8::MIN],
+        &[i8::MAX],
+    ];
+    assert!(wrong.iter().all(|dates| Days::dates(dates).is_none()));
+    let days = Days::dates(&[15, 1, -1]).unwrap().later(4);
+    assert_eq!(days.to_string(), "1,15,-1 +4d");
+    // Who writes them where weekdays are wanted is told where they belong.
+    let error = Days::parse("Mon, -1").unwrap_err();
+    assert!(error.hint.contains("dates = ["), "{}", error.hint);
+}
+
+#[test]
+fn a_leap_day_is_the_last_of_february() {
+    let last = Days::dates(&[-1]).unwrap();
+    assert!(last.contains(date(2028, 2, 29)) && !last.contains(date(2028, 2, 28)));
+    assert!(last.contains(date(2027, 2, 28)));
+    assert!(last.later(1).contains(date(2028, 3, 1)));
+}
+
 fn weekday_number(name: &str) -> i8 {
     let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     i8::try_from(
@@ -135,10 +171,21 @@ proptest! {
 
     #[test]
     fn writing_and_reading_are_inverse(weekly in 0..128u8, nth in any::<[u8; 5]>(), last in 0..128u8, day in 0..40_000i64) {
-        let days = Days { weekly, nth: nth.map(|mask| mask & EVERY), last };
-        prop_assume!(days != Days { weekly: 0, nth: [0; 5], last: 0 });
+        let days = Days { weekly, nth: nth.map(|mask| mask & EVERY), last, ..Days::default() };
+        prop_assume!(days != Days::default());
         prop_assert_eq!(Days::parse(&days.to_string()), Ok(days.clone()));
-        prop_assert_eq!(days.contains_day(day), days.contains(date_of(day)));
+        let later = days.clone().later(3);
+        prop_assert_eq!(later.contains(date_of(day + 3)), days.contains(date_of(day)));
+    }
+
+    #[test]
+    fn a_date_is_counted_from_either_end(number in 1..=31i8, offset in 0..=31u8, date in any_date()) {
+        let first = Days::dates(&[number]).unwrap();
+        prop_assert_eq!(first.contains(date), date.day() == number);
+        let last = Days::dates(&[-number]).unwrap();
+        prop_assert_eq!(last.contains(date), date.days_in_month() - date.day() + 1 == number);
+        let named = date.checked_sub(jiff::Span::new().days(offset)).unwrap();
+        prop_assert_eq!(first.later(offset).contains(date), named.day() == number);
     }
 
     #[test]

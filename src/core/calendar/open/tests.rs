@@ -7,11 +7,9 @@ fn at(hour: i8, minute: i8) -> civil::Time {
 }
 
 fn days(text: &str, start: civil::Time, end: civil::Time) -> Rule {
-    Rule::Days {
-        days: Days::parse(text).unwrap(),
-        start,
-        end: End::At(end),
-    }
+    let days = Days::parse(text).unwrap();
+    let end = End::At(end);
+    Pattern::Days { days, start, end }.into()
 }
 
 #[test]
