@@ -137,12 +137,12 @@ impl StepWatch {
                 }
                 Err(Errno::AGAIN | Errno::INTR) => ready.clear_ready(),
                 // Expired after all, in the far future: armed again it is as good as new.
-                _ => {
+                Ok(()) => {
                     if (self.kind.arm)(self.timer.get_ref()).is_err() {
                         return std::future::pending().await;
                     }
-                    ready.clear_ready();
                 }
+                Err(_) => return std::future::pending().await,
             }
         }
     }

@@ -40,7 +40,7 @@ pub struct HostExplanation {
     pub reason: Option<&'static str>,
     /// When it will run, as far as can be foreseen.
     pub next: Option<NextRun>,
-    /// Every rule that was looked at, in the order in which they decide.
+    /// Every rule that was looked at, in the order in which they decide; empty while it runs.
     pub chain: Vec<Link>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<Timestamp>,
@@ -96,8 +96,6 @@ pub enum Rule {
     Session,
     /// Whether its app is in service, or a periodic job of the app is over.
     App,
-    /// Whether its last run is over.
-    Overlap,
     /// Whether there is room for one more run.
     Limit,
 }

@@ -60,18 +60,22 @@ impl<'a> Look<'a> {
             matches!(&running.what, What::Step { job, host: on, .. } if *job == self.job.name && on == host)
         });
         let coming = self.coming(host);
-        let mut chain = vec![daemon(self.state), self.due(host)];
-        let open = self.window(&mut chain);
-        chain.push(self.room(open));
-        chain.extend(self.proven(host));
-        chain.push(self.notice(coming.map(|(session, _)| session)));
-        chain.extend(self.other_session());
-        chain.extend(self.draining());
+        let mut chain = Vec::new();
+        // Of what runs there is nothing to be asked.
+        if !running {
+            chain.extend([daemon(self.state), self.due(host)]);
+            let open = self.window(&mut chain);
+            chain.push(self.room(open));
+            chain.extend(self.proven(host));
+            chain.push(self.notice(coming.map(|(session, _)| session)));
+            chain.extend(self.other_session());
+            chain.extend(self.draining());
+        }
         let past = self.state.maintenance.get(&self.job.name);
         HostExplanation {
             host: host.clone(),
             running,
-            reason: first_reason(&chain).filter(|_| !running),
+            reason: first_reason(&chain),
             next: coming.map(|(session, starts)| NextRun {
                 at: starts,
                 session: Some(session.id.clone()),

@@ -23,11 +23,14 @@ pub(super) fn explain(
     let running = past
         .and_then(|past| past.active.as_deref())
         .is_some_and(|active| state.running.contains_key(&active.run));
-    let mut chain = vec![daemon(state), due(policy, job, past, now)];
-    chain.extend(window(policy, job, now));
-    chain.extend(app(policy, state, job));
-    chain.extend(overlap(policy, job, past));
-    chain.push(limit(policy, state));
+    let mut chain = Vec::new();
+    // Of what runs there is nothing to be asked.
+    if !running {
+        chain.extend([daemon(state), due(policy, job, past, now)]);
+        chain.extend(window(policy, job, now));
+        chain.extend(app(policy, state, job));
+        chain.push(limit(policy, state));
+    }
     let until = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
     let mut next = plan::next_run(policy, state, job, now, until);
     // What is held is served when the app is back.
@@ -39,7 +42,7 @@ pub(super) fn explain(
     let host = HostExplanation {
         host: LOCAL.into(),
         running,
-        reason: first_reason(&chain).filter(|_| !running),
+        reason: first_reason(&chain),
         next: next.map(|at| NextRun {
             at,
             session: None,
@@ -153,25 +156,6 @@ fn app(policy: &Policy, state: &State, job: &PeriodicJob) -> Option<Link> {
             Some(session.closes),
         ),
     })
-}
-
-fn overlap(policy: &Policy, job: &PeriodicJob, past: Option<&PeriodicState>) -> Option<Link> {
-    let active = past?.active.as_ref()?;
-    if active.retry_at.is_some() {
-        return None;
-    }
-    let text = format!(
-        "run {} of {}, due {}, is not over",
-        active.run,
-        job.name,
-        at(policy, active.due)
-    );
-    Some(Link::prevents(
-        Rule::Overlap,
-        Code::Overlap.word(),
-        text,
-        None,
-    ))
 }
 
 fn limit(policy: &Policy, state: &State) -> Link {
