@@ -8,6 +8,7 @@
 //! | `history` | the lines of the history and how they are looked up |
 //! | `prune` | what may be forgotten |
 //! | `files` | the files, and whether they can be trusted |
+//! | `log` | whether the log beside the file is whole |
 //! | `reserve` | room for the worst night: a file that is given up when the disk is full |
 //! | `row`, `schema` | how a fact is a row; the tables and their versions |
 //! | `error` | what can go wrong |
@@ -20,6 +21,7 @@ mod error;
 mod files;
 mod history;
 mod load;
+mod log;
 mod memory;
 mod prune;
 mod reader;
