@@ -70,8 +70,15 @@ pub trait Facts {
         false
     }
 
-    /// Keeps something for a full disk again, where there is room.
-    fn keep_room(&mut self) {}
+    /// Whether that was freed, by [`Facts::make_room`] or while the state was opened, since this was last asked.
+    fn room_was_given(&mut self) -> bool {
+        false
+    }
+
+    /// Keeps something for a full disk again; false where there is no room for it.
+    fn keep_room(&mut self) -> bool {
+        true
+    }
 
     /// Forgets a bounded number of facts that `keep` does not ask for. Only what the snapshot covers is forgotten,
     /// so the state never depends on it.
