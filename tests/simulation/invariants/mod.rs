@@ -16,10 +16,11 @@ use offhours::core::notice::{Kind, Progress};
 use offhours::core::policy::{Accepted, Due, DuringMaintenance, MaintenanceJob, Policy};
 use offhours::core::run::{End, Outcome, RunId, What};
 use offhours::core::session::Session;
+use offhours::core::state::UNWRITABLE;
 use offhours::simulate::{Happened, Moment, Played};
 
 use dues::{maintenance_dues, periodic_dues};
-use order::{alarmed, apart, at_rest, held, in_order, left};
+use order::{alarmed, apart, at_rest, held, in_order, left, loud};
 use told::{announced, told_once};
 
 type Bad = Vec<String>;
@@ -63,7 +64,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 14] = [
+const INVARIANTS: [(&str, Invariant); 15] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -89,6 +90,7 @@ const INVARIANTS: [(&str, Invariant); 14] = [
         held(l.policies, l.moments, &l.real, &l.sessions, bad);
     }),
     ("at_rest", |l, bad| at_rest(l.played, bad)),
+    ("loud", |l, bad| loud(l.moments, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 
