@@ -8,7 +8,7 @@ mod filesystem;
 mod instance;
 mod listing;
 
-pub use file::{Candidate, Held};
+pub use file::{Candidate, Held, open};
 pub use filesystem::refuse_network;
 pub use instance::{Holder, Instance, Kind, acquire};
 pub use listing::{LockState, list};

@@ -46,6 +46,21 @@ pub fn shell(state_dir: &Path, state: &State, now: Timestamp) -> Result<Shell, L
     })
 }
 
+/// Why nothing can be written to the state, as far as its file system shows it.
+pub fn takes_nothing(state_dir: &Path) -> Option<&'static str> {
+    let found = rustix::fs::statvfs(state_dir).ok()?;
+    let read_only = found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    let room = found.f_bavail.saturating_mul(found.f_frsize);
+    match (read_only, room) {
+        (true, _) => Some("its file system may only be read"),
+        (false, ..ROOM) => Some("its disk is full"),
+        _ => None,
+    }
+}
+
+/// Less than this is none: the log beside the state grows by as much.
+const ROOM: u64 = 64 * 1024;
+
 /// The locks that somebody holds, by name.
 ///
 /// # Errors
@@ -59,14 +74,21 @@ pub fn held(state_dir: &Path, state: &State, now: Timestamp) -> Result<Vec<Lock>
         .collect())
 }
 
-/// The holder's line is `daemon PID SINCE`; a command that holds the lock for a moment is no daemon.
+/// The holder's line is `daemon PID SINCE`; a command that holds the lock for a moment is no daemon. On a disk that
+/// takes nothing there is no line, or that of an earlier holder: who stays without one is the daemon.
 fn daemon(lock: &LockState) -> Daemon {
     let line = lock.holder.as_deref().unwrap_or_default();
     let mut words = line.split_ascii_whitespace();
+    let kind = words.next();
+    let said: Option<u32> = words.next().and_then(|pid| pid.parse().ok());
+    let its_own = kind.is_some() && (lock.pid.is_none() || lock.pid == said);
     Daemon {
-        running: words.next() == Some("daemon"),
-        pid: words.next().and_then(|pid| pid.parse().ok()),
-        since: words.next().and_then(|since| since.parse().ok()),
+        running: kind == Some("daemon") || !its_own,
+        pid: lock.pid.or(said).and_then(|pid| i32::try_from(pid).ok()),
+        since: words
+            .next()
+            .and_then(|since| since.parse().ok())
+            .filter(|_| its_own),
         version: None,
     }
 }
@@ -118,6 +140,18 @@ mod tests {
         let held = lock(Kind::Command);
         assert!(!daemon().running, "a command is no daemon");
         drop(held);
+        for line in [
+            "",
+            "daemon 1 2027-01-15T08:00:00Z\n",
+            "command 1 2027-01-15T08:00:00Z\n",
+        ] {
+            let held = lock(Kind::Daemon);
+            std::fs::write(instance_lock(dir.path()), line).expect("a line of somebody else");
+            let seen = daemon();
+            assert!(seen.running && seen.since.is_none(), "{line:?}: {seen:?}");
+            assert_eq!(seen.pid, i32::try_from(std::process::id()).ok());
+            drop(held);
+        }
         assert!(!daemon().running);
     }
 }

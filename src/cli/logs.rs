@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::LogsArgs;
 use super::load::{self, Context};
 use super::out::Out;
-use super::refusal::{Refusal, usage};
+use super::refusal::{Refusal, refused, usage};
 use crate::config::Loaded;
 use crate::core::run::RunId;
 use crate::exit::Exit;
@@ -56,15 +56,18 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
         None => files.into_iter().next_back(),
     };
     if file.is_none() {
-        let known = load::reader(loaded)?.is_some_and(|reader| {
-            let filter = HistoryFilter {
-                run: Some(run),
-                limit: 1,
-                ..HistoryFilter::default()
-            };
-            reader.history(&filter).is_ok_and(|rows| !rows.is_empty())
-        });
-        if !known {
+        let filter = HistoryFilter {
+            run: Some(run),
+            limit: 1,
+            ..HistoryFilter::default()
+        };
+        let rows = match load::reader(loaded)? {
+            Some(reader) => reader
+                .history(&filter)
+                .map_err(|e| refused(e.to_string()))?,
+            None => Vec::new(),
+        };
+        if rows.is_empty() {
             let text = format!("there is no run {wanted} in the history");
             return Err(Refusal {
                 exit: Exit::Failed,

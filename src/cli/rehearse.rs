@@ -57,6 +57,12 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
             if let Some(busy) = control::active_session(&opened.state, &app) {
                 return Err(refused(busy));
             }
+            if !opened.store.can_write() {
+                let path = opened.store.path().display();
+                return Err(refused(format!(
+                    "{path}: the state can only be read: what is begun could not be recorded"
+                )));
+            }
             let form = if context.json {
                 Form::Json
             } else {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::args::RunArgs;
 use super::beside;
 use super::load::Context;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, refused};
 use crate::config::{Env, Loaded, MailConfig, Purpose, Settings};
 use crate::core::event::Event;
 use crate::daemon::announce::Form;
@@ -18,6 +18,7 @@ use crate::daemon::startup::{self, StartError};
 use crate::daemon::{Ended, Heard};
 use crate::exit::Exit;
 use crate::lock;
+use crate::store::StoreError;
 use crate::systemd::Notify;
 
 /// Runs the daemon until it is told to stop.
@@ -54,7 +55,11 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
         .enable_all()
         .build()?;
     if args.dry_run {
-        return runtime.block_on(crate::simulate::dry_run(loaded, form));
+        let played = runtime.block_on(crate::simulate::dry_run(loaded, form));
+        return played.map_err(|error| match error.downcast::<StoreError>() {
+            Ok(error) => refused(error.to_string()),
+            Err(error) => error,
+        });
     }
     runtime.block_on(daemon(loaded, args.fresh_state, form))
 }

@@ -5,6 +5,7 @@ use super::load::{self, Context};
 use super::out::Out;
 use super::refusal::refused;
 use super::table::{Cell, Paint, Table};
+use crate::control;
 use crate::core::calendar::Zone;
 use crate::core::plan::outlook;
 use crate::core::policy::{LOCAL, Policy};
@@ -27,15 +28,21 @@ const SESSIONS: usize = 5;
 pub fn run(_args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let loaded = context.load()?;
     let policy = &loaded.policy;
-    let state = load::state(&loaded)?;
+    let mut state = load::state(&loaded)?;
+    let settings = &loaded.settings;
+    let shell = surroundings::shell(&settings.state_dir, &state, context.now)
+        .map_err(|e| refused(e.to_string()))?;
+    if shell.daemon.running {
+        // That it can record nothing it says itself; where it cannot be asked, its disk shows most of it.
+        state.live.unwritable = control::trouble(&settings.control_socket)
+            .unwrap_or_else(|_| surroundings::takes_nothing(&settings.state_dir).map(Into::into));
+    }
     let plan = outlook(
         policy,
         &state,
         context.now,
         load::days_after(context.now, DAYS),
     );
-    let shell = surroundings::shell(&loaded.settings.state_dir, &state, context.now)
-        .map_err(|e| refused(e.to_string()))?;
     let status = status(policy, &state, &plan, context.now).with(policy, shell);
     if context.json {
         out.json(&status)?;

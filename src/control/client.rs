@@ -1,5 +1,6 @@
 //! A command's side of the control socket.
 
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::exit::Exit;
 
 /// A daemon that is alive answers within this.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What only adds to an answer is not waited for that long.
+const A_MOMENT: Duration = Duration::from_secs(3);
 
 /// Why a live daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,35 @@ impl ControlError {
             Self::Refused(_) => Exit::Refused,
             Self::Garbled(_) => Exit::Failed,
         }
+    }
+}
+
+/// Asks the daemon why it can record nothing; none where it can. Blocks, for a moment.
+///
+/// # Errors
+/// A daemon that cannot be reached, or says something else.
+pub fn trouble(socket: &Path) -> Result<Option<String>, ControlError> {
+    let unreachable = |source| ControlError::Unreachable {
+        path: socket.into(),
+        source,
+    };
+    let ask = || -> std::io::Result<Vec<u8>> {
+        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(A_MOMENT))?;
+        stream.set_write_timeout(Some(A_MOMENT))?;
+        let mut line = serde_json::to_vec(&Request::Trouble).map_err(std::io::Error::from)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        let mut reply = Vec::new();
+        std::io::BufReader::new(stream.take(LONGEST as u64)).read_until(b'\n', &mut reply)?;
+        Ok(reply)
+    };
+    let reply = ask().map_err(unreachable)?;
+    match serde_json::from_slice(&reply) {
+        Ok(Reply::Trouble { why }) => Ok(why),
+        Ok(Reply::Refused { why }) => Err(ControlError::Refused(why)),
+        Ok(_) => Err(ControlError::Garbled("an answer to something else".into())),
+        Err(error) => Err(ControlError::Garbled(error.to_string())),
     }
 }
 

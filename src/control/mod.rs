@@ -11,7 +11,7 @@ mod server;
 mod watch;
 mod wire;
 
-pub use client::{ControlError, rehearse};
+pub use client::{ControlError, rehearse, trouble};
 pub use server::{Ears, bind, serve};
 pub use watch::{Watch, active_session};
 pub use wire::{Reply, Request};

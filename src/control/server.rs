@@ -12,9 +12,10 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use super::watch::{Watch, active_session};
 use super::wire::{LONGEST, Reply, Request};
 use crate::core::event::Event;
-use crate::core::policy::Name;
+use crate::core::policy::{Name, Policy};
 use crate::core::report::Line;
 use crate::core::session::Rehearsal;
+use crate::core::state::State;
 use crate::daemon::Heard;
 
 /// Commands that are served at once.
@@ -118,6 +119,7 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
             )
             .await
         }
+        Ok(Request::Trouble) => trouble(&mut write, &ears).await,
         Err(error) => {
             say(
                 &mut write,
@@ -130,6 +132,22 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
     }
 }
 
+async fn trouble(write: &mut (impl AsyncWriteExt + Unpin), ears: &Ears) -> std::io::Result<()> {
+    let (asked, answer) = oneshot::channel();
+    let look = move |_: &Policy, state: &State, _| {
+        let _ = asked.send(state.live.unwritable.clone());
+    };
+    let reply = match ears.tell.send(Heard::Look(Box::new(look))).await {
+        Ok(()) => answer.await.ok(),
+        Err(_) => None,
+    };
+    let stopping = || Reply::Refused {
+        why: "the daemon is being stopped".into(),
+    };
+    let reply = reply.map_or_else(stopping, |why| Reply::Trouble { why });
+    say(write, &reply).await
+}
+
 async fn rehearse(
     write: &mut (impl AsyncWriteExt + Unpin),
     ears: Ears,
@@ -139,7 +157,7 @@ async fn rehearse(
     let mut events = ears.events.subscribe();
     let (asked, answer) = oneshot::channel();
     let name = app.clone();
-    let look = move |policy: &crate::core::policy::Policy, state: &crate::core::state::State, _| {
+    let look = move |policy: &Policy, state: &State, _| {
         let why = if !policy.apps.contains_key(&name) {
             Some(format!(
                 "the daemon knows no app {name}: its configuration is older than the file"

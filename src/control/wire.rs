@@ -16,6 +16,8 @@ pub enum Request {
         hooks: bool,
         jobs: bool,
     },
+    /// Whether what happens can be recorded.
+    Trouble,
 }
 
 /// What the daemon says.
@@ -31,6 +33,8 @@ pub enum Reply {
         event: serde_json::Value,
         words: String,
     },
+    /// Why nothing can be recorded; none where it can.
+    Trouble { why: Option<String> },
     /// It is over.
     Done { well: bool },
 }

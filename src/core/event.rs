@@ -61,6 +61,10 @@ pub enum Event {
     },
     /// They are durable now.
     Writable,
+    /// The disk is full, and what was kept for that was given up: what is recorded now takes the last room.
+    RoomGiven,
+    /// Facts have been durable for a while, and room is kept again.
+    StateWell,
 }
 
 /// What the mail server said.

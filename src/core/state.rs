@@ -275,7 +275,13 @@ pub enum AttentionKind {
     Unknown,
     /// The clock was set back, and what was served under the later clock is not served again.
     ClockSetBack,
+    /// The state cannot be written, or only because its reserve was given up.
+    StateTrouble,
 }
+
+/// The keys of what needs a person about the state itself: it cannot be written; its reserve was given up.
+pub const UNWRITABLE: &str = "state";
+pub const ROOM_GIVEN: &str = "state:room";
 
 impl AttentionKind {
     /// The word used in every interface.
@@ -291,6 +297,7 @@ impl AttentionKind {
             Self::PeriodicFailing => "periodic_failing",
             Self::Unknown => "unknown",
             Self::ClockSetBack => "clock_set_back",
+            Self::StateTrouble => "state_trouble",
         }
     }
 
@@ -306,6 +313,13 @@ impl State {
         self.sessions
             .values()
             .find(|s| &*s.app == app && s.phase.in_maintenance())
+    }
+
+    /// Whether something needs a person about the state itself.
+    pub fn in_trouble(&self) -> bool {
+        [UNWRITABLE, ROOM_GIVEN]
+            .iter()
+            .any(|key| self.attention.contains_key(*key))
     }
 
     /// Periodic attempts that are running.

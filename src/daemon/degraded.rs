@@ -32,6 +32,10 @@ impl Unsaved {
         self.retry_at.is_none()
     }
 
+    pub fn count(&self) -> usize {
+        self.facts.len()
+    }
+
     pub fn retry_at(&self) -> Option<Timestamp> {
         self.retry_at
     }
@@ -83,12 +87,16 @@ impl<S: Facts, W: World> Turns<S, W> {
         why: &str,
     ) -> Result<(), Illegal> {
         let (mut facts, mut effects) = (facts, effects);
+        let why = match self.unsaved.is_empty() {
+            true => why.to_owned(),
+            false => self.unsaved.why.clone(),
+        };
         // Each round takes back what the last one asked for; nothing new is started meanwhile, so it ends soon.
         for _ in 0..ROUNDS {
             let first = self.unsaved.is_empty();
             if first {
-                self.unsaved.failed(now, why);
-                self.world.trouble(Some(why));
+                self.unsaved.failed(now, &why);
+                self.world.trouble(Some(&why));
             }
             self.world.recorded(now, &facts, &self.state, false);
             self.unsaved.keep(now, facts)?;
@@ -106,7 +114,7 @@ impl<S: Facts, W: World> Turns<S, W> {
             }
             (facts, effects) = (Vec::new(), Vec::new());
             let event = Event::Unwritable {
-                why: why.into(),
+                why: why.clone(),
                 runs,
                 notices,
             };
@@ -119,6 +127,17 @@ impl<S: Facts, W: World> Turns<S, W> {
             fact: "unwritable",
             why: "more and more is begun although nothing can be recorded".into(),
         })
+    }
+
+    /// Tries it once more before the end: nothing follows from it.
+    pub(super) fn save_at_last(&mut self) {
+        if !self.unsaved.is_empty()
+            && let Ok(next) = self.store.append(self.next, &self.unsaved.facts)
+        {
+            self.next = next;
+            self.unsaved = Unsaved::default();
+            self.world.trouble(None);
+        }
     }
 
     /// Tries to record what could not be recorded before.

@@ -10,7 +10,7 @@ use super::anew;
 use super::announce::{Announcer, Form, Stamp};
 use super::real::{Parts, Places, Real};
 use super::turns::Turns;
-use crate::config::Settings;
+use crate::config::{MailConfig, Settings, Tls};
 use crate::core::apply::{Illegal, apply};
 use crate::core::contract;
 use crate::core::event::Event;
@@ -247,11 +247,13 @@ pub fn started(boot: String, alone: bool) -> Result<Event, StartError> {
 /// # Errors
 /// Settings that can never work; a folder that cannot be made.
 pub fn mailer(settings: &Settings) -> Result<Option<Mailer>, StartError> {
-    let Some(config) = &settings.mail else {
-        return Ok(None);
-    };
-    let settings = mail_settings(config)?;
-    Ok(Some(Mailer::new(&settings)?))
+    match &settings.mail {
+        Some(config) => {
+            mail_folder(config)?;
+            Ok(Some(Mailer::new(&mail_settings(config))?))
+        }
+        None => Ok(None),
+    }
 }
 
 /// Where the mails of a rehearsal go: files beside the state.
@@ -259,21 +261,45 @@ pub fn mailer(settings: &Settings) -> Result<Option<Mailer>, StartError> {
 /// # Errors
 /// A folder that cannot be made.
 pub fn rehearsal_mailer(settings: &Settings) -> Result<Option<Mailer>, StartError> {
-    use crate::config::MailConfig;
-    let Some(MailConfig::Smtp { from, .. } | MailConfig::File { from, .. }) = &settings.mail else {
-        return Ok(None);
-    };
-    let dir = settings.state_dir.join("rehearsal-mail");
-    let file = MailConfig::File {
-        dir,
-        from: from.clone(),
-    };
-    Ok(Some(Mailer::new(&mail_settings(&file)?)?))
+    match rehearsal_mail(settings) {
+        Some(config) => {
+            mail_folder(&config)?;
+            Ok(Some(Mailer::new(&mail_settings(&config))?))
+        }
+        None => Ok(None),
+    }
 }
 
-fn mail_settings(config: &crate::config::MailConfig) -> Result<mail::MailSettings, StartError> {
-    use crate::config::{MailConfig, Tls};
-    Ok(match config {
+fn rehearsal_mail(settings: &Settings) -> Option<MailConfig> {
+    let (MailConfig::Smtp { from, .. } | MailConfig::File { from, .. }) = settings.mail.as_ref()?;
+    Some(MailConfig::File {
+        dir: settings.state_dir.join("rehearsal-mail"),
+        from: from.clone(),
+    })
+}
+
+/// Makes sure of the folder of a transport that has one.
+fn mail_folder(config: &MailConfig) -> Result<(), StartError> {
+    match config {
+        MailConfig::File { dir, .. } => make_folder(dir),
+        MailConfig::Smtp { .. } => Ok(()),
+    }
+}
+
+/// A mailer for a start, which no missing folder keeps from bringing apps back: it is made when there is something to
+/// put into it.
+fn mailer_at_start(config: Option<&MailConfig>) -> Result<Option<Mailer>, StartError> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    if let Err(error) = mail_folder(config) {
+        tracing::error!(%error, "no mail leaves until there is one");
+    }
+    Ok(Some(Mailer::new(&mail_settings(config))?))
+}
+
+fn mail_settings(config: &MailConfig) -> mail::MailSettings {
+    match config {
         MailConfig::Smtp {
             host,
             port,
@@ -299,16 +325,13 @@ fn mail_settings(config: &crate::config::MailConfig) -> Result<mail::MailSetting
             timeout: Duration::try_from(*timeout).unwrap_or(mail::MailSettings::TIMEOUT),
             ca_file: ca_file.clone(),
         },
-        MailConfig::File { dir, from } => {
-            make_folder(dir)?;
-            mail::MailSettings {
-                transport: mail::Transport::File { dir: dir.clone() },
-                from: from.clone(),
-                timeout: mail::MailSettings::TIMEOUT,
-                ca_file: None,
-            }
-        }
-    })
+        MailConfig::File { dir, from } => mail::MailSettings {
+            transport: mail::Transport::File { dir: dir.clone() },
+            from: from.clone(),
+            timeout: mail::MailSettings::TIMEOUT,
+            ca_file: None,
+        },
+    }
 }
 
 /// The daemon, ready for its first turn.
@@ -350,8 +373,8 @@ pub async fn assemble(
     let parts = Parts {
         places,
         launcher,
-        mailer: mailer(settings)?,
-        rehearsal_mail: rehearsal_mailer(settings)?,
+        mailer: mailer_at_start(settings.mail.as_ref())?,
+        rehearsal_mail: mailer_at_start(rehearsal_mail(settings).as_ref())?,
         announcer,
         notify: Notify::from_environment(),
         log_limit: policy.keep.logs,

@@ -23,6 +23,9 @@ use crate::store::{Facts, Keep, StoreError};
 const SNAPSHOT_EVERY: u64 = 10_000;
 /// How often history is pruned while the daemon is awake anyway.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// How long the state must have been well before it is said to be: a disk that is full every other minute calls people
+/// once.
+const WELL_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far ahead a reload says what it changes, and of how many sessions.
 const TOLD_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -31,7 +34,7 @@ const CHANGES_TOLD: usize = 100;
 /// Why the loop ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// Asked to; `clean` where no app was left in maintenance.
+    /// Asked to; `clean` where no app was left in maintenance and everything is recorded.
     Asked { clean: bool },
     /// A decision contradicted the record: nothing may follow it.
     Fault(Illegal),
@@ -50,6 +53,8 @@ pub struct Turns<S, W> {
     snapshot_at: u64,
     pruned: Timestamp,
     prune_more: bool,
+    /// When it is looked whether the state, which was in trouble, is well.
+    well_at: Option<Timestamp>,
     more: bool,
     exit: Option<bool>,
     /// The state was begun anew: until all apps are back nothing else is done.
@@ -72,6 +77,7 @@ impl<S: Facts, W: World> Turns<S, W> {
             snapshot_at: next,
             pruned: Timestamp::MIN,
             prune_more: false,
+            well_at: None,
             more: false,
             exit: None,
         }
@@ -89,8 +95,10 @@ impl<S: Facts, W: World> Turns<S, W> {
                 return Ended::Fault(illegal);
             }
             if let Some(clean) = self.exit {
-                self.close(now);
-                return Ended::Asked { clean };
+                let recorded = self.close(now);
+                return Ended::Asked {
+                    clean: clean && recorded,
+                };
             }
             self.keep_house(now);
             let until = if self.more || self.prune_more {
@@ -108,10 +116,8 @@ impl<S: Facts, W: World> Turns<S, W> {
     /// When the loop has to look again by itself.
     pub fn wakeup(&self, now: Timestamp) -> Option<Timestamp> {
         let next = wakeup(&self.policy, &self.state, &self.agenda, now);
-        match (next, self.unsaved.retry_at()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let all = [next, self.unsaved.retry_at(), self.well_at];
+        all.into_iter().flatten().min()
     }
 
     /// All that was heard together is one turn: its facts share one commit.
@@ -120,6 +126,9 @@ impl<S: Facts, W: World> Turns<S, W> {
         self.more = false;
         if self.unsaved.retry_due(now) {
             self.save_unsaved(now, &mut facts, &mut effects)?;
+        }
+        if self.is_well_again(now) {
+            self.decide(Event::StateWell, now, &mut facts, &mut effects)?;
         }
         let mut looked = false;
         let mut replaced = None;
@@ -147,6 +156,10 @@ impl<S: Facts, W: World> Turns<S, W> {
         // What came due meanwhile is not looked for again: the next wakeup is later than this instant.
         if !looked {
             self.decide(Event::Woke, now, &mut facts, &mut effects)?;
+        }
+        if self.store.room_was_given() && self.unsaved.is_empty() {
+            self.well_at = now.checked_add(WELL_AFTER).ok();
+            self.decide(Event::RoomGiven, now, &mut facts, &mut effects)?;
         }
         self.commit(now, facts, effects)?;
         if self.leaves_first && !anew(&self.state) {
@@ -177,6 +190,28 @@ impl<S: Facts, W: World> Turns<S, W> {
             .map(|change| Line::plan_changed(now, change))
             .collect();
         self.world.replanned(lines);
+    }
+
+    /// Whether the state has been in trouble, and has been well for a while. Looked at once in that while.
+    fn is_well_again(&mut self, now: Timestamp) -> bool {
+        if !self.state.in_trouble() || !self.unsaved.is_empty() {
+            self.well_at = None;
+            return false;
+        }
+        let later = now.checked_add(WELL_AFTER).ok();
+        // A step back of the clock must not put it off.
+        let due = |at: Timestamp| at <= now || at.duration_since(now) > WELL_AFTER;
+        match self.well_at {
+            Some(at) if due(at) => {
+                self.well_at = later;
+                self.store.keep_room()
+            }
+            Some(_) => false,
+            None => {
+                self.well_at = later;
+                false
+            }
+        }
     }
 
     /// One event, and what follows from it in memory.
@@ -234,6 +269,7 @@ impl<S: Facts, W: World> Turns<S, W> {
                 }
                 self.world
                     .trouble(Some("the disk is full: the reserve of 4 MiB was released"));
+                self.more = true;
                 self.store.append(self.next, &dated)?
             }
             appended => appended?,
@@ -294,13 +330,23 @@ impl<S: Facts, W: World> Turns<S, W> {
         }
     }
 
-    fn close(&mut self, now: Timestamp) {
+    /// The last words; whether everything is recorded.
+    fn close(&mut self, now: Timestamp) -> bool {
+        self.save_at_last();
         let clean = matches!(self.exit, Some(true));
         let stopped = Fact::DaemonStopped { clean };
-        if self.append(now, std::slice::from_ref(&stopped)).is_ok() {
-            self.world.recorded(now, &[stopped], &self.state, true);
-            self.snapshot();
+        let recorded = self.append(now, std::slice::from_ref(&stopped));
+        match &recorded {
+            Ok(()) => {
+                self.world.recorded(now, &[stopped], &self.state, true);
+                self.snapshot();
+            }
+            Err(error) => self.world.trouble(Some(&format!(
+                "{} facts could not be recorded, and the next start does not know of them: {error}",
+                self.unsaved.count() + 1
+            ))),
         }
+        recorded.is_ok()
     }
 
     /// Whether apps are brought back before anything else is done: the state was begun anew.

@@ -11,6 +11,25 @@ const LINE: usize = 512;
 /// How often a lock file may vanish between opening and locking it.
 const REMOVALS: u32 = 8;
 
+/// Opens a file for locking, and creates it (0600) if it is not there. One on a file system that may only be read can
+/// be locked as well.
+pub fn open(path: &Path) -> io::Result<File> {
+    let open = |write| {
+        OpenOptions::new()
+            .read(true)
+            .write(write)
+            .create(write)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(path)
+    };
+    match open(true) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => open(false),
+        opened => opened,
+    }
+}
+
 /// A lock file that is open and not locked by us.
 #[derive(Debug)]
 pub struct Candidate {
@@ -29,18 +48,10 @@ pub struct Held {
 impl Candidate {
     /// Opens the lock file, and creates it (0600) if it is not there.
     pub fn open(path: &Path) -> Result<Self, LockError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(path)
-            .map_err(|source| LockError::Open {
-                path: path.to_owned(),
-                source,
-            })?;
+        let file = open(path).map_err(|source| LockError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(Self {
             file,
             path: path.to_owned(),

@@ -1,9 +1,9 @@
 //! The transport that writes one `.eml` file a notice.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -80,6 +80,8 @@ fn write(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_through(dir: &Path, unfinished: &Path, finished: &Path, bytes: &[u8]) -> io::Result<()> {
+    // It may have been removed meanwhile, or there was no room for it when the daemon was started.
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     // What a crash left behind, or a link somebody laid: never written through.
     match fs::remove_file(unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

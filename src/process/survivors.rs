@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -43,20 +42,10 @@ const ENVIRONMENT: u64 = 4 << 20;
 /// come before this daemon's own [`Launcher::start`](super::Launcher::start). Blocks the thread.
 pub fn wait_gone(runs_lock: &Path, wait_up_to: Duration) -> Result<(), SurvivorError> {
     let path = || runs_lock.to_owned();
-    let mut options = File::options();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW);
-    let file = options
-        .open(runs_lock)
-        .map_err(|source| SurvivorError::Open {
-            path: path(),
-            source,
-        })?;
+    let file = crate::lock::open(runs_lock).map_err(|source| SurvivorError::Open {
+        path: path(),
+        source,
+    })?;
     match fs2::FileExt::try_lock_exclusive(&file) {
         Ok(()) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -61,7 +61,7 @@ pub fn befall(
         match happening {
             Happening::HooksBroken { for_ }
             | Happening::LockHeld { for_, .. }
-            | Happening::DiskFull { for_ } => *for_ = left.min(*for_),
+            | Happening::DiskFull { for_, .. } => *for_ = left.min(*for_),
             _ => {}
         }
     }
@@ -80,7 +80,10 @@ fn worst(rng: &mut fastrand::Rng, for_: SignedDuration) -> Happening {
         7 => Happening::ClockStep { by: for_ },
         8 => Happening::ClockStep { by: -for_ },
         9 => Happening::Suspend { for_ },
-        10 => Happening::DiskFull { for_ },
+        10 => Happening::DiskFull {
+            for_,
+            spare: rng.u32(0..40),
+        },
         _ => Happening::Reload { index: 0 },
     }
 }

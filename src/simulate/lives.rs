@@ -74,6 +74,7 @@ struct Disk<'o> {
     machine: Shared<'o>,
     store: Rc<RefCell<MemoryStore>>,
     pruned: Timestamp,
+    gave_room: bool,
 }
 
 impl Facts for Disk<'_> {
@@ -86,7 +87,7 @@ impl Facts for Disk<'_> {
 
     fn append(&mut self, expected: u64, facts: &[(Timestamp, Fact)]) -> Result<u64, StoreError> {
         let mut machine = self.machine.borrow_mut();
-        if !machine.breath() || machine.disk_full {
+        if !machine.breath() || !machine.room.take() {
             let (path, verb) = ("memory".into(), "write");
             return Err(StoreError::Full { path, verb });
         }
@@ -109,6 +110,22 @@ impl Facts for Disk<'_> {
         } else {
             Ok(())
         }
+    }
+
+    fn make_room(&mut self) -> bool {
+        let mut machine = self.machine.borrow_mut();
+        let made = machine.up && machine.room.give_reserve();
+        self.gave_room |= made;
+        made
+    }
+
+    fn room_was_given(&mut self) -> bool {
+        std::mem::take(&mut self.gave_room)
+    }
+
+    fn keep_room(&mut self) -> bool {
+        let mut machine = self.machine.borrow_mut();
+        machine.up && machine.room.keep_reserve()
     }
 
     fn prune(&mut self, keep: &Keep, now: Timestamp) -> Result<Pruned, StoreError> {
@@ -277,6 +294,7 @@ fn life(machine: &Shared<'_>, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken
         machine: Rc::clone(machine),
         store: Rc::clone(store),
         pruned: Timestamp::MIN,
+        gave_room: false,
     };
     let mut turns = Turns::new(policy, state, next, disk, world);
     let first = Event::Started {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fate::{Dice, Fate, Post};
+use super::room::Room;
 use super::trace::{Happened, Moment, Next, Onlooker};
 use crate::core::effect::{Effect, LockWait, Start};
 use crate::core::event::{Answer, Event};
@@ -41,6 +42,8 @@ pub enum Happening {
     },
     DiskFull {
         for_: SignedDuration,
+        /// How often something can still be recorded once the reserve was given up.
+        spare: u32,
     },
     HooksBroken {
         for_: SignedDuration,
@@ -107,7 +110,7 @@ pub struct Machine<'o> {
     onlooker: &'o mut dyn Onlooker,
     pub policies: Vec<Arc<Policy>>,
     pub policy: usize,
-    pub disk_full: bool,
+    pub room: Room,
     pub heard: VecDeque<Heard>,
     /// The daemon is up.
     pub up: bool,
@@ -144,7 +147,7 @@ impl<'o> Machine<'o> {
             onlooker,
             policies,
             policy: 0,
-            disk_full: false,
+            room: Room::new(),
             heard: VecDeque::new(),
             up: false,
             doom: None,
@@ -296,7 +299,7 @@ impl<'o> Machine<'o> {
         match later {
             Later::Befalls(happening) => self.befall(happening),
             Later::DiskWell => {
-                self.disk_full = false;
+                self.room.clear();
                 self.note(Happened::DiskWell);
             }
             Later::HooksWell => self.dice.hooks_broken = false,
@@ -362,8 +365,8 @@ impl<'o> Machine<'o> {
                 self.note(Happened::Suspended { for_ });
                 self.tell(Event::Resumed { after: for_ });
             }
-            Happening::DiskFull { for_ } => {
-                self.disk_full = true;
+            Happening::DiskFull { for_, spare } => {
+                self.room.fill(spare);
                 self.note(Happened::DiskFull);
                 self.after(for_, Later::DiskWell);
             }

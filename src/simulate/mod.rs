@@ -7,6 +7,7 @@
 //! | `befall` | what befalls the machine, from a seed |
 //! | `fate` | how attempts and mails end: by chance, or as a script says |
 //! | `machine` | virtual time: clocks, processes, locks, a mail server |
+//! | `room` | the room on its disk |
 //! | `lives` | the daemon's lives on that machine |
 //! | `trace` | what really happened |
 //! | `events` | the same as the daemon's event lines |
@@ -17,6 +18,7 @@ mod fate;
 mod lives;
 mod machine;
 mod pretend;
+mod room;
 mod trace;
 
 pub use befall::befall;

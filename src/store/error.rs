@@ -123,6 +123,10 @@ impl StoreError {
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if no_room(path) => {
                 Self::Full { path: owned, verb }
             }
+            // Or that it cannot open what it may not create.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if read_only(path) => {
+                Self::ReadOnly { path: owned, verb }
+            }
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Self::Io {
                 path: owned,
                 verb,
@@ -135,6 +139,12 @@ impl StoreError {
             },
         }
     }
+}
+
+fn read_only(path: &Path) -> bool {
+    let folder = path.parent().unwrap_or(path);
+    rustix::fs::statvfs(folder)
+        .is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 fn no_room(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::connect;
 use super::error::StoreError;
-use super::schema;
+use super::{log, schema};
 
 const STATE: &str = "state.db";
 /// A new state is made under this name, so that a half-made one is never taken for a damaged one.
@@ -78,6 +78,7 @@ pub(super) fn presence(dir: &Path) -> Result<Presence, StoreError> {
             "it is a database of another program",
         ));
     }
+    log::check(&path)?;
     Ok(Presence::Present)
 }
 

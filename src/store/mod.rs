@@ -8,6 +8,7 @@
 //! | `history` | the lines of the history and how they are looked up |
 //! | `prune` | what may be forgotten |
 //! | `files` | the files, and whether they can be trusted |
+//! | `log` | whether the log beside the file is whole |
 //! | `reserve` | room for the worst night: a file that is given up when the disk is full |
 //! | `row`, `schema` | how a fact is a row; the tables and their versions |
 //! | `error` | what can go wrong |
@@ -20,6 +21,7 @@ mod error;
 mod files;
 mod history;
 mod load;
+mod log;
 mod memory;
 mod prune;
 mod reader;
@@ -68,8 +70,15 @@ pub trait Facts {
         false
     }
 
-    /// Keeps something for a full disk again, where there is room.
-    fn keep_room(&mut self) {}
+    /// Whether that was freed, by [`Facts::make_room`] or while the state was opened, since this was last asked.
+    fn room_was_given(&mut self) -> bool {
+        false
+    }
+
+    /// Keeps something for a full disk again; false where there is no room for it.
+    fn keep_room(&mut self) -> bool {
+        true
+    }
 
     /// Forgets a bounded number of facts that `keep` does not ask for. Only what the snapshot covers is forgotten,
     /// so the state never depends on it.

@@ -66,6 +66,11 @@ impl Reader {
         self.read(|conn, path| load::load(conn, path, &mut fold))
     }
 
+    /// The number the next fact will have.
+    pub(super) fn next(&self) -> Result<u64, StoreError> {
+        self.read(load::next)
+    }
+
     /// The lines of the history that match, newest first.
     pub fn history(&self, filter: &HistoryFilter) -> Result<Vec<HistoryRow>, StoreError> {
         self.read(|conn, path| history::history(conn, path, filter))
@@ -118,8 +123,14 @@ impl Reader {
                     current.conn.unchecked_transaction().map_err(failed)
                 })
                 .and_then(|tx| work(&tx, &self.path));
-            if current.mode == Mode::Shared && matches!(result, Err(StoreError::ReadOnly { .. })) {
-                // The index has to be made anew, which this user may not do.
+            let index = |e: &StoreError| {
+                matches!(
+                    e,
+                    StoreError::ReadOnly { .. } | StoreError::Full { .. } | StoreError::Io { .. }
+                )
+            };
+            if current.mode == Mode::Shared && result.as_ref().is_err_and(index) {
+                // The index has to be made anew, which this user may not do, or for which there is no room.
                 mode = Some(Mode::StillWithLog);
                 continue;
             }
@@ -160,7 +171,12 @@ enum Refused {
 fn index_unusable(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+        Some(
+            ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+        )
     )
 }
 

@@ -49,6 +49,11 @@ pub(super) fn restore(dir: &Path) -> Result<bool, StoreError> {
     }
 }
 
+/// Whether the file system is too small for a reserve, whatever else is on it.
+pub(super) fn never_fits(dir: &Path) -> bool {
+    rustix::fs::statvfs(dir).is_ok_and(|fs| fs.f_blocks.saturating_mul(fs.f_frsize) < 2 * SIZE)
+}
+
 fn fill(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)

@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::files::{self, Identity, Presence};
 use super::prune::{self, Keep, Pruned, Sweep};
 use super::row::{self, Encoded};
-use super::{Facts, connect, load, reserve, schema};
+use super::{Facts, Reader, connect, load, reserve, schema};
 
 /// The state folder, opened for writing. One at a time: the caller holds the instance lock.
 ///
@@ -27,15 +27,23 @@ pub struct Store {
     identity: Identity,
     /// None after an input/output error, until the file can be opened again.
     conn: Option<Connection>,
+    /// It was read as a whole when it was opened, and found good.
+    checked: bool,
     next: u64,
     /// An append failed in a way that leaves open whether it was recorded.
     unsure: bool,
+    /// The reserve was given up, and nobody was told yet.
+    gave_room: bool,
     sweep: Sweep,
 }
 
 impl Store {
     /// Opens the state in `dir`. Where nothing shows that there was one, a new state is made: the folder with mode
     /// 0700, `state.db` with mode 0600, and the reserve. A crash meanwhile leaves no state, or a whole one.
+    ///
+    /// Where the disk takes nothing, not even with the reserve given up, a state that is there is opened as far as it
+    /// can be read: the apps that it has in maintenance must come back all the same. Appending fails until it can be
+    /// written.
     ///
     /// # Errors
     ///
@@ -46,26 +54,49 @@ impl Store {
             files::create(dir)?;
         }
         let path = files::state(dir);
-        let conn = open_checked(&path)?;
-        let next = load::next(&conn, &path)?;
+        let mut gave_room = false;
+        let opened = match open_checked(&path) {
+            Err(StoreError::Full { .. }) if reserve::release(dir).unwrap_or(false) => {
+                gave_room = true;
+                open_checked(&path)
+            }
+            opened => opened,
+        };
+        let (conn, next) = match opened {
+            Ok(conn) => {
+                let next = load::next(&conn, &path)?;
+                (Some(conn), next)
+            }
+            Err(error) if error.is_transient() => (None, reader(dir, &path)?.next()?),
+            Err(error) => return Err(error),
+        };
         let identity = files::identity(&path)?;
         let store = Self {
             dir: dir.to_path_buf(),
             path,
             identity,
-            conn: Some(conn),
+            checked: conn.is_some(),
+            conn,
             next,
             unsure: false,
+            gave_room,
             sweep: Sweep::default(),
         };
-        // A state without a reserve is better than none; whoever asks for the reserve later is told why there is none.
-        let _: Result<bool, StoreError> = reserve::restore(dir);
+        if !gave_room {
+            // A state without a reserve is better than none; whoever asks for it later is told why there is none.
+            let _: Result<bool, StoreError> = reserve::restore(dir);
+        }
         Ok(store)
     }
 
     /// The number the next fact will have.
     pub fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Whether the last try to open the file for writing succeeded.
+    pub fn can_write(&self) -> bool {
+        self.conn.is_some()
     }
 
     /// The file.
@@ -106,7 +137,10 @@ impl Store {
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.conn = None;
         files::presence(&self.dir)?;
-        let conn = open_unchecked(&self.path)?;
+        let conn = match self.checked {
+            true => open_unchecked(&self.path)?,
+            false => open_checked(&self.path)?,
+        };
         let failed = |e| StoreError::sql(&self.path, "write the log back", e);
         let (busy, pages, written): (i64, i64, i64) = conn
             .query_row("PRAGMA wal_checkpoint(FULL)", [], |row| {
@@ -122,6 +156,7 @@ impl Store {
         files::sync(&self.path)?;
         self.next = load::next(&conn, &self.path)?;
         self.conn = Some(conn);
+        self.checked = true;
         self.unsure = false;
         Ok(())
     }
@@ -199,25 +234,26 @@ fn leaves_open(error: &StoreError) -> bool {
 
 impl Facts for Store {
     fn make_room(&mut self) -> bool {
-        self.release_reserve().unwrap_or(false)
+        let made = self.release_reserve().unwrap_or(false);
+        self.gave_room |= made;
+        made
     }
 
-    fn keep_room(&mut self) {
+    fn room_was_given(&mut self) -> bool {
+        std::mem::take(&mut self.gave_room)
+    }
+
+    fn keep_room(&mut self) -> bool {
         // Tried again with the next chance; a state without a reserve is better than none.
-        let _: Result<bool, StoreError> = self.restore_reserve();
+        self.restore_reserve().unwrap_or(false) || reserve::never_fits(&self.dir)
     }
 
     fn load<E: Display>(
         &self,
         fold: impl FnMut(&mut State, Timestamp, &Fact) -> Result<(), E>,
     ) -> Result<(State, u64), StoreError> {
-        let opened;
-        let conn = match &self.conn {
-            Some(conn) => conn,
-            None => {
-                opened = open_unchecked(&self.path)?;
-                &opened
-            }
+        let Some(conn) = &self.conn else {
+            return reader(&self.dir, &self.path)?.load(fold);
         };
         let tx = conn
             .unchecked_transaction()
@@ -339,14 +375,22 @@ fn refused(
     }
 }
 
+fn reader(dir: &Path, path: &Path) -> Result<Reader, StoreError> {
+    Reader::open(dir)?.ok_or_else(|| StoreError::Gone {
+        path: path.to_path_buf(),
+    })
+}
+
 fn open_checked(path: &Path) -> Result<Connection, StoreError> {
+    let log = files::beside(path, "-wal").exists();
     let conn = connect::plain(path)?;
-    // Closing would write the log into a file that is refused, and take the log away.
+    // Closing would write the log into a file that is refused, and take the log away. An empty one that only looking
+    // made goes.
     let leave_log = |leave| {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave)
             .map_err(|e| StoreError::sql(path, "open", e))
     };
-    leave_log(true)?;
+    leave_log(log)?;
     schema::check_version(&conn, path)?;
     let found: String = conn
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))

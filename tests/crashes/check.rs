@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Night;
+use crate::disk::living_in;
+use crate::night::Night;
 
 /// One line that a hook or a job wrote.
 struct Wrote {
@@ -164,20 +166,12 @@ fn mails(night: &Night, bad: &mut Vec<String>) {
 
 /// No process of the night is left.
 fn left_over(night: &Night, bad: &mut Vec<String>) {
-    let dir = night.scene.dir.path().to_string_lossy().into_owned();
-    let gone = || {
-        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let lines = all.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-        !lines
-            .map(|line| String::from_utf8_lossy(&line).into_owned())
-            .any(|line| line.contains(&dir))
-    };
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    while !gone() {
-        if std::time::Instant::now() > end {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !living_in(night.scene.dir.path()).is_empty() {
+        if Instant::now() > end {
             bad.push("a process is left over".into());
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

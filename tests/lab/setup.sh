@@ -22,6 +22,9 @@ need mount mount
 need strace strace
 need faketime faketime
 need setpriv util-linux
+need unshare util-linux
+need losetup mount
+need mkfs.ext4 e2fsprogs
 need systemd-analyze systemd
 need python3 "python3 python3-venv"
 if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then missing="$missing python3-venv"; fi

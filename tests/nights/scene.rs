@@ -228,7 +228,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -88,6 +88,49 @@ grace = "1s"
 }
 
 #[test]
+fn a_folder_of_mails_that_cannot_be_made_does_not_keep_the_app_in_maintenance() {
+    let scene = Scene::new(&format!(
+        r#"
+{}{}
+[app.shop]
+window = "now"
+enter = [{{ run = ["true"], timeout = "5s", grace = "1s" }}]
+leave = [{{ script = "echo leave >> order", timeout = "5s" }}]
+[maintenance.update]
+app = "shop"
+every = "window"
+script = "echo update >> order; sleep 600"
+timeout = "10m"
+estimate = "1s"
+grace = "1s"
+"#,
+        FILE_MAIL
+            .replace("lead = \"1s\"", "lead = \"0s\"")
+            .replace("dir = \"mail\"", "dir = \"out/mail\""),
+        once(3, 120)
+    ));
+    let mut daemon = scene.up();
+    scene.wait_line("order", "update");
+    daemon.kill();
+    std::fs::remove_dir_all(scene.path("out")).unwrap();
+    scene.write("out", "no folder");
+    let mut daemon = scene.up();
+    daemon.wait_err("cannot make the folder");
+    daemon.wait("session_left", &[]);
+    daemon.wait("notice_delayed", &[]);
+    // A reload does not take what could never work.
+    daemon.signal("HUP");
+    daemon.wait_err("the configuration stays as it was");
+    std::fs::remove_file(scene.path("out")).unwrap();
+    assert_eq!(daemon.stop(), 0);
+    let mut daemon = scene.up();
+    until("a mail", || {
+        (!scene.mails("out/mail").is_empty()).then_some(())
+    });
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn a_launcher_that_is_killed_is_replaced() {
     let scene = Scene::new(
         "[periodic.tick]\nschedule = \"* * * * * *\"\nrun = [\"true\"]\ntimeout = \"5s\"\n",

@@ -233,7 +233,10 @@ pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, 
                     7 => Happening::ClockStep { by: short },
                     8 => Happening::ClockStep { by: -short },
                     9 => Happening::Suspend { for_: short },
-                    10 => Happening::DiskFull { for_: short },
+                    10 => Happening::DiskFull {
+                        for_: short,
+                        spare: rng.u32(0..40),
+                    },
                     11 => Happening::Rehearse {
                         app: "app0".into(),
                         jobs: rng.bool(),

@@ -279,6 +279,33 @@ fn a_cut_log_loses_whole_appends_from_its_end_and_no_more() {
 }
 
 #[test]
+fn a_log_that_its_index_knows_more_of_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let live = dir.path().join("live");
+    let mut store = Store::open(&live).unwrap();
+    for next in 1..20 {
+        store.append(next, &[(at(0), mark("a"))]).unwrap();
+    }
+    let whole = fs::metadata(live.join("state.db-wal")).unwrap().len();
+    for (i, length) in (0..whole).rev().step_by(5003).enumerate() {
+        let copy = dir.path().join(format!("copy{i}"));
+        copy_as_killed(&live, &copy);
+        OpenOptions::new()
+            .write(true)
+            .open(copy.join("state.db-wal"))
+            .unwrap()
+            .set_len(length)
+            .unwrap();
+        is_refused(&copy, "its log (`-wal`)");
+        fs::remove_file(copy.join("state.db-wal")).unwrap();
+        is_refused(&copy, "its log (`-wal`) is gone");
+    }
+    let copy = dir.path().join("whole");
+    copy_as_killed(&live, &copy);
+    assert_eq!(load(&Store::open(&copy).unwrap()).1, 20);
+}
+
+#[test]
 fn aside_means_that_a_new_one_can_begin_and_the_old_one_is_kept() {
     let (dir, path) = with_facts(5);
     fs::write(&path, b"garbage").unwrap();

@@ -34,6 +34,14 @@ impl Disk {
         self.dir.path().join("state")
     }
 
+    fn remount(&self, how: &str) {
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,{how}")])
+            .arg(self.dir.path())
+            .status();
+        assert!(done.unwrap().success());
+    }
+
     /// Takes all the room there is.
     fn fill(&self) -> PathBuf {
         let path = self.dir.path().join("filler");
@@ -119,6 +127,84 @@ fn the_reserve_carries_on_and_comes_back() {
     drop(store);
     assert_eq!(names_without_reserve(&disk.state()), ["state.db"]);
     assert_eq!(load(&Store::open(&disk.state()).unwrap()).1, next + 5_100);
+}
+
+#[test]
+fn a_state_is_opened_on_a_full_disk_as_far_as_it_can_be_read() {
+    for reserve in [true, false] {
+        let Some(disk) = Disk::of(16 * 1024) else {
+            return;
+        };
+        super::support::made(&disk.state(), &[(at(0), mark("first"))]).unwrap();
+        if !reserve {
+            fs::remove_file(disk.state().join("reserve")).unwrap();
+        }
+        let filler = disk.fill();
+        let mut store = Store::open(&disk.state()).unwrap();
+        // The reserve is for this, too.
+        assert_eq!(store.room_was_given(), reserve);
+        assert_eq!(store.can_write(), reserve);
+        assert_eq!((store.next(), load(&store).1), (2, 2));
+        let appended = store.append(2, &[(at(1), mark("second"))]);
+        if !reserve {
+            let error = appended.unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            assert_eq!(load(&store).1, 2);
+            fs::remove_file(filler).unwrap();
+            store.append(2, &[(at(1), mark("second"))]).unwrap();
+            assert!(store.can_write());
+        }
+        assert_eq!(load(&store).1, 3);
+    }
+}
+
+#[test]
+fn a_state_that_may_only_be_read_is_opened_all_the_same() {
+    let Some(disk) = Disk::of(16 * 1024) else {
+        return;
+    };
+    super::support::made(&disk.state(), &[(at(0), mark("first"))]).unwrap();
+    disk.remount("ro");
+    let mut store = Store::open(&disk.state()).unwrap();
+    assert_eq!((store.next(), load(&store).1), (2, 2));
+    let error = store.append(2, &[(at(1), mark("second"))]).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+    disk.remount("rw");
+    assert_eq!(store.append(2, &[(at(1), mark("second"))]).unwrap(), 3);
+    assert_eq!(load(&store).1, 3);
+}
+
+#[test]
+fn a_state_that_is_damaged_is_not_taken_for_good_when_it_can_be_written_again() {
+    let Some(disk) = Disk::of(16 * 1024) else {
+        return;
+    };
+    let facts: Vec<_> = (0..400)
+        .map(|i| (at(i), mark(format!("{i} {}", "x".repeat(300)))))
+        .collect();
+    super::support::made(&disk.state(), &facts).unwrap();
+    let path = disk.state().join("state.db");
+    let length = fs::metadata(&path).unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // Of an index: nothing that is read to load the state.
+    let mut page = length;
+    while page > 0 {
+        page -= 4096;
+        let mut kind = [0];
+        std::os::unix::fs::FileExt::read_at(&fs::File::open(&path).unwrap(), &mut kind, page)
+            .unwrap();
+        if kind[0] == 10 {
+            break;
+        }
+    }
+    assert!(page > 0, "no page of an index");
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xa5; 4096], page).unwrap();
+    drop(file);
+    disk.remount("ro");
+    let mut store = Store::open(&disk.state()).unwrap();
+    disk.remount("rw");
+    let error = store.append(401, &[(at(1), mark("more"))]).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
 }
 
 fn names_without_reserve(dir: &Path) -> Vec<String> {

@@ -55,7 +55,9 @@ impl Turn<'_> {
         }
         let down = matches!(
             kind,
-            AttentionKind::StuckInMaintenance | AttentionKind::LeaveFailing
+            AttentionKind::StuckInMaintenance
+                | AttentionKind::LeaveFailing
+                | AttentionKind::StateTrouble
         );
         let call = kind.alarms() && (down || self.state.attention.len() < CALLED_ABOUT);
         let alarm = call && self.policy.notice.alarm.is_some();
@@ -70,6 +72,11 @@ impl Turn<'_> {
         if call && mail {
             self.tell_operators(kind, text);
         }
+    }
+
+    /// The state itself is the matter, from its first trouble until it has been well for a while.
+    pub(super) fn state_trouble(&mut self, key: &str, text: String) {
+        self.raise(key, AttentionKind::StateTrouble, text, None);
     }
 
     fn tell_operators(&mut self, kind: AttentionKind, text: String) {

@@ -34,7 +34,7 @@ use super::event::Event;
 use super::fact::Fact;
 use super::policy::Policy;
 use super::recover;
-use super::state::State;
+use super::state::{ROOM_GIVEN, State, UNWRITABLE};
 
 /// What follows from one event.
 #[derive(Debug, Default)]
@@ -117,13 +117,31 @@ impl Turn<'_> {
             Event::Ended { run, report } => self.ended(run, &report),
             Event::Answered { notice, answer } => self.answered(notice, answer),
             Event::Rehearse { app, rehearsal } => self.rehearse(&app, rehearsal),
-            Event::Unwritable { runs, notices, why } => self.not_performed(&runs, &notices, &why),
+            Event::Unwritable { runs, notices, why } => {
+                self.not_performed(&runs, &notices, &why);
+                self.state_trouble(UNWRITABLE, format!(
+                    "the state cannot be written, nothing new is started: {why}"
+                ));
+            }
+            Event::Writable => self.state_trouble(
+                UNWRITABLE,
+                "the state can be written again; nothing new was started while it could not"
+                    .into(),
+            ),
+            Event::RoomGiven => self.state_trouble(
+                ROOM_GIVEN,
+                "the disk is full: the reserve of 4 MiB was given up; make room before that is used up, too"
+                    .into(),
+            ),
+            Event::StateWell => {
+                self.clear(UNWRITABLE);
+                self.clear(ROOM_GIVEN);
+            }
             Event::Woke
             | Event::Resumed { .. }
             | Event::Waiting { .. }
             | Event::Began { .. }
-            | Event::Shutdown
-            | Event::Writable => {}
+            | Event::Shutdown => {}
         }
     }
 

@@ -319,7 +319,11 @@ impl Turn<'_> {
                 Kind::Cancelled => LetterKind::Cancelled,
                 Kind::Operators => LetterKind::Operators,
             },
-            message_id: id(notice.id),
+            message_id: match notice.kind {
+                // It may be sent before it is recorded: a life that does not know of it gives its number again.
+                Kind::Operators => format!("{}.{}", id(notice.id), notice.owed.as_millisecond()),
+                _ => id(notice.id),
+            },
             in_reply_to: notice.thread.map(id),
             date: notice.owed,
             installation: self.policy.name.to_string(),

@@ -12,7 +12,7 @@ use crate::core::plan::Plan;
 use crate::core::policy::{Name, Policy};
 use crate::core::run::SessionId;
 use crate::core::session::{Phase, Session};
-use crate::core::state::State;
+use crate::core::state::{AttentionKind, State, UNWRITABLE};
 
 /// No more entries than this in a list.
 const LISTED: usize = 200;
@@ -166,7 +166,7 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
         attention: attention(state),
         running: running(state),
         counts: Counts {
-            attention: state.attention.len(),
+            attention: state.attention.len() + usize::from(unsaid(state).is_some()),
             running: state.running.len(),
             apps: apps.len(),
             in_maintenance: apps
@@ -267,10 +267,26 @@ fn attention(state: &State) -> Vec<AttentionItem> {
             since: a.since,
             app: a.app.clone(),
         })
+        .chain(unsaid(state))
         .collect();
     items.sort_by_key(|a| a.since);
     items.truncate(LISTED);
     items
+}
+
+/// That the state cannot be written, where that is not in the state itself: read from outside it is older than this.
+fn unsaid(state: &State) -> Option<AttentionItem> {
+    let why = state.live.unwritable.as_ref()?;
+    let unsaid = !state.attention.contains_key(UNWRITABLE);
+    unsaid.then(|| AttentionItem {
+        key: UNWRITABLE.into(),
+        kind: AttentionKind::StateTrouble.word(),
+        text: format!(
+            "the state cannot be written, nothing new is started, and what is shown here was recorded before: {why}"
+        ),
+        since: state.last,
+        app: None,
+    })
 }
 
 fn running(state: &State) -> Vec<RunningItem> {

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::ptr;
@@ -159,16 +158,7 @@ fn restore_file_limit(soft: Option<u64>) {
 }
 
 fn lock_runs(path: &Path) -> Result<File, String> {
-    let mut options = File::options();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW);
-    let file = options
-        .open(path)
+    let file = crate::lock::open(path)
         .map_err(|error| format!("cannot open {}: {error}", path.display()))?;
     fs2::FileExt::try_lock_shared(&file)
         .map_err(|error| format!("cannot lock {}: {error}", path.display()))?;

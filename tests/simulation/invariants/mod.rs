@@ -17,10 +17,11 @@ use offhours::core::notice::{Kind, Progress};
 use offhours::core::policy::{Accepted, Due, DuringMaintenance, MaintenanceJob, Policy};
 use offhours::core::run::{End, Outcome, RunId, What};
 use offhours::core::session::{Code, Session};
+use offhours::core::state::UNWRITABLE;
 use offhours::simulate::{Happened, Moment, Played};
 
 use dues::{maintenance_dues, periodic_dues};
-use order::{alarmed, apart, at_rest, held, in_order, left};
+use order::{alarmed, apart, at_rest, held, in_order, left, loud};
 use proven::proven;
 use told::{announced, told_once};
 
@@ -65,7 +66,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 15] = [
+const INVARIANTS: [(&str, Invariant); 16] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -92,6 +93,7 @@ const INVARIANTS: [(&str, Invariant); 15] = [
     }),
     ("proven", |l, bad| proven(l.policies, l.moments, bad)),
     ("at_rest", |l, bad| at_rest(l.played, bad)),
+    ("loud", |l, bad| loud(l.moments, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 

@@ -212,6 +212,15 @@ pub(super) fn at_rest(played: &Played, bad: &mut Bad) {
             bad.push(format!("{} is still {:?}", session.id, session.phase));
         }
     }
+    let well = |m: &&Moment| matches!(m.what, Happened::DiskWell);
+    let well = played.trace.moments.iter().rfind(well).map(|m| m.elapsed);
+    let elapsed = played.trace.moments.last().map(|m| m.elapsed);
+    if let (Some(well), Some(end)) = (well, elapsed)
+        && end - well > day
+        && played.state.in_trouble()
+    {
+        bad.push("the state is still said to be in trouble".into());
+    }
     for running in played.state.running.values() {
         if end.duration_since(running.started) > day {
             bad.push(format!("{:?} still counts as running", running.what));
@@ -220,6 +229,60 @@ pub(super) fn at_rest(played: &Played, bad: &mut Bad) {
     for notice in played.state.notices.values() {
         if notice.progress == Progress::Sending && end.duration_since(notice.owed) > day * 4 {
             bad.push(format!("notice {} still counts as being sent", notice.id));
+        }
+    }
+}
+
+/// Where something counts that could not be recorded it is said at once, once in a while, until it has been well.
+pub(super) fn loud(moments: &[Moment], bad: &mut Bad) {
+    // As the daemon knows it, and as the record has it.
+    let (mut said, mut recorded) = (false, false);
+    let mut unsaid: Option<SignedDuration> = None;
+    let mut last_said: Option<SignedDuration> = None;
+    let while_ = SignedDuration::from_mins(10) - SLACK;
+    for moment in moments {
+        if let Some(since) = unsaid.filter(|since| !said && moment.elapsed > *since) {
+            bad.push(format!(
+                "nobody hears since {since:?} that nothing is recorded"
+            ));
+            return;
+        }
+        let fact = match &moment.what {
+            Happened::DaemonKilled | Happened::DaemonStarted | Happened::DaemonStopped { .. } => {
+                (said, unsaid, last_said) = (recorded, None, None);
+                continue;
+            }
+            Happened::ClockStepped { .. } | Happened::Suspended { .. } => {
+                last_said = None;
+                continue;
+            }
+            Happened::Recorded { fact, .. } => fact,
+            Happened::Unrecorded { fact, .. } => {
+                unsaid = Some(moment.elapsed);
+                fact
+            }
+            _ => continue,
+        };
+        let durable = matches!(moment.what, Happened::Recorded { .. });
+        match &**fact {
+            Fact::AttentionRaised { key, .. } if &**key == UNWRITABLE => {
+                if !said {
+                    if last_said.is_some_and(|last| moment.elapsed - last < while_) {
+                        bad.push(format!("the state is in trouble again at {}", moment.at));
+                    }
+                    last_said = Some(moment.elapsed);
+                }
+                said = true;
+                recorded |= durable;
+            }
+            Fact::AttentionCleared { key } if &**key == UNWRITABLE => {
+                said = false;
+                recorded &= !durable;
+            }
+            _ => {}
+        }
+        if durable && !said {
+            unsaid = None;
         }
     }
 }

@@ -85,9 +85,14 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
     let mut open: BTreeMap<u64, (Timestamp, Option<Arc<str>>, Kind)> = BTreeMap::new();
     let mut done: BTreeSet<u64> = BTreeSet::new();
     let mut closed: HashMap<Arc<str>, SignedDuration> = HashMap::new();
+    let mut identities: HashMap<&str, (Timestamp, &str, &[String])> = HashMap::new();
     for moment in moments {
         match &moment.what {
             Happened::Delivered { notice, letter } => {
+                let this = (letter.date, &*letter.recipient.email, &letter.text[..]);
+                if *identities.entry(&letter.message_id).or_insert(this) != this {
+                    bad.push(format!("two mails are called {}", letter.message_id));
+                }
                 if done.contains(notice) {
                     bad.push(format!("notice {notice} was sent after its end"));
                 }

@@ -1,6 +1,7 @@
 //! Interruptions, reloads, rehearsals, and a state that cannot be written.
 
 use offhours::core::notice::Kind;
+use offhours::core::state::{ROOM_GIVEN, UNWRITABLE};
 
 use super::*;
 
@@ -102,6 +103,7 @@ fn an_app_that_is_removed_in_maintenance_is_brought_back() {
 fn while_nothing_can_be_recorded_nothing_new_starts_and_the_app_is_left() {
     let full = |m| Happening::DiskFull {
         for_: SignedDuration::from_mins(m),
+        spare: 0,
     };
     let jobs = format!(
         "{A}{B}[periodic.p]\nschedule = \"*/5 * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"3m\"\n"
@@ -117,6 +119,60 @@ fn while_nothing_can_be_recorded_nothing_new_starts_and_the_app_is_left() {
     let names: Vec<&str> = during.iter().map(|(n, _)| &**n).collect();
     assert_eq!(names, ["leave0"], "{during:?}");
     assert!(count(&played, "b") >= 1, "recovered");
+}
+
+/// What was said of the state itself, in order, and when.
+fn said_of_the_state(played: &Played) -> Vec<(String, String)> {
+    let it = |key: &str| [UNWRITABLE, ROOM_GIVEN].contains(&key);
+    let words = |fact: &Fact| match fact {
+        Fact::AttentionRaised { key, text, .. } if it(key) => Some(text.clone()),
+        Fact::AttentionCleared { key } if it(key) => Some(String::new()),
+        _ => None,
+    };
+    let facts = played.trace.facts();
+    facts
+        .filter_map(|(at, fact)| Some((at.strftime("%dT%H:%M").to_string(), words(fact)?)))
+        .collect()
+}
+
+fn called(played: &Played) -> usize {
+    let owed = |fact: &Fact| match fact {
+        Fact::NoticesOwed { notices } => notices
+            .iter()
+            .filter(|n| n.kind == Kind::Operators && n.text[0] == "state trouble")
+            .count(),
+        _ => 0,
+    };
+    played.trace.facts().map(|(_, fact)| owed(fact)).sum()
+}
+
+#[test]
+fn trouble_with_the_state_calls_somebody_once_until_it_has_been_well_for_a_while() {
+    let night = |spare, times: &[&str]| {
+        let jobs = format!(
+            "{A}[periodic.p]\nschedule = \"* * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"3m\"\n"
+        );
+        let full = || Happening::DiskFull {
+            for_: SignedDuration::from_secs(100),
+            spare,
+        };
+        let scene = times.iter().fold(given(&jobs).days(1), |scene, time| {
+            scene.and(&format!("2027-03-01T{time}:00Z"), full())
+        });
+        let played = scene.play();
+        let said = said_of_the_state(&played);
+        let cleared = said.iter().filter(|(_, text)| text.is_empty());
+        let cleared: Vec<String> = cleared.map(|(at, _)| at.clone()).collect();
+        assert_eq!(called(&played), cleared.len(), "{said:#?}");
+        (said[0].1.clone(), cleared)
+    };
+    // Again and again, as a disk is on which something else writes and is cleaned up.
+    let (first, cleared) = night(0, &["12:00", "12:05", "12:09", "15:00"]);
+    assert!(first.contains("cannot be written"), "{first}");
+    assert_eq!(cleared, ["01T12:21", "01T15:12"]);
+    let (first, cleared) = night(1000, &["12:00", "15:00"]);
+    assert!(first.contains("reserve"), "{first}");
+    assert_eq!(cleared, ["01T12:10", "01T15:10"]);
 }
 
 #[test]
