@@ -99,6 +99,12 @@ impl Disk {
         assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
 
+    /// What was written so far comes to the disk, as it does by itself now and then.
+    pub fn sync(&self) {
+        let done = Command::new("sync").arg("-f").arg(&self.at).status();
+        assert!(done.unwrap().success());
+    }
+
     /// The kernel finds an error on the disk, and takes nothing more: what a failing disk ends in.
     pub fn break_down(&self) {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();

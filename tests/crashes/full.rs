@@ -215,6 +215,25 @@ fn a_rehearsal_is_refused_where_it_could_not_be_recorded() {
     drop(filler);
 }
 
+#[test]
+fn a_state_is_begun_anew_in_the_room_of_the_reserve() {
+    let Some(night) = Night::on_disk(60) else {
+        return;
+    };
+    night.hold("again");
+    let mut daemon = night.scene.up();
+    night.wait_wrote("begin again");
+    night.end_everything(&mut daemon);
+    night.let_go("again");
+    std::fs::write(night.state().join("state.db"), "damaged").unwrap();
+    let filler = night.disk.as_ref().unwrap().fill(Appetite::Once);
+    let mut daemon = night.scene.run_with(&["--fresh-state"], &[]);
+    night.wait_wrote("end leave");
+    daemon.wait("run_ended", &[("job", "tick"), ("outcome", "succeeded")]);
+    drop(filler);
+    assert_eq!(daemon.stop(), 0, "{}", daemon.story());
+}
+
 /// Full before the start, with or without a reserve to give up.
 fn before_the_start(reserve: bool, entered: bool) {
     let Some(night) = Night::on_disk(60) else {

@@ -95,3 +95,26 @@ fn a_second_daemon_is_refused_also_by_a_lock_without_words() {
     }
     assert_eq!(daemon.stop(), 0);
 }
+
+/// Somebody takes the lock for a stale one and removes it: the daemon that is started then takes over, the first one
+/// begins nothing more, and nothing runs twice at once.
+#[test]
+fn a_lock_that_is_removed_hands_over() {
+    let night = Night::on_disk(90);
+    let Some(night) = night else { return };
+    night.hold("again");
+    let mut first = night.scene.up();
+    night.wait_wrote("begin again");
+    fs::remove_file(night.state().join("instance.lock")).unwrap();
+    let mut second = night.scene.up();
+    night.let_go("again");
+    night.wait_wrote("end leave");
+    first.wait_err("not recorded");
+    first.wait("alarm", &[("kind", "state_trouble")]);
+    let before = first.all("run_started", &[]).len();
+    until("the night to be over", || night.at_rest().then_some(()));
+    assert_eq!(first.all("run_started", &[]).len(), before);
+    assert_eq!(first.stop(), 1, "{}", first.story());
+    let bad = night.end_and_check(&mut second);
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
