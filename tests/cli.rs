@@ -264,6 +264,49 @@ fn strict_does_not_call_good_what_it_refuses() {
 }
 
 #[test]
+fn check_names_the_nights_in_which_clocks_change() {
+    let place = Place::new(FILE);
+    let said = place.run(&["check", "--strict"]);
+    assert_eq!(said.code, 0, "what is noted is no warning: {}", said.err);
+    let (verdict, nights) = said.out.split_once("\n\n").expect("two parts");
+    assert!(verdict.ends_with("1 periodic job)"), "{verdict}");
+    assert!(
+        nights.starts_with("clock changes in the next two years\n"),
+        "{nights}"
+    );
+    for changed in ["6 h instead of 7 h", "8 h instead of 7 h"] {
+        let count = nights.lines().filter(|line| line.contains(changed)).count();
+        assert!(
+            (1..4).contains(&count) && nights.contains("  night  Sat 20"),
+            "{nights}"
+        );
+    }
+    let all = place.json(&["check", "--json"]);
+    let [note] = all.as_array().expect("an array").as_slice() else {
+        panic!("{all}");
+    };
+    assert_eq!(
+        (&note["severity"], &note["window"]),
+        (&"note".into(), &"night".into())
+    );
+    assert_eq!(note["line"], 10);
+    let change = &note["clock_changes"][0];
+    let length = change["length_s"].as_i64().expect("seconds");
+    assert_eq!(
+        (change["usual_s"].as_i64(), (length - 7 * 3600).abs()),
+        (Some(7 * 3600), 3600)
+    );
+    assert!(
+        change["opens"].as_str().is_some_and(|at| at.ends_with('Z')),
+        "{change}"
+    );
+
+    let utc = Place::new("time_zone = \"UTC\"\n[window.night]\nopen = \"daily 22:00-05:00\"\n");
+    assert_eq!(utc.run(&["check"]).out.lines().count(), 1);
+    assert_eq!(utc.json(&["check", "--json"]), serde_json::json!([]));
+}
+
+#[test]
 fn a_listing_that_ends_early_says_so() {
     let place = Place::new(
         "time_zone = \"UTC\"\n[window.often]\ncron = \"* * * * *\"\nduration = \"20s\"\n",

@@ -135,6 +135,31 @@ fn advance_in_english() {
 }
 
 #[test]
+fn a_clock_change_is_told_beside_the_window() {
+    let text = |longer, kind, language| {
+        let mut letter = letter(kind, language);
+        letter.longer = longer;
+        part(&message(&letter), "text/plain")
+    };
+    let (hour, half) = (
+        SignedDuration::from_hours(1),
+        SignedDuration::from_mins(-30),
+    );
+    let english = text(half, LetterKind::Advance, Language::En);
+    let told = "05:00 (UTC+01:00)\n\nClock change:\n  this window is 30 minutes shorter than usual\n\nTime zone:";
+    assert!(english.contains(told), "{english}");
+    let german = text(hour, LetterKind::Changed, Language::De);
+    let told = "\nZeitumstellung:\n  dieses Fenster ist 1 Stunde länger als sonst\n";
+    assert!(german.contains(told), "{german}");
+    for (longer, kind) in [
+        (SignedDuration::ZERO, LetterKind::Advance),
+        (hour, LetterKind::Cancelled),
+    ] {
+        assert!(!text(longer, kind, Language::En).contains("Clock"));
+    }
+}
+
+#[test]
 fn advance_in_german() {
     insta::assert_snapshot!(decoded(&letter(LetterKind::Advance, Language::De)));
 }

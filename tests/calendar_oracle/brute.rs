@@ -6,7 +6,7 @@ pub const MINUTE: i64 = 60;
 pub const DAY: i64 = 86_400;
 
 /// Zones whose clock changes are unlike each other, and an instant of such a change.
-pub const CHANGES: [(&str, &str); 24] = [
+pub const CHANGES: [(&str, &str); 29] = [
     ("Europe/Berlin", "2026-03-29T01:00:00Z"),
     ("Europe/Berlin", "2026-10-25T01:00:00Z"),
     ("America/New_York", "2027-03-14T07:00:00Z"),
@@ -36,6 +36,13 @@ pub const CHANGES: [(&str, &str); 24] = [
     ("Asia/Pyongyang", "2018-05-04T15:00:00Z"),
     ("America/Caracas", "2016-05-01T07:00:00Z"),
     ("Africa/Cairo", "2026-04-23T22:00:00Z"),
+    // It did so until it stayed on summer time for good.
+    ("America/Asuncion", "2023-10-01T04:00:00Z"),
+    ("America/Asuncion", "2024-03-24T03:00:00Z"),
+    ("Asia/Beirut", "2026-03-28T22:00:00Z"),
+    // At a quarter to three, and to four.
+    ("Pacific/Chatham", "2026-04-04T14:00:00Z"),
+    ("Pacific/Chatham", "2026-09-26T14:00:00Z"),
     ("Asia/Kolkata", "2026-06-01T00:00:00Z"),
     ("UTC", "2028-02-29T00:00:00Z"),
 ];
@@ -50,8 +57,11 @@ pub struct Clock {
 
 impl Clock {
     pub fn around(zone: &str, change: &str, days: i64) -> Clock {
+        Clock::near(zone, change.parse::<Timestamp>().unwrap().as_second(), days)
+    }
+
+    pub fn near(zone: &str, middle: i64, days: i64) -> Clock {
         let tz = TimeZone::get(zone).unwrap();
-        let middle = change.parse::<Timestamp>().unwrap().as_second();
         let ticks: Vec<(i64, i64)> = (-days * 1440..=days * 1440)
             .map(|minute| middle + minute * MINUTE)
             .map(|t| {
@@ -67,6 +77,10 @@ impl Clock {
             reached.push(before.max(*wall));
         }
         Clock { ticks, reached }
+    }
+
+    pub fn middle(&self) -> i64 {
+        self.ticks[self.ticks.len() / 2].0
     }
 
     /// The first instant at which the clock has reached a time.

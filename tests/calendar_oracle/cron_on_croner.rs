@@ -6,12 +6,13 @@ use proptest::prelude::*;
 
 use crate::brute::{DAY, at};
 use crate::expression::expression;
+use crate::seed::cases;
 
 /// 2026-01-01T00:00:00Z.
 const YEAR_2026: i64 = 1_767_225_600;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(cases(3000))]
 
     #[test]
     fn agrees_with_croner(e in expression(), start in 0..4 * 365 * DAY) {
@@ -31,7 +32,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn agrees_with_a_walk_over_every_minute(e in expression(), start in 0..4 * 365 * DAY) {

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use crate::brute::{CHANGES, Clock, DAY, at};
 use crate::expression::{Expression, nightly};
+use crate::seed::{Dice, cases, seed, times};
+use crate::zones;
 
 fn expected(clock: &Clock, e: &Expression) -> Vec<i64> {
     if e.real_clock() {
@@ -38,7 +40,7 @@ fn the_changes_are_changes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn fires_as_a_clock_on_the_wall_says(e in nightly(), starts in prop::collection::vec(0.0..1.0f64, 4)) {
@@ -71,7 +73,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     /// Far from any table: every instant is later than the one before and than what was asked for.
     #[test]
@@ -83,6 +85,30 @@ proptest! {
             prop_assert!(t > before, "{} in {}: {} after {}", e.text(), zone.name(), t, before);
             prop_assert_eq!(ours.next_after(&zone, before), Some(t));
             before = t;
+        }
+    }
+}
+
+/// A few expressions in every zone, around each of its clock changes.
+#[test]
+fn fires_so_in_every_zone() {
+    let mut dice = Dice::new();
+    for change in zones::drawn(seed()).into_iter().flatten() {
+        let zone = Zone::named(&change.zone).unwrap();
+        let clock = Clock::near(&change.zone, change.at.as_second(), 2);
+        let (first, last) = (clock.ticks[0].0, clock.ticks[clock.ticks.len() - 1].0);
+        for _ in 0..8 * times() {
+            let e = dice.draw(nightly());
+            let ours = CronExpr::parse(&e.text()).unwrap();
+            let got = seconds(ours.instants(&zone, at(first)), last);
+            let from = at(first);
+            assert_eq!(
+                got,
+                expected(&clock, &e),
+                "{} in {} from {from}",
+                e.text(),
+                change.zone
+            );
         }
     }
 }

@@ -47,6 +47,20 @@ impl Expression {
         )
     }
 
+    /// As `cronsim` has to be asked: it takes a range of one value with a step, `3-3/4`, for all from there on.
+    pub fn for_cronsim(&self) -> String {
+        let item = |item: &str| match item.split_once('/').map(|(range, _)| range.split_once('-')) {
+            Some(Some((first, last))) if first == last => first.to_owned(),
+            _ => item.to_owned(),
+        };
+        let field = |field: &str| field.split(',').map(item).collect::<Vec<_>>().join(",");
+        self.text()
+            .split(' ')
+            .map(field)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     pub fn either_day(&self) -> bool {
         !self.day.star() && !self.weekday.star()
     }

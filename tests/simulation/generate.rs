@@ -16,6 +16,34 @@ pub fn start(seed: u64) -> &'static str {
     ["2027-03-06T09:17:00Z", "2027-10-06T09:17:00Z"][usize::from(seed % 8 > 5)]
 }
 
+/// The ways to say on which days a window opens, how it ends, and while when it is valid.
+fn recurrence(seed: u64, index: usize, days: &str, at: (i32, &str), hours: i32) -> String {
+    let rng = &mut Rng::with_seed(seed ^ 0xda7e << index);
+    let (start, minute) = at;
+    let ends = match rng.u32(0..3) {
+        0 => format!("end = \"{:02}:{minute}\"", (start + hours) % 24),
+        _ => format!("duration = \"{hours}h\""),
+    };
+    let times = format!("start = \"{start:02}:{minute}\"\n{ends}");
+    let mut text = match rng.u32(0..8) {
+        0 => format!("dates = [9, 12, 15, 20, 25, -1, -3]\n{times}"),
+        1 => format!("dates = [-1, 7, 14, 21]\noffset = \"3d\"\n{times}"),
+        2 => format!("days = \"2nd Tue,3rd Mon,4th Sat,last Fri\"\noffset = \"1d\"\n{times}"),
+        3 => {
+            let times = times.replace('\n', ", ");
+            format!("rules = [{{ days = \"{days}\", {times} }}, {{ dates = [10, -2], {times} }}]")
+        }
+        _ => format!("days = \"{days}\"\n{times}"),
+    };
+    let month = &self::start(seed)[..8];
+    match rng.u32(0..10) {
+        0 => write!(text, "\nvalid_from = \"{month}12\"").unwrap(),
+        1 => write!(text, "\nvalid_until = \"{month}24T23:15\"").unwrap(),
+        _ => {}
+    }
+    text
+}
+
 /// A file with a few apps, windows and jobs. With `less`, the same installation after a change: windows are
 /// shorter, and one app and some jobs are gone.
 pub fn installation(seed: u64, less: bool) -> String {
@@ -50,16 +78,12 @@ pub fn installation(seed: u64, less: bool) -> String {
         let hours = (rng.i32(1..7) - i32::from(less)).max(1);
         let (start, minute) = (rng.i32(18..24), pick(rng, &["00", "10", "45"]));
         let cutoff = pick(rng, &["0s", "15m", "30m"]);
-        let when = if index == 1 && rng.bool() {
-            format!("cron = \"{minute} {start} * * 6,0\"")
-        } else {
-            format!("days = \"{days}\"\nstart = \"{start:02}:{minute}\"")
+        let cron = index == 1 && rng.bool();
+        let when = match cron {
+            true => format!("cron = \"{minute} {start} * * 6,0\"\nduration = \"{hours}h\""),
+            false => recurrence(seed, index, days, (start, minute), hours),
         };
-        write!(
-            text,
-            "[window.{name}]\n{when}\nduration = \"{hours}h\"\ncutoff = \"{cutoff}\"\n"
-        )
-        .unwrap();
+        write!(text, "[window.{name}]\n{when}\ncutoff = \"{cutoff}\"\n").unwrap();
     }
     if rng.bool() {
         let from = rng.u32(8..20);

@@ -72,3 +72,42 @@ fn a_limit_bounds_each_list() {
         assert_eq!(json[list].as_array().map(Vec::len), Some(1), "{list}");
     }
 }
+
+#[test]
+fn the_clock_change_is_named() {
+    let loaded = loaded();
+    let (from, until) = (at("2027-03-26T12:00:00Z"), at("2027-03-29T12:00:00Z"));
+    let plan = plan(&loaded.policy, &State::default(), from, until);
+    let limit = Limit {
+        limit: Some(9),
+        all: false,
+    };
+    let shown = printed(None, |out| {
+        show(&loaded.policy, &plan, limit, out).expect("printed")
+    });
+    let lines: Vec<&str> = shown.lines().collect();
+    let wiki = lines
+        .iter()
+        .position(|line| line.contains("wiki/weekly/2027-03-28"));
+    let below = wiki.and_then(|line| lines.get(line + 1));
+    assert_eq!(below, Some(&"    clock change: 1 h shorter"), "{shown}");
+    assert_eq!(shown.matches("clock change").count(), 1);
+    let json = serde_json::to_value(PlanView {
+        policy: &loaded.policy,
+        plan: &plan,
+        limit: usize::MAX,
+    });
+    let sessions = json.expect("json")["sessions"].clone();
+    let changes: Vec<i64> = sessions
+        .as_array()
+        .expect("sessions")
+        .iter()
+        .filter_map(|session| session["clock_change_s"].as_i64())
+        .collect();
+    assert_eq!(changes.iter().filter(|s| **s == -3600).count(), 1);
+    assert_eq!(
+        changes.iter().filter(|s| **s == 0).count(),
+        changes.len() - 1
+    );
+    assert_eq!(sessions.as_array().map(Vec::len), Some(changes.len()));
+}

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, civil};
 
-use super::day_walk::{DayWalk, date_of, later};
+use super::day_walk::{DayWalk, later};
+use super::month::date_of;
 use super::zone::{Change, at_second, civil_of, floor_s};
 use super::{End, LONGEST, Occurrence, Pattern, Rule, Validity, Window, Zone};
 

@@ -86,21 +86,19 @@ impl CronExpr {
 
     /// Whether no date satisfies it, such as 31 February.
     pub fn never_matches(&self) -> bool {
-        let Fields {
-            days,
-            months,
-            either_day,
-            ..
-        } = self.fields;
-        // In the Gregorian cycle every date that exists falls on every weekday, so weekdays never decide this.
-        let exists = |(month, length): (usize, &u32)| {
-            months & (2 << month) != 0 && days.trailing_zeros() <= *length
-        };
-        !either_day && !DAYS_IN_MONTH.iter().enumerate().any(exists)
+        self.fields.never_matches()
     }
 }
 
 impl Fields {
+    pub(super) fn never_matches(&self) -> bool {
+        // In the Gregorian cycle every date that exists falls on every weekday, so weekdays never decide this.
+        let exists = |(month, length): (usize, &u32)| {
+            self.months & (2 << month) != 0 && self.days.trailing_zeros() <= *length
+        };
+        !self.either_day && !DAYS_IN_MONTH.iter().enumerate().any(exists)
+    }
+
     /// Five words, or six with seconds first.
     fn read(words: &[(usize, &str)]) -> Result<Fields, Malformed> {
         let star = |(_, word): (usize, &str)| word.starts_with('*');

@@ -1,11 +1,11 @@
 //! The days of a rule with their spans, one by one.
 use jiff::{SignedDuration, Timestamp, civil};
 
+use super::month::{DAY_S, Month};
 use super::walk::Walk;
-use super::zone::{at_second, civil_of, floor_s};
+use super::zone::{at_second, floor_s};
 use super::{Days, End, Occurrence, Zone};
 
-pub(super) const DAY_S: i64 = 86_400;
 /// 9999-12-28, counted from 1970-01-01: a day later there may be no instant any more.
 const LAST_DAY: i64 = 2_932_893;
 /// -9999-02-01, likewise.
@@ -17,9 +17,8 @@ const FIRST_DAY: i64 = -4_371_557;
 pub(super) struct DayWalk<'a> {
     walk: Walk<'a>,
     days: &'a Days,
-    /// The first day of the month that is walked, in days since 1970-01-01 by the wall clock.
-    month: i64,
-    length: u32,
+    /// The month that is walked, by the wall clock.
+    month: Month,
     /// Days of that month that are still to come, bit 0 being its first.
     left: u32,
     start_s: i64,
@@ -53,26 +52,16 @@ impl<'a> DayWalk<'a> {
         let (offset, _) = walk.seat(second);
         let day = (second + offset).div_euclid(DAY_S) - 1 - days.offset();
         let day = day.max(FIRST_DAY);
-        let passed = date_of(day).day() - 1;
-        let mut walk = DayWalk {
+        let month = Month::of(day);
+        let passed = u32::try_from(day - month.first).unwrap_or(0);
+        DayWalk {
             walk,
             days,
-            month: day - i64::from(passed),
-            length: 0,
-            left: 0,
+            month,
+            left: days.named_in(month) & u32::MAX << passed,
             start_s,
             end,
-        };
-        walk.look();
-        walk.left &= u32::MAX << passed.unsigned_abs();
-        walk
-    }
-
-    /// Finds the days of the month that begins on `month`.
-    fn look(&mut self) {
-        let weekday = u32::try_from((self.month + 3).rem_euclid(7)).unwrap_or(0);
-        self.length = u32::from(date_of(self.month).days_in_month().unsigned_abs());
-        self.left = self.days.named_in(weekday, self.length);
+        }
     }
 
     /// How long an occurrence is where no clock changes.
@@ -86,13 +75,13 @@ impl<'a> DayWalk<'a> {
     /// The next day that matches, with its span, which is empty where a clock change swallows it.
     pub(super) fn step(&mut self) -> Option<(i64, Occurrence)> {
         while self.left == 0 {
-            self.month += i64::from(self.length);
-            if self.month > LAST_DAY {
+            self.month = self.month.next();
+            if self.month.first > LAST_DAY {
                 return None;
             }
-            self.look();
+            self.left = self.days.named_in(self.month);
         }
-        let day = self.month + i64::from(self.left.trailing_zeros()) + self.days.offset();
+        let day = self.month.first + i64::from(self.left.trailing_zeros()) + self.days.offset();
         self.left &= self.left - 1;
         if day > LAST_DAY {
             return None;
@@ -113,9 +102,4 @@ pub(super) fn later(t: Timestamp, elapsed: SignedDuration) -> Timestamp {
 
 fn seconds_of(time: civil::Time) -> i64 {
     i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second())
-}
-
-/// The date of a day counted from 1970-01-01.
-pub(super) fn date_of(day: i64) -> civil::Date {
-    civil_of(day.saturating_mul(DAY_S)).date()
 }

@@ -1,8 +1,9 @@
 //! Days: weekdays, ranges of them, the n-th of a month, days of the month, and days counted from any of these.
 use std::fmt;
 
-use super::Malformed;
 use super::malformed::pieces;
+use super::month::{DAY_S, Month};
+use super::{Malformed, Zone};
 
 const NAMES: [&str; 7] = [
     "monday",
@@ -19,9 +20,6 @@ const HINT: &str =
 const EVERY: u8 = 0b111_1111;
 /// Longer texts can only repeat themselves.
 const LONGEST_TEXT: usize = 512;
-
-/// The same weekday in every week, from the first day on.
-const WEEKLY: u32 = 1 | 1 << 7 | 1 << 14 | 1 << 21 | 1 << 28;
 
 /// A set of days. Bit 0 of each mask of weekdays is Monday.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,24 +121,22 @@ impl Days {
             .get_mut(ORDINALS.iter().position(|known| *known == ordinal)?)
     }
 
-    /// The days of one month that are named, bit 0 being its first: it begins on a weekday (Monday is 0) and has so many
-    /// days. The offset is not counted.
-    pub(super) fn named_in(&self, first_weekday: u32, length: u32) -> u32 {
-        let month = u32::MAX >> (32 - length);
-        let from_end = self.dates_from_end.reverse_bits() >> (32 - length);
-        let mut named = (self.dates | from_end) & month;
+    /// The days of a month that are named, bit 0 being its first. The offset is not counted.
+    pub(super) fn named_in(&self, month: Month) -> u32 {
         if self.weekly == EVERY {
-            return month;
+            return month.all();
         }
-        for weekday in 0..7 {
-            let first = (weekday + 7 - first_weekday) % 7;
-            let all = (WEEKLY << first) & month;
+        let mut named = (self.dates | month.from_end(self.dates_from_end)) & month.all();
+        let some = self.nth.iter().fold(self.weekly | self.last, |a, b| a | b);
+        for weekday in (0..7).filter(|weekday| some & 1 << weekday != 0) {
+            let all = month.weekdays(weekday);
             if self.weekly & 1 << weekday != 0 {
                 named |= all;
             }
             for (week, weekdays) in (0..).zip(self.nth) {
                 if weekdays & 1 << weekday != 0 {
-                    named |= all & 1u32.checked_shl(first + 7 * week).unwrap_or(0);
+                    let day = month.first_of(weekday) + 7 * week;
+                    named |= all & 1u32.checked_shl(day).unwrap_or(0);
                 }
             }
             if self.last & 1 << weekday != 0 {
@@ -153,14 +149,10 @@ impl Days {
 
     /// Whether a date is one of the days.
     pub fn contains(&self, date: jiff::civil::Date) -> bool {
-        let Ok(named) = date.checked_sub(jiff::SignedDuration::from_hours(24 * self.offset()))
-        else {
-            return false;
-        };
-        let first = named.first_of_month().weekday().to_monday_zero_offset();
-        let length = named.days_in_month().unsigned_abs();
-        let bit = named.day().unsigned_abs() - 1;
-        self.named_in(u32::from(first.unsigned_abs()), u32::from(length)) & 1 << bit != 0
+        let midnight = Zone::utc().instant(date.at(0, 0, 0, 0));
+        let day = midnight.as_second().div_euclid(DAY_S) - self.offset();
+        let month = Month::of(day);
+        self.named_in(month) >> (day - month.first) & 1 == 1
     }
 }
 

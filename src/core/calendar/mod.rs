@@ -5,6 +5,7 @@
 //! gap, and one that occurs twice is the earlier.
 mod clock_change;
 mod cron;
+mod cron_engine;
 mod cron_field;
 mod cron_instants;
 mod cron_match;
@@ -12,6 +13,7 @@ mod day_walk;
 mod days;
 mod freeze;
 mod malformed;
+mod month;
 mod occurrence;
 mod open;
 mod raw;

@@ -1,5 +1,7 @@
 //! What a session does, and what people are told before it.
 
+use offhours::core::letter::LetterKind;
+
 use super::*;
 
 #[test]
@@ -346,4 +348,26 @@ fn a_session_that_is_put_off_as_a_whole_says_why() {
             .any(|text| text.contains("was postponed") && text.contains(wanted)),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_notice_knows_that_the_clocks_change_in_its_night() {
+    let mut scene = given(A).days(31);
+    let berlin = HEAD
+        .replace("time_zone = \"UTC\"", "time_zone = \"Europe/Berlin\"")
+        .replace("duration = \"4h\"", "end = \"04:00\"");
+    scene.policies = vec![scene::policy(&format!("{berlin}{A}"))];
+    let played = scene.play();
+    let letters = played.trace.moments.iter().filter_map(|m| match &m.what {
+        Happened::Delivered { letter, .. } if letter.kind == LetterKind::Advance => Some(letter),
+        _ => None,
+    });
+    let (mut nights, mut told) = (0, 0);
+    for letter in letters {
+        let changed = letter.session == "shop/night/2027-03-27";
+        let expected = SignedDuration::from_hours(if changed { -1 } else { 0 });
+        assert_eq!(letter.longer, expected, "{}", letter.session);
+        (nights, told) = (nights + 1, told + u32::from(changed));
+    }
+    assert!(nights > 50 && told == 3, "{nights}, {told}");
 }

@@ -2,7 +2,7 @@ use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::calendar::day_walk::date_of;
+use crate::core::calendar::month::date_of;
 
 /// The days of November 2026, which begins on a Sunday and has five Sundays and Mondays.
 fn november(text: &str) -> Vec<i8> {
