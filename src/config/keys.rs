@@ -60,8 +60,17 @@ pub const WINDOW: &[&str] = &[
     "time_zone",
 ];
 pub const FREEZE: &[&str] = &[
+    "description",
     "from",
     "until",
+    "days",
+    "start",
+    "end",
+    "duration",
+    "cron",
+    "open",
+    "rules",
+    "calendar",
     "except_labels",
     "apps",
     "windows",

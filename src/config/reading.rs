@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::problem::{Problems, Told};
 use super::programs::Programs;
 use super::tree::{Document, Field, Fields, Item, kind, unknown};
+use super::window::Ruled;
 use super::{Env, Place, Purpose, keys, trust::Trust};
 use crate::core::calendar::Zone;
 use crate::core::policy::{LOCAL, Name};
@@ -35,6 +36,10 @@ pub struct Reading<'a> {
     pub zone_missed: Option<Place>,
     pub trust: Trust,
     pub programs: Programs,
+    /// What the rules belong to that are being read.
+    pub ruled: Ruled,
+    /// Calendars that were read, by their paths.
+    pub calendars: HashMap<PathBuf, Option<u32>>,
     zones: HashMap<String, Zone>,
     names: HashSet<Name>,
 }
@@ -68,6 +73,8 @@ impl<'a> Reading<'a> {
             zone_missed: None,
             trust: Trust::default(),
             programs: Programs::default(),
+            ruled: Ruled::Window,
+            calendars: HashMap::new(),
             zones: HashMap::new(),
             names: HashSet::new(),
         }

@@ -138,7 +138,7 @@ impl Walk<'_> {
         let frozen = policy
             .freezes
             .iter()
-            .any(|f| f.from < base.closes && f.until > base.opens);
+            .any(|f| f.touches(base.opens, base.closes));
         if !frozen {
             self.session(lane, base, base, &[base], now);
             return;
