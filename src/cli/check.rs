@@ -1,12 +1,18 @@
 //! `check`: is the configuration good?
+use serde_json::{Value, json};
+
 use super::args::CheckArgs;
 use super::load::Context;
 use super::out::Out;
 use super::table::Paint;
 use crate::config::{self, Problem, Purpose, Sources};
 use crate::core::policy::Policy;
-use crate::core::report::counted;
+use crate::core::report::{FreezeView, counted, freezes};
 use crate::exit::Exit;
+use crate::text::clean;
+
+/// Freezes that are shown to people.
+const MOST_FREEZES: usize = 40;
 
 /// Prints all problems: as JSON where asked, else for people, on standard error as a compiler does.
 ///
@@ -16,7 +22,8 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
     let path = context.path()?;
     match config::load(&path, &context.env, context.now, Purpose::Check) {
         Ok(loaded) => {
-            problems(&loaded.warnings, &loaded.sources, context, out)?;
+            let freezes = freezes(&loaded.policy, context.now);
+            problems(&loaded.warnings, &loaded.sources, &freezes, context, out)?;
             let refused = args.strict && !loaded.warnings.is_empty();
             if !context.json {
                 let verdict = if refused {
@@ -29,11 +36,12 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
                     "{}: {verdict} ({sum})",
                     loaded.settings.file.display()
                 ))?;
+                show(&freezes, out)?;
             }
             Ok(if refused { Exit::Config } else { Exit::Ok })
         }
         Err(refused) => {
-            problems(&refused.problems, &refused.sources, context, out)?;
+            problems(&refused.problems, &refused.sources, &[], context, out)?;
             Ok(Exit::Config)
         }
     }
@@ -42,16 +50,49 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
 fn problems(
     problems: &[Problem],
     sources: &Sources,
+    freezes: &[FreezeView],
     context: &Context,
     out: &mut Out<'_>,
 ) -> anyhow::Result<()> {
     if context.json {
-        out.json(&config::json(problems))?;
+        let mut all = config::json(problems);
+        if let Some(all) = all.as_array_mut() {
+            all.extend(freezes.iter().map(information));
+        }
+        out.json(&all)?;
     } else if !problems.is_empty() {
         eprintln!(
             "{}",
             config::render(problems, sources, context.colour).trim_end()
         );
+    }
+    Ok(())
+}
+
+/// In the shape of a problem, with keys of its own.
+fn information(freeze: &FreezeView) -> Value {
+    json!({
+        "severity": "note",
+        "file": null, "line": null, "column": null, "hint": null, "related": [],
+        "message": format!("`freeze.{}`: {}", freeze.freeze, freeze.text),
+        "freeze": freeze.freeze,
+        "spans": freeze.spans,
+    })
+}
+
+/// What nobody needs to mend, so that it is on standard output, after the verdict.
+fn show(freezes: &[FreezeView], out: &mut Out<'_>) -> anyhow::Result<()> {
+    if freezes.is_empty() {
+        return Ok(());
+    }
+    out.line(format_args!(""))?;
+    out.line(format_args!("freezes"))?;
+    for FreezeView { freeze, text, .. } in freezes.iter().take(MOST_FREEZES) {
+        out.line(format_args!("  {freeze}: {}", clean(text)))?;
+    }
+    let more = freezes.len().saturating_sub(MOST_FREEZES);
+    if more > 0 {
+        out.line(format_args!("  … {more} more, --json has them all"))?;
     }
     Ok(())
 }

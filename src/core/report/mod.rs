@@ -3,6 +3,7 @@
 //! The names of the fields are the keys of the JSON that other programs read: they are added to, never renamed.
 mod counters;
 mod diagnosis;
+mod freeze_words;
 mod history;
 mod line;
 mod line_words;
@@ -15,6 +16,7 @@ mod when;
 
 pub use counters::Counters;
 pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
+pub use freeze_words::{FreezeView, SpanView, freezes};
 pub use history::{Row, rows};
 pub use line::{Happening, Line, event};
 pub use periodic::{Failing, Last, Periodic, Waits};
