@@ -307,6 +307,62 @@ fn check_names_the_nights_in_which_clocks_change() {
 }
 
 #[test]
+fn freezes_of_every_form_are_named() {
+    let place = Place::new(
+        "time_zone = \"Europe/Berlin\"\n[window.night]\nopen = \"daily 22:00-05:00\"\n\
+         [freeze.christmas]\nfrom = \"12-18\"\nuntil = \"01-02T01:00\"\nexcept_labels = [\"security\"]\n\
+         [freeze.month-end]\ndays = \"last Fri\"\nstart = \"00:00\"\nend = \"24:00\"\n\
+         [freeze.holidays]\ncalendar = \"holidays.ics\"\nwindows = [\"night\"]\n",
+    );
+    let calendar = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20260501\nRRULE:FREQ=YEARLY\n\
+                    END:VEVENT\nEND:VCALENDAR\n";
+    std::fs::write(place.dir.path().join("holidays.ics"), calendar).expect("file");
+    let said = place.run(&["check"]);
+    let freezes: Vec<&str> = said.out.lines().skip_while(|l| *l != "freezes").collect();
+    assert_eq!(freezes.len(), 4, "{}", said.out);
+    for (line, parts) in freezes[1..].iter().zip([
+        [
+            "  christmas: ",
+            "then from",
+            "; jobs labelled security may run",
+        ],
+        ["  month-end: ", "(1 d)", ", then from 20"],
+        [
+            "  holidays: ",
+            " more spans until 20",
+            "; only window night",
+        ],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+    let told = place.json(&["check", "--json"]);
+    let told = told.as_array().expect("an array").iter();
+    let told: Vec<&Value> = told.filter(|note| !note["freeze"].is_null()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told.iter()
+            .all(|t| t["severity"] == "note" && t["spans"].as_array().is_some())
+    );
+    assert_eq!(told[0]["freeze"], "christmas");
+    assert!(
+        told[0]["spans"][0]["from"]
+            .as_str()
+            .is_some_and(|t| t.ends_with("T23:00:00Z"))
+    );
+
+    for (from, shortened_by, opens) in [
+        ("2027-01-02T00:30", "christmas", "2027-01-02T00:00:00Z"),
+        ("2027-01-28T12:00", "month-end", "2027-01-28T21:00:00Z"),
+        ("2027-04-30T12:00", "holidays", "2027-05-01T22:00:00Z"),
+    ] {
+        let found = place.json(&["windows", "--from", from, "--count", "1", "--json"]);
+        assert_eq!(found[0]["opens"], opens, "{found}");
+        let names = found[0]["shortened_by"].as_array().expect("names");
+        assert!(names.iter().any(|name| name == shortened_by), "{found}");
+    }
+}
+
+#[test]
 fn a_listing_that_ends_early_says_so() {
     let place = Place::new(
         "time_zone = \"UTC\"\n[window.often]\ncron = \"* * * * *\"\nduration = \"20s\"\n",

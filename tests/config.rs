@@ -1,5 +1,6 @@
 //! `windows.toml` as operators meet it: a folder a scenario in `tests/config`, and the reference at the root.
 mod config {
+    mod freezes;
     mod golden;
     mod limits;
     mod loading;

@@ -196,6 +196,7 @@ fn copy_of_the_project() -> TempDir {
     for (name, mode) in [
         ("windows.toml", 0o644),
         ("examples/contacts.toml", 0o644),
+        ("examples/holidays.ics", 0o644),
         ("examples/quickstart.toml", 0o644),
         ("hooks/enter-flag", 0o755),
         ("hooks/leave-flag", 0o755),

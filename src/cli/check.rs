@@ -1,12 +1,18 @@
 //! `check`: is the configuration good?
+use serde_json::{Value, json};
+
 use super::args::CheckArgs;
 use super::load::Context;
 use super::out::Out;
 use super::table::{Paint, Table};
 use crate::config::{self, Note, Problem, Purpose, Sources};
 use crate::core::policy::Policy;
-use crate::core::report::counted;
+use crate::core::report::{FreezeView, counted, freezes};
 use crate::exit::Exit;
+use crate::text::clean;
+
+/// Freezes that are shown to people.
+const MOST_FREEZES: usize = 40;
 
 /// Nights that are shown to people.
 const MOST_CHANGES: usize = 40;
@@ -19,13 +25,12 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
     let path = context.path()?;
     match config::load(&path, &context.env, context.now, Purpose::Check) {
         Ok(loaded) => {
-            problems(
-                &loaded.warnings,
-                &loaded.notes,
-                &loaded.sources,
-                context,
-                out,
-            )?;
+            let freezes = freezes(&loaded.policy, context.now);
+            let notes = Notes {
+                clock_changes: &loaded.notes,
+                freezes: &freezes,
+            };
+            problems(&loaded.warnings, &loaded.sources, notes, context, out)?;
             let refused = args.strict && !loaded.warnings.is_empty();
             if !context.json {
                 let verdict = if refused {
@@ -39,25 +44,38 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
                     loaded.settings.file.display()
                 ))?;
                 clock_changes(&loaded.notes, out)?;
+                show(&freezes, out)?;
             }
             Ok(if refused { Exit::Config } else { Exit::Ok })
         }
         Err(refused) => {
-            problems(&refused.problems, &[], &refused.sources, context, out)?;
+            let none = Notes::default();
+            problems(&refused.problems, &refused.sources, none, context, out)?;
             Ok(Exit::Config)
         }
     }
 }
 
+/// What nobody needs to mend.
+#[derive(Clone, Copy, Default)]
+struct Notes<'a> {
+    clock_changes: &'a [Note],
+    freezes: &'a [FreezeView],
+}
+
 fn problems(
     problems: &[Problem],
-    notes: &[Note],
     sources: &Sources,
+    notes: Notes<'_>,
     context: &Context,
     out: &mut Out<'_>,
 ) -> anyhow::Result<()> {
     if context.json {
-        out.json(&config::json(problems, notes))?;
+        let mut all = config::json(problems, notes.clock_changes);
+        if let Some(all) = all.as_array_mut() {
+            all.extend(notes.freezes.iter().map(information));
+        }
+        out.json(&all)?;
     } else if !problems.is_empty() {
         eprintln!(
             "{}",
@@ -88,6 +106,34 @@ fn clock_changes(notes: &[Note], out: &mut Out<'_>) -> anyhow::Result<()> {
     }
     out.table(&table)?;
     let more = all.count().saturating_sub(MOST_CHANGES);
+    if more > 0 {
+        out.line(format_args!("  … {more} more, --json has them all"))?;
+    }
+    Ok(())
+}
+
+/// In the shape of a problem, with keys of its own.
+fn information(freeze: &FreezeView) -> Value {
+    json!({
+        "severity": "note",
+        "file": null, "line": null, "column": null, "hint": null, "related": [],
+        "message": format!("`freeze.{}`: {}", freeze.freeze, freeze.text),
+        "freeze": freeze.freeze,
+        "spans": freeze.spans,
+    })
+}
+
+/// What nobody needs to mend, so that it is on standard output, after the verdict.
+fn show(freezes: &[FreezeView], out: &mut Out<'_>) -> anyhow::Result<()> {
+    if freezes.is_empty() {
+        return Ok(());
+    }
+    out.line(format_args!(""))?;
+    out.line(format_args!("freezes"))?;
+    for FreezeView { freeze, text, .. } in freezes.iter().take(MOST_FREEZES) {
+        out.line(format_args!("  {freeze}: {}", clean(text)))?;
+    }
+    let more = freezes.len().saturating_sub(MOST_FREEZES);
     if more > 0 {
         out.line(format_args!("  … {more} more, --json has them all"))?;
     }

@@ -9,7 +9,7 @@ use super::load::{self, Context};
 use super::out::{Out, note};
 use super::refusal::usage;
 use super::table::{Cell, Paint, Table};
-use crate::core::calendar::{Window, Zone, subtract};
+use crate::core::calendar::{Freeze, Window, Zone, subtract};
 use crate::core::policy::Policy;
 use crate::core::report::{clock_change, span, when};
 use crate::exit::Exit;
@@ -122,12 +122,12 @@ fn of<'a>(
     window
         .occurrences(wanted.from, wanted.until)
         .flat_map(move |whole| {
-            let hit: Vec<_> = freezes
+            let touches = |f: &&Freeze| f.touches(whole.opens, whole.closes);
+            let hit: Vec<_> = freezes.iter().copied().filter(touches).collect();
+            let spans: Vec<_> = hit
                 .iter()
-                .filter(|f| f.from < whole.closes && f.until > whole.opens)
-                .copied()
+                .flat_map(|f| f.spans(whole.opens, whole.closes).into_owned())
                 .collect();
-            let spans: Vec<_> = hit.iter().map(|f| f.span()).collect();
             subtract(whole, &spans).into_iter().map(move |piece| Found {
                 window: &window.name,
                 opens: piece.opens,

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Purpose;
 use super::reading::Reading;
-use crate::core::calendar::{Occurrence, Window, subtract};
+use crate::core::calendar::{Occurrence, Spans, Window};
 use crate::core::policy::{Name, Policy};
 
 const YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
@@ -40,6 +40,8 @@ struct Year {
     now: Timestamp,
     until: Timestamp,
     windows: HashMap<Name, Vec<Occurrence>>,
+    /// The spans of each freeze in the year ahead.
+    frozen: Vec<Spans>,
     /// By window and the freezes that apply.
     visible: HashMap<(Name, Vec<usize>), Option<SignedDuration>>,
 }
@@ -66,10 +68,19 @@ impl Year {
                 windows.insert(window.name.clone(), occurrences);
             }
         }
+        let frozen = match reading.purpose {
+            Purpose::Read => Vec::new(),
+            _ => policy
+                .freezes
+                .iter()
+                .map(|freeze| Spans::of(freeze.spans(now, until).into_owned()))
+                .collect(),
+        };
         Self {
             now,
             until,
             windows,
+            frozen,
             visible: HashMap::new(),
         }
     }
@@ -103,12 +114,11 @@ impl Year {
         app: &str,
         labels: &[Name],
     ) -> Option<SignedDuration> {
-        let applies = |freeze: &crate::core::calendar::Freeze| {
-            freeze.until > self.now && freeze.applies(window, Some(app), labels)
+        let applies = |at: &usize| {
+            let frozen = !self.frozen[*at].all().is_empty();
+            frozen && policy.freezes[*at].applies(window, Some(app), labels)
         };
-        let freezes: Vec<usize> = (0..policy.freezes.len())
-            .filter(|&at| applies(&policy.freezes[at]))
-            .collect();
+        let freezes: Vec<usize> = (0..policy.freezes.len()).filter(applies).collect();
         if freezes.is_empty() {
             return self.longest(window);
         }
@@ -116,11 +126,9 @@ impl Year {
         if let Some(known) = self.visible.get(&key) {
             return *known;
         }
-        let spans: Vec<_> = key.1.iter().map(|&at| policy.freezes[at].span()).collect();
-        let pieces = self
-            .occurrences(window)
-            .iter()
-            .flat_map(|occurrence| subtract(*occurrence, &spans));
+        let spans = key.1.iter().flat_map(|&at| self.frozen[at].all());
+        let spans = Spans::of(spans.copied().collect());
+        let pieces = spans.leave(self.occurrences(window));
         let longest = pieces.map(|piece| piece.length()).max();
         self.visible.insert(key, longest);
         longest

@@ -5,6 +5,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use toml::value::Datetime;
 
+use crate::core::calendar::YearDay;
+
 /// What was written: a local time of a zone that is yet to be named, or an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -59,7 +61,26 @@ pub fn parse(text: &str) -> Result<Written, String> {
     }
 }
 
-/// The same from a date-time of TOML itself.
+/// A day of every year, `12-18`, or a time of it, `12-18T18:00`; `None` where the text has another shape.
+pub fn year_day(text: &str) -> Option<Result<YearDay, String>> {
+    let text = text.trim();
+    let (day, rest) = text.split_at_checked(5)?;
+    let (month, day) = day.split_once('-')?;
+    let (month, day) = (two_digits(month)?, two_digits(day)?);
+    if !(rest.is_empty() || rest.starts_with(['T', 't', ' '])) {
+        return None;
+    }
+    let time = match rest.get(1..) {
+        None => Some(Time::midnight()),
+        Some(clock) => time_of_day(clock),
+    };
+    let Some(time) = time else {
+        return Some(Err(r#"a time of it is written "12-18T18:00""#.to_owned()));
+    };
+    Some(YearDay::new(month, day, time).ok_or_else(|| "there is no such day".to_owned()))
+}
+
+/// An instant from a date-time of TOML itself.
 pub fn from_toml(written: &Datetime) -> Result<Written, String> {
     let Some(day) = written.date else {
         return Err("a time alone is no instant: give the date too".to_owned());
@@ -200,6 +221,42 @@ mod tests {
             "18.12.2026",
         ] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_of_the_year_has_none() {
+        let read = |text: &str| year_day(text).map(|day| day.map(|day| day.to_string()));
+        for (text, day) in [
+            ("12-18", "12-18"),
+            (" 02-29 ", "02-29"),
+            ("12-18T18:00", "12-18T18:00"),
+            ("12-18 18:00:30", "12-18T18:00:30"),
+            ("01-01T00:00", "01-01"),
+        ] {
+            assert_eq!(read(text), Some(Ok(day.to_owned())), "{text}");
+        }
+        for wrong in [
+            "02-30",
+            "13-01",
+            "00-10",
+            "12-18T25:00",
+            "12-18T18:00Z",
+            "12-18T",
+        ] {
+            assert!(matches!(read(wrong), Some(Err(_))), "{wrong}");
+        }
+        for other in [
+            "2026-12-18",
+            "2026-12-18T22:00",
+            "",
+            "12-1",
+            "12:30",
+            "12-18x",
+            "1a-18",
+            "ä12-18",
+        ] {
+            assert_eq!(read(other), None, "{other}");
         }
     }
 

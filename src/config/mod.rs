@@ -9,6 +9,7 @@ mod command;
 pub mod duration;
 mod env;
 mod files;
+mod freeze;
 pub mod instant;
 pub mod keys;
 mod load;

@@ -12,6 +12,7 @@ use super::note::Note;
 use super::problem::{Problems, Told};
 use super::programs::Programs;
 use super::tree::{Document, Field, Fields, Item, kind, unknown};
+use super::window::Ruled;
 use super::{Env, Place, Purpose, keys, trust::Trust};
 use crate::core::calendar::Zone;
 use crate::core::policy::{LOCAL, Name};
@@ -37,6 +38,10 @@ pub struct Reading<'a> {
     pub zone_missed: Option<Place>,
     pub trust: Trust,
     pub programs: Programs,
+    /// What the rules belong to that are being read.
+    pub ruled: Ruled,
+    /// Calendars that were read, by their paths.
+    pub calendars: HashMap<PathBuf, Option<u32>>,
     zones: HashMap<String, Zone>,
     names: HashSet<Name>,
 }
@@ -71,6 +76,8 @@ impl<'a> Reading<'a> {
             zone_missed: None,
             trust: Trust::default(),
             programs: Programs::default(),
+            ruled: Ruled::Window,
+            calendars: HashMap::new(),
             zones: HashMap::new(),
             names: HashSet::new(),
         }

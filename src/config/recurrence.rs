@@ -13,7 +13,7 @@ const MOST_OFFSET: i64 = 31;
 const OFFSET_HINT: &str =
     r#"whole days such as "4d" or "1w": calendar days after the day that `days` or `dates` names"#;
 const DATES_HINT: &str = "1 to 31, or counted from the end of the month: -1 (the last day) to -31";
-pub const UNION_HINT: &str = "several rules make one window with `rules = [{ … }, { … }]`";
+const UNION_HINT: &str = "several rules make one window with `rules = [{ … }, { … }]`";
 
 impl<'a> Reading<'a> {
     /// `days` or `dates`, and `offset`.
@@ -32,8 +32,9 @@ impl<'a> Reading<'a> {
             (Some(item), None) => self.days(item),
             (None, Some(item)) => self.dates(item),
             (None, None) => {
+                let message = format!("this {} needs `days`", self.ruled.noun());
                 self.problems
-                    .error(fields.place_of(""), "this window needs `days`")
+                    .error(fields.place_of(""), message)
                     .hint("or `dates`, the days of the month");
                 None
             }

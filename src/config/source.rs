@@ -87,6 +87,12 @@ impl Sources {
         self.files.get(file as usize).map(Arc::as_ref)
     }
 
+    /// A text, to be read while problems are told.
+    #[must_use]
+    pub fn share(&self, file: u32) -> Option<Arc<Source>> {
+        self.files.get(file as usize).cloned()
+    }
+
     /// The text of that path, where it was read.
     #[must_use]
     pub fn find(&self, path: &Path) -> Option<&Source> {

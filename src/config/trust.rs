@@ -27,8 +27,12 @@ pub enum Untrusted {
     Kind { path: PathBuf, wanted: &'static str },
     #[error("{} is larger than {limit} bytes", path.display())]
     Large { path: PathBuf, limit: u64 },
-    #[error("{} is not UTF-8 (at byte {at})", path.display())]
-    Encoding { path: PathBuf, at: usize },
+    #[error("{} is not UTF-8 (line {line}, byte {at})", path.display())]
+    Encoding {
+        path: PathBuf,
+        at: usize,
+        line: usize,
+    },
     #[error("too many symbolic links at {}", path.display())]
     Links { path: PathBuf },
 }
@@ -44,6 +48,9 @@ impl Untrusted {
                 "it must belong to root or to you: chown root {}",
                 path.display()
             )),
+            Self::Encoding { .. } => {
+                Some("save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8".to_owned())
+            }
             _ => None,
         }
     }
@@ -216,9 +223,14 @@ fn bounded(path: PathBuf, limit: u64) -> Result<String, Untrusted> {
     if bytes.len() as u64 > limit {
         return Err(Untrusted::Large { path, limit });
     }
-    String::from_utf8(bytes).map_err(|error| Untrusted::Encoding {
-        path,
-        at: error.utf8_error().valid_up_to(),
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let lines = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n');
+        Untrusted::Encoding {
+            path,
+            at,
+            line: lines.count() + 1,
+        }
     })
 }
 

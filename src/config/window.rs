@@ -1,4 +1,4 @@
-//! `[window.N]` and `[freeze.N]`.
+//! `[window.N]`, and the rules that freezes have as well.
 
 use jiff::SignedDuration;
 use jiff::civil::Time;
@@ -6,17 +6,14 @@ use toml::de::DeValue;
 
 use super::command::SECOND;
 use super::reading::Reading;
-use super::recurrence::UNION_HINT;
 use super::tree::{Field, Fields, Item};
 use super::{duration, instant, keys};
-use crate::core::calendar::{
-    End, Freeze, LONGEST, Pattern, Rule, Validity, Window, Zone, parse_open,
-};
+use crate::core::calendar::{End, LONGEST, Pattern, Rule, Validity, Window, Zone, parse_open};
 
 const MOST_RULES: usize = 100;
 
 /// The ways to say when a window opens, and the keys that show which was chosen.
-const FORMS: [(&str, &[&str]); 5] = [
+pub const FORMS: [(&str, &[&str]); 5] = [
     ("days", &["days", "dates", "start", "end"]),
     ("cron", &["cron"]),
     ("from", &["from", "until"]),
@@ -39,6 +36,29 @@ const EXTRAS: [(&str, &[&str], &str); 4] = [
 ];
 const ONCE_HINT: &str = "`from` and `until` say when it opens, once and for all";
 
+/// What rules belong to, as messages name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruled {
+    Window,
+    Freeze,
+}
+
+impl Ruled {
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::Freeze => "freeze",
+        }
+    }
+
+    fn begins(self) -> &'static str {
+        match self {
+            Self::Window => "opens",
+            Self::Freeze => "begins",
+        }
+    }
+}
+
 impl<'a> Reading<'a> {
     pub fn window(&mut self, field: Field<'a>) -> Option<Window> {
         let fields = self.entry("window", field, keys::WINDOW)?;
@@ -49,16 +69,33 @@ impl<'a> Reading<'a> {
             SignedDuration::ZERO,
         );
         let zone = self.zone_of(&fields);
-        let form = self.form(&fields)?;
-        let valid = self.validity(&fields, &zone).unwrap_or(Validity::ALWAYS);
+        self.ruled = Ruled::Window;
+        let rules = self.rules(field, &fields, &zone)?;
+        Some(Window {
+            name: self.name(field.key),
+            zone,
+            rules,
+            cutoff,
+        })
+    }
+
+    /// The rules of a window or a freeze, in whatever form; at least one.
+    pub fn rules(
+        &mut self,
+        field: Field<'a>,
+        fields: &Fields<'a>,
+        zone: &Zone,
+    ) -> Option<Vec<Rule>> {
+        let form = self.form(fields)?;
+        let valid = self.validity(fields, zone).unwrap_or(Validity::ALWAYS);
         let mut rules = match form {
             "open" => self.open(fields.get("open")?),
             "rules" => {
                 let item = fields.get("rules")?;
                 let items = self.array(item, "an array of rules");
                 if items.is_empty() && item.value.is_array() {
-                    self.problems
-                        .error(item.place, "this window says nowhere when it opens");
+                    let message = self.nowhere();
+                    self.problems.error(item.place, message);
                 }
                 let mut rules = Vec::new();
                 for item in items.into_iter().take(MOST_RULES + 1) {
@@ -70,8 +107,8 @@ impl<'a> Reading<'a> {
                     let Some(form) = self.form(&fields) else {
                         continue;
                     };
-                    let inner = self.validity(&fields, &zone);
-                    let pattern = self.pattern(form, &fields, &zone);
+                    let inner = self.validity(&fields, zone);
+                    let pattern = self.pattern(form, &fields, zone);
                     if let (Some(inner), Some(pattern)) = (inner, pattern) {
                         let rule = Rule {
                             pattern,
@@ -84,7 +121,7 @@ impl<'a> Reading<'a> {
                 rules
             }
             form => self
-                .pattern(form, &fields, &zone)
+                .pattern(form, fields, zone)
                 .map(Rule::from)
                 .into_iter()
                 .collect(),
@@ -93,20 +130,18 @@ impl<'a> Reading<'a> {
             rule.valid = rule.valid.and(valid);
         }
         if rules.len() > MOST_RULES {
+            let noun = self.ruled.noun();
             self.problems.error(
                 field.place,
-                format!("more than {MOST_RULES} rules in one window"),
+                format!("more than {MOST_RULES} rules in one {noun}"),
             );
         }
-        if rules.is_empty() {
-            return None;
-        }
-        Some(Window {
-            name: self.name(field.key),
-            zone,
-            rules,
-            cutoff,
-        })
+        (!rules.is_empty()).then_some(rules)
+    }
+
+    fn nowhere(&self) -> String {
+        let (noun, begins) = (self.ruled.noun(), self.ruled.begins());
+        format!("this {noun} says nowhere when it {begins}")
     }
 
     /// Which of the forms was written; exactly one must be.
@@ -122,18 +157,18 @@ impl<'a> Reading<'a> {
             .iter()
             .filter_map(|(form, keys)| Some((*form, written(keys)?)));
         let Some((form, first)) = found.next() else {
-            let place = fields.place_of("");
-            self.problems
-                .error(place, "this window says nowhere when it opens")
-                .hint(FORMS_HINT);
+            let (place, message) = (fields.place_of(""), self.nowhere());
+            self.problems.error(place, message).hint(FORMS_HINT);
             return None;
         };
         if let Some((_, second)) = found.next() {
+            let (noun, begins) = (self.ruled.noun(), self.ruled.begins());
             let message = format!(
-                "`{}` and `{}` are two ways to say when the window opens",
+                "`{}` and `{}` are two ways to say when the {noun} {begins}",
                 first.key, second.key
             );
-            self.problems.error(second.place, message).hint(UNION_HINT);
+            let hint = format!("several rules make one {noun} with `rules = [{{ … }}, {{ … }}]`");
+            self.problems.error(second.place, message).hint(hint);
             return None;
         }
         for (key, forms, hint) in EXTRAS {
@@ -177,8 +212,9 @@ impl<'a> Reading<'a> {
                 })
             }
             "from" => {
-                let (from, until) = self.span(fields, zone, "this window")?;
-                if until.duration_since(from) > LONGEST {
+                let (from, until) = self.span(fields, zone)?;
+                let too_long = until.duration_since(from) > LONGEST;
+                if too_long && self.ruled == Ruled::Window {
                     let message = "this window is open for more than seven days: it never closes";
                     self.problems.error(fields.place_of("until"), message);
                     return None;
@@ -190,7 +226,8 @@ impl<'a> Reading<'a> {
                 let start = match fields.get("start") {
                     Some(item) => self.time(item, false),
                     None => {
-                        self.missing(fields, "this window", "start");
+                        let what = format!("this {}", self.ruled.noun());
+                        self.missing(fields, &what, "start");
                         None
                     }
                 };
@@ -222,26 +259,34 @@ impl<'a> Reading<'a> {
         };
         let length = self.duration(item, SECOND)?;
         if length > LONGEST {
-            let message = format!(
-                "a window is open for at most {}: this one never closes",
-                duration::format(LONGEST)
-            );
-            self.problems.error(item.place, message);
+            let longest = duration::format(LONGEST);
+            match self.ruled {
+                Ruled::Window => {
+                    let message =
+                        format!("a window is open for at most {longest}: this one never closes");
+                    self.problems.error(item.place, message);
+                }
+                Ruled::Freeze => {
+                    let message = format!("a freeze that recurs lasts at most {longest}");
+                    let hint = r#"`from` and `until` may be further apart: from = "12-18", until = "01-02""#;
+                    self.problems.error(item.place, message).hint(hint);
+                }
+            }
             return None;
         }
         Some(length)
     }
 
     /// `from` and `until`, the one before the other.
-    fn span(
+    pub fn span(
         &mut self,
         fields: &Fields<'a>,
         zone: &Zone,
-        what: &str,
     ) -> Option<(jiff::Timestamp, jiff::Timestamp)> {
         let mut end = |key: &str| {
             let Some(item) = fields.get(key) else {
-                self.missing(fields, what, key);
+                let what = format!("this {}", self.ruled.noun());
+                self.missing(fields, &what, key);
                 return None;
             };
             self.instant(item, zone)
@@ -269,8 +314,8 @@ impl<'a> Reading<'a> {
             ),
         };
         if texts.is_empty() && item.value.is_array() {
-            self.problems
-                .error(item.place, "this window says nowhere when it opens");
+            let message = self.nowhere();
+            self.problems.error(item.place, message);
         }
         let mut rules = Vec::new();
         for item in texts.into_iter().take(MOST_RULES + 1) {
@@ -309,45 +354,5 @@ impl<'a> Reading<'a> {
                 .hint("from \"00:00\" to \"23:59\"");
         }
         read
-    }
-
-    pub fn freeze(&mut self, field: Field<'a>) -> Option<Freeze> {
-        let fields = self.entry("freeze", field, keys::FREEZE)?;
-        let zone = self.zone_of(&fields);
-        let except_labels = self.labels(&fields, "except_labels");
-        let apps = self.named(&fields, "apps", "app");
-        let windows = self.named(&fields, "windows", "window");
-        let (from, until) = self.span(&fields, &zone, "this freeze")?;
-        Some(Freeze {
-            name: self.name(field.key),
-            zone,
-            from,
-            until,
-            except_labels,
-            apps,
-            windows,
-        })
-    }
-
-    /// Names that must be entries of a table.
-    fn named(
-        &mut self,
-        fields: &Fields<'a>,
-        key: &str,
-        table: &'static str,
-    ) -> Vec<crate::core::policy::Name> {
-        let Some(item) = fields.get(key) else {
-            return Vec::new();
-        };
-        let lines = self.lines(item);
-        if lines.is_empty() && item.value.as_array().is_some_and(|array| array.is_empty()) {
-            self.problems
-                .error(item.place, format!("`{key}` names nothing"))
-                .hint(format!("leave `{key}` out to mean all of them"));
-        }
-        lines
-            .into_iter()
-            .filter_map(|(_, item)| self.existing(item, table))
-            .collect()
     }
 }

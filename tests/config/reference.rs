@@ -20,6 +20,7 @@ fn scene() -> Scene {
     for name in [
         "windows.toml",
         "examples/contacts.toml",
+        "examples/holidays.ics",
         "hooks/enter-flag",
         "hooks/leave-flag",
     ] {

@@ -44,9 +44,9 @@ venv="$lab/venv"
 pip() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
 }
-if ! "$venv/bin/python" -c 'import aiosmtpd, icalendar, cronsim, dateutil' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import aiosmtpd, icalendar, cronsim, dateutil, recurring_ical_events' 2>/dev/null; then
     python3 -m venv --clear "$venv"
-    pip aiosmtpd==1.4.6 icalendar==7.3.0 cronsim==2.8 python-dateutil==2.9.0.post0
+    pip aiosmtpd==1.4.6 icalendar==7.3.0 cronsim==2.8 python-dateutil==2.9.0.post0 recurring-ical-events==3.8.2
 fi
 
 tool() { # PROGRAM VERSION: as a wheel with the program in it (seconds), else built here (minutes)

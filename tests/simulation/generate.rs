@@ -165,6 +165,8 @@ pub fn installation(seed: u64, less: bool) -> String {
             text += &part;
         }
     }
+    // The last app is there after the change too.
+    freezes(rng, &mut text, &start(seed)[5..7], apps - 1);
     for job in 0..rng.u32(1..5) {
         let mut part = format!("[periodic.p{job}]\nrun = [\"/bin/job\"]\ngrace = \"5s\"\n");
         let schedule = pick(
@@ -203,6 +205,58 @@ pub fn installation(seed: u64, less: bool) -> String {
         text += &part;
     }
     text
+}
+
+/// Freezes that come again, of all or of some.
+fn freezes(rng: &mut Rng, text: &mut String, month: &str, app: usize) {
+    let some = |rng: &mut Rng| {
+        let app = format!("apps = [\"app{app}\"]\n");
+        let both = format!("windows = [\"night\"]\n{app}");
+        let some = [
+            "",
+            &app,
+            "windows = [\"night\"]\n",
+            &both,
+            "except_labels = [\"security\"]\n",
+        ];
+        pick(rng, &some).to_owned()
+    };
+    if rng.u32(0..4) == 0 {
+        let day = rng.u32(8..20);
+        let (from, until) = match rng.u32(0..3) {
+            // Over the turn of the year.
+            0 => ("12-20".to_owned(), format!("{month}-{day:02}")),
+            1 => (
+                format!("{month}-{day:02}"),
+                format!("{month}-{:02}", day + rng.u32(1..3)),
+            ),
+            _ => (
+                format!("{month}-{day:02}T20:15"),
+                format!("{month}-{:02}T23:00", day + rng.u32(0..2)),
+            ),
+        };
+        let some = some(rng);
+        write!(
+            text,
+            "[freeze.yearly]\nfrom = \"{from}\"\nuntil = \"{until}\"\n{some}"
+        )
+        .unwrap();
+    }
+    if rng.u32(0..3) == 0 {
+        let day = pick(rng, &["Wed", "Sat", "1st Thu,last Fri", "Mon,Tue"]);
+        let when = match rng.u32(0..3) {
+            0 => format!("open = \"{day} 00:00-24:00\""),
+            1 => format!(
+                "days = \"{day}\"\nstart = \"20:30\"\nduration = \"{}h\"",
+                rng.u32(1..10)
+            ),
+            _ => format!(
+                "rules = [{{ days = \"{day}\", start = \"18:00\", end = \"22:30\" }}, {{ days = \"Sun\", start = \"12:00\", end = \"23:15\" }}]"
+            ),
+        };
+        let some = some(rng);
+        writeln!(text, "[freeze.weekly]\n{when}\n{some}").unwrap();
+    }
 }
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

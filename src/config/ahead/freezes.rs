@@ -5,27 +5,19 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::keys;
 use super::super::reading::Reading;
 use super::{Year, day};
-use crate::core::calendar::{Freeze, Occurrence, Window, subtract};
+use crate::core::calendar::{Freeze, Frozen, Occurrence, Spans, Window};
 use crate::core::policy::{Name, Policy};
 
 const MONTH: SignedDuration = SignedDuration::from_hours(24 * 31);
 /// "The first Sunday" comes after 28 or 35 days.
 const MONTHLY: SignedDuration = SignedDuration::from_hours(24 * 36);
+/// A calendar that ends sooner is to be renewed.
+const SOON: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 pub fn check(policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
-    for freeze in &policy.freezes {
+    for (freeze, spans) in policy.freezes.iter().zip(&year.frozen) {
         labels(freeze, policy, reading);
-        if freeze.until <= year.now {
-            let place = reading.document.place("freeze", &freeze.name, "");
-            let message = format!(
-                "`freeze.{}` has ended on {}",
-                freeze.name,
-                freeze.zone.date(freeze.until)
-            );
-            reading
-                .problems
-                .warning(place, message)
-                .hint("remove it, or give it a new date");
+        if over(freeze, year.now, reading) || never_ends(freeze, spans, year, reading) {
             continue;
         }
         for window in policy
@@ -33,7 +25,7 @@ pub fn check(policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
             .values()
             .filter(|window| meant(freeze, window, policy))
         {
-            if let Some((from, until)) = hole(freeze, year.occurrences(&window.name), year) {
+            if let Some((from, until)) = hole(spans, year.occurrences(&window.name), year) {
                 let message = format!(
                     "`freeze.{}` leaves `window.{}` less than one occurrence a month: none from {} to {}",
                     freeze.name,
@@ -55,6 +47,58 @@ pub fn check(policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
     }
 }
 
+/// Tells of a freeze that has ended, never begins or needs to be renewed; whether nothing of it lies ahead.
+fn over(freeze: &Freeze, now: Timestamp, reading: &mut Reading<'_>) -> bool {
+    let name = &freeze.name;
+    let soon = now.saturating_add(SOON).unwrap_or(Timestamp::MAX);
+    let day = |ends| freeze.zone.date(ends);
+    match (freeze.ends(), freeze.frozen()) {
+        (Some(ends), Frozen::Listed(_)) if ends <= soon => {
+            let place = reading.document.place("freeze", name, "calendar");
+            let message = format!("the calendar of `freeze.{name}` ends on {}", day(ends));
+            reading
+                .problems
+                .warning(place, message)
+                .hint("get a new one");
+        }
+        (Some(ends), _) if ends <= now => {
+            let place = reading.document.place("freeze", name, "");
+            let message = format!("`freeze.{name}` has ended on {}", day(ends));
+            reading
+                .problems
+                .warning(place, message)
+                .hint("remove it, or give it a new date");
+        }
+        (None, Frozen::Rules(_)) if freeze.coming(now).is_empty() => {
+            let place = reading.document.place("freeze", name, "");
+            let message = format!("`freeze.{name}` does not begin within twelve years");
+            reading.problems.warning(place, message);
+        }
+        _ => {}
+    }
+    freeze.coming(now).is_empty()
+}
+
+/// Tells of a freeze that comes again before it has ended, always; whether it does.
+fn never_ends(freeze: &Freeze, spans: &Spans, year: &Year, reading: &mut Reading<'_>) -> bool {
+    let whole = |span: &(Timestamp, Timestamp)| span.0 <= year.now && span.1 >= year.until;
+    // What has an end that was written as such may be long.
+    let recurs = freeze.ends().is_none() || matches!(freeze.frozen(), Frozen::Listed(_));
+    if !recurs || !spans.all().first().is_some_and(whole) {
+        return false;
+    }
+    let name = &freeze.name;
+    let message = format!("`freeze.{name}` never ends: it holds at every moment of the year ahead");
+    let place = reading.document.place("freeze", name, "");
+    let hint = "leave time between its spans; what is to be frozen until further notice has `from` and `until`";
+    if matches!(freeze.frozen(), Frozen::Listed(_)) {
+        reading.by_circumstance(place, message).hint(hint);
+    } else {
+        reading.problems.error(place, message).hint(hint);
+    }
+    true
+}
+
 fn meant(freeze: &Freeze, window: &Window, policy: &Policy) -> bool {
     let used = |app: &Name| {
         policy
@@ -66,34 +110,28 @@ fn meant(freeze: &Freeze, window: &Window, policy: &Policy) -> bool {
         && (freeze.apps.is_empty() || freeze.apps.iter().any(used))
 }
 
-/// The time without an opening around a freeze, where a window that opens monthly does so no more.
-fn hole(freeze: &Freeze, all: &[Occurrence], year: &Year) -> Option<(Timestamp, Timestamp)> {
-    let widest = all
-        .windows(2)
-        .map(|pair| pair[1].opens.duration_since(pair[0].opens))
-        .max()?;
+/// The longest time without an opening that a freeze makes, where a window that opens monthly does so no more.
+fn hole(spans: &Spans, all: &[Occurrence], year: &Year) -> Option<(Timestamp, Timestamp)> {
+    let between = |pair: &[Timestamp]| pair[1].duration_since(pair[0]);
+    let opens: Vec<Timestamp> = all.iter().map(|occurrence| occurrence.opens).collect();
+    let widest = opens.windows(2).map(between).max()?;
     if widest > MONTHLY {
         return None;
     }
-    let span = [freeze.span()];
-    let mut before = None;
-    let mut after = None;
-    // Only what touches the freeze is cut, so the first and the last piece around it are found in one pass.
-    for piece in all
-        .iter()
-        .flat_map(|occurrence| subtract(*occurrence, &span))
-    {
-        if piece.opens < freeze.from {
-            before = Some(piece.opens);
-        } else {
-            after = Some(piece.opens);
-            break;
-        }
+    let (first, last) = (all.first()?, all.last()?);
+    let mut left: Vec<Timestamp> = spans.leave(all).map(|piece| piece.opens).collect();
+    // Where the first or last opening is frozen, what freezes it is all that is known.
+    if left.first() != Some(&first.opens) {
+        let holds = spans.touching(first.opens, first.closes);
+        left.insert(0, holds.first()?.0.max(year.now));
     }
-    let from = before.unwrap_or(freeze.from.max(year.now));
-    let until = after.unwrap_or(freeze.until.min(year.until));
-    let without = until.duration_since(from);
-    (without > MONTH && without > widest && freeze.from < year.until).then_some((from, until))
+    if left.last().is_none_or(|opens| *opens < last.opens) {
+        let holds = spans.touching(last.opens, last.closes);
+        left.push(holds.last()?.1.min(year.until));
+    }
+    let longest = left.windows(2).max_by_key(|pair| between(pair))?;
+    let without = between(longest);
+    (without > MONTH && without > widest).then_some((longest[0], longest[1]))
 }
 
 /// A label that no job has keeps the freeze shut for what was meant.

@@ -12,26 +12,32 @@ mod cron_match;
 mod day_walk;
 mod days;
 mod freeze;
+mod ics;
 mod malformed;
 mod month;
 mod occurrence;
 mod open;
 mod raw;
 mod rule;
+mod spans;
 mod walk;
 mod window;
+mod yearly;
 mod zone;
 
 pub use clock_change::{ClockEffect, Unusual};
 pub use cron::CronExpr;
 pub use cron_instants::{COUNT_CAP, Instants};
 pub use days::Days;
-pub use freeze::Freeze;
+pub use freeze::{Freeze, Frozen};
+pub use ics::{Holidays, LARGEST_CALENDAR};
 pub use malformed::Malformed;
 pub use occurrence::{Occurrence, subtract};
 pub use open::parse_open;
 pub use rule::{End, Pattern, Rule, Validity};
+pub use spans::{Span, Spans};
 pub use window::{LONGEST, Window};
+pub use yearly::{YearDay, Yearly};
 pub use zone::Zone;
 
 /// What is wrong with a crontab expression.

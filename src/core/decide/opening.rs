@@ -1,7 +1,5 @@
 //! Which sessions become known, what is told of them, and to whom.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
@@ -244,7 +242,7 @@ impl Turn<'_> {
         }
         let last = steps.iter().map(|step| step.ends).max()?;
         let date = window.zone.date(missed.opens);
-        let id = plan::next_id(self.state, &mut HashMap::new(), name, lane_window, date);
+        let (id, _) = plan::next_id(self.state, 0, name, lane_window, date);
         let notice_by = missed
             .opens
             .saturating_sub(app.lead)
@@ -376,7 +374,7 @@ impl Turn<'_> {
             return;
         };
         let date = self.policy.zone.date(self.now);
-        let id = plan::next_id(self.state, &mut HashMap::new(), name, REHEARSAL, date);
+        let (id, _) = plan::next_id(self.state, 0, name, REHEARSAL, date);
         let jobs = self
             .policy
             .maintenance

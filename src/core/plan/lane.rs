@@ -1,6 +1,11 @@
 //! The jobs of one app in one window, and which of them are due when.
 
-use jiff::Timestamp;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Unplanned;
+use super::place::{Source, estimate_from};
 
 use crate::core::calendar::{CronExpr, Instants, Occurrence, Zone};
 use crate::core::policy::{App, Due, MaintenanceJob, Name, Policy};
@@ -15,6 +20,10 @@ pub struct Lane<'a> {
     pub jobs: Vec<LaneJob<'a>>,
     /// App and locks: what its sessions may not share with others.
     pub resources: Vec<Name>,
+    /// Their numbers.
+    pub numbers: Arc<[usize]>,
+    /// The day of the session that was planned last, and which one of that day it is.
+    pub last: Option<(jiff::civil::Date, u32)>,
     /// Openings up to this one are done with.
     pub handled: Timestamp,
     /// The opening of the occurrence that was looked at last.
@@ -24,8 +33,12 @@ pub struct Lane<'a> {
 /// A job with what is known of its dues while the plan is walked through.
 pub struct LaneJob<'a> {
     pub job: &'a MaintenanceJob,
+    /// How long a step of it takes, and how that is known.
+    pub length: (SignedDuration, Source),
     /// Per host, in the order of the file: up to when its dues are served, in state or plan.
     pub accounted: Vec<Timestamp>,
+    /// Per host: put off, and not yet placed.
+    pub put_off: Vec<Option<Box<Unplanned>>>,
     /// The walk through the schedule: instants not yet looked at.
     ahead: Option<Ahead<'a>>,
     /// Dues of the schedule seen so far that some host has not served, oldest first.
@@ -59,6 +72,8 @@ impl<'a> Lane<'a> {
                     window: job.window.clone(),
                     jobs: Vec::new(),
                     resources: vec![format!("app {}", app.name).into()],
+                    numbers: Arc::new([]),
+                    last: None,
                     handled: state.handled.get(&key).copied().unwrap_or(Timestamp::MIN),
                     previous: None,
                 });
@@ -92,6 +107,8 @@ impl<'a> LaneJob<'a> {
         };
         Self {
             job,
+            length: estimate_from(job, known),
+            put_off: vec![None; accounted.len()],
             accounted,
             ahead,
             seen: Vec::new(),

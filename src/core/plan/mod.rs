@@ -136,13 +136,13 @@ pub fn plan_sessions(
 
 /// The parts of an occurrence that this job may use.
 pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) -> Vec<Occurrence> {
-    let spans: Vec<_> = policy
-        .freezes
-        .iter()
-        .filter(|f| f.from < occurrence.closes && f.until > occurrence.opens)
-        .filter(|f| f.applies(&job.window, Some(&job.app), &job.labels))
-        .map(|f| (f.from, f.until))
-        .collect();
+    let mut spans = Vec::new();
+    for freeze in &policy.freezes {
+        let touching = freeze.spans(occurrence.opens, occurrence.closes);
+        if !touching.is_empty() && freeze.applies(&job.window, Some(&job.app), &job.labels) {
+            spans.extend_from_slice(&touching);
+        }
+    }
     super::calendar::subtract(occurrence, &spans)
 }
 
@@ -150,7 +150,7 @@ pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) ->
 pub fn frozen_by<'a>(policy: &'a Policy, job: &MaintenanceJob, at: Timestamp) -> Vec<&'a Name> {
     let freezes = policy.freezes.iter();
     freezes
-        .filter(|f| f.from <= at && at < f.until)
+        .filter(|f| f.holds(at))
         .filter(|f| f.applies(&job.window, Some(&job.app), &job.labels))
         .map(|f| &f.name)
         .collect()

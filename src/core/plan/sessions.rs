@@ -1,11 +1,12 @@
 //! The sessions of a span: what was told already stays, the rest is placed occurrence by occurrence.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::lane::Lane;
-use super::place::{Source, estimate_from, order, place, quarter};
+use super::place::{Source, order, place, quarter};
 use super::resources::Taken;
 use super::{PlannedSession, PlannedStep, Unplanned, visible};
 use crate::core::apply::split_id;
@@ -33,17 +34,24 @@ pub fn sessions(
         state,
         lanes: Lane::all(policy, state, now),
         taken: Taken::default(),
-        numbers: HashMap::new(),
         sessions: Vec::new(),
-        put_off: HashMap::new(),
         unplanned: Vec::new(),
         proving: concerned(policy),
         succeeded: Planned::new(),
     };
+    for lane in &mut walk.lanes {
+        let names = lane.resources.iter();
+        lane.numbers = names.map(|name| walk.taken.number(name)).collect();
+    }
     walk.told(now);
     walk.walk(now, until);
     let mut unplanned = walk.unplanned;
-    let mut waiting: Vec<_> = walk.put_off.into_values().collect();
+    let jobs = walk.lanes.into_iter().flat_map(|lane| lane.jobs);
+    let mut waiting: Vec<Unplanned> = jobs
+        .flat_map(|job| job.put_off)
+        .flatten()
+        .map(|waits| *waits)
+        .collect();
     waiting.sort_by(|a, b| (&a.job, &a.host).cmp(&(&b.job, &b.host)));
     unplanned.append(&mut waiting);
     let mut sessions = walk.sessions;
@@ -56,11 +64,7 @@ struct Walk<'a> {
     state: &'a State,
     lanes: Vec<Lane<'a>>,
     taken: Taken,
-    /// Per `APP/WINDOW/DATE`: the highest number planned here.
-    numbers: HashMap<String, u32>,
     sessions: Vec<PlannedSession>,
-    /// Per lane, job and host: put off, and not yet placed.
-    put_off: HashMap<(usize, usize, usize), Unplanned>,
     unplanned: Vec<Unplanned>,
     /// Jobs that wait for others or are waited for, and when they will have succeeded.
     proving: BTreeSet<&'a Name>,
@@ -145,9 +149,9 @@ impl Walk<'_> {
         let frozen = policy
             .freezes
             .iter()
-            .any(|f| f.from < base.closes && f.until > base.opens);
+            .any(|f| f.touches(base.opens, base.closes));
         if !frozen {
-            self.session(lane, base, base, &[base], now);
+            self.session(lane, base, base, None, now);
             return;
         }
         // A job with an exempt label sees the occurrence as it was: one session for all of it.
@@ -159,21 +163,21 @@ impl Walk<'_> {
         pieces.sort_unstable();
         pieces.dedup();
         if pieces.contains(&base) {
-            self.session(lane, base, base, &pieces, now);
+            self.session(lane, base, base, Some(&pieces), now);
         } else {
             for piece in pieces.clone() {
-                self.session(lane, base, piece, &[piece], now);
+                self.session(lane, base, piece, Some(&[piece]), now);
             }
         }
     }
 
-    /// Plans one session, if anything is due and finds room.
+    /// Plans one session, if anything is due and finds room. `pieces` are those that freezes leave, where one touches it.
     fn session(
         &mut self,
         index: usize,
         base: Occurrence,
         seen: Occurrence,
-        pieces: &[Occurrence],
+        pieces: Option<&[Occurrence]>,
         now: Timestamp,
     ) {
         let lane = &self.lanes[index];
@@ -190,14 +194,14 @@ impl Walk<'_> {
             }
             return;
         }
-        let resources = self.lanes[index].resources.clone();
+        let resources = Arc::clone(&self.lanes[index].numbers);
         let entering = self
             .state
             .entering
             .get(&app.name)
             .and_then(|s| learned(s))
             .unwrap_or(SignedDuration::ZERO);
-        let mut starts = self.taken.free_from(resources.iter(), seen.opens);
+        let mut starts = self.taken.free_from(&resources, seen.opens);
         // Each round moves the start behind one more fixed span; there are only so many.
         for _ in 0..64 {
             let (steps, put_off) = self.steps(index, base, seen, pieces, (starts, entering));
@@ -218,12 +222,12 @@ impl Walk<'_> {
                 .saturating_add(app.leave_reserve)
                 .unwrap_or(last.1.ends);
             if self.taken.has_fixed()
-                && let Some(free) = self.taken.collision(resources.iter(), starts_at, ends)
+                && let Some(free) = self.taken.collision(&resources, starts_at, ends)
             {
                 starts = free;
                 continue;
             }
-            self.taken.take(resources.iter(), ends);
+            self.taken.take(&resources, ends);
             let opens = (seen.opens, notice_by);
             self.commit(index, seen, opens, (starts_at, last.1.ends), steps);
             self.postpone(index, put_off);
@@ -255,7 +259,7 @@ impl Walk<'_> {
         index: usize,
         base: Occurrence,
         seen: Occurrence,
-        pieces: &[Occurrence],
+        pieces: Option<&[Occurrence]>,
         (starts, entering): (Timestamp, SignedDuration),
     ) -> (Vec<Placed>, Vec<Waits>) {
         let policy = self.policy;
@@ -263,6 +267,9 @@ impl Walk<'_> {
         let mut due: Vec<(usize, usize, Dues)> = Vec::new();
         let since = (base, lane.previous);
         for (j, job) in lane.jobs.iter_mut().enumerate() {
+            if job.quiet_until(seen.closes) {
+                continue;
+            }
             for host in 0..job.job.hosts.len() {
                 if let Some(dues) = job.dues(policy, host, since, seen.closes) {
                     due.push((j, host, dues));
@@ -284,16 +291,23 @@ impl Walk<'_> {
         for chosen in order(&jobs) {
             let (j, host, dues) = due[chosen];
             let job = lane.jobs[j].job;
-            let (length, source) = estimate_from(job, self.state.maintenance.get(&job.name));
-            let mut own = visible(policy, job, base);
-            own.retain(|piece| pieces.contains(piece));
+            let (length, source) = lane.jobs[j].length;
+            let (mut whole, mut left) = ([base], Vec::new());
+            let own: &mut [Occurrence] = match pieces {
+                None => &mut whole,
+                Some(pieces) => {
+                    left.extend(visible(policy, job, base));
+                    left.retain(|piece| pieces.contains(piece));
+                    &mut left
+                }
+            };
             // Entering disturbs people as well.
             let lead_in = if steps.is_empty() {
                 entering
             } else {
                 SignedDuration::ZERO
             };
-            for piece in &mut own {
+            for piece in own.iter_mut() {
                 piece.opens = piece.opens.saturating_add(lead_in).unwrap_or(piece.opens);
             }
             let sight = (cutoff, lane.app.leave_reserve, job.grace);
@@ -304,7 +318,7 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            let found = place(cursor.max(ready), length, &own, sight)
+            let found = place(cursor.max(ready), length, own, sight)
                 // The app does not stand in maintenance while nothing is done.
                 .filter(|(at, _)| *at == cursor || steps.is_empty());
             let Some((at, piece)) = found else {
@@ -357,9 +371,9 @@ impl Walk<'_> {
         for (job, step, host) in &steps {
             self.succeeds(step);
             self.lanes[index].jobs[*job].serve(*host, step.dues);
-            if let Some(mut waited) = self.put_off.remove(&(index, *job, *host)) {
+            if let Some(mut waited) = self.lanes[index].jobs[*job].put_off[*host].take() {
                 waited.next_chance = Some(step.starts);
-                self.unplanned.push(waited);
+                self.unplanned.push(*waited);
             }
         }
         let id = self.id(index, opens);
@@ -385,32 +399,33 @@ impl Walk<'_> {
 
     /// `APP/WINDOW/DATE`, numbered from the second one that day.
     fn id(&mut self, index: usize, opens: Timestamp) -> SessionId {
-        let lane = &self.lanes[index];
+        let lane = &mut self.lanes[index];
         let zone = self
             .policy
             .windows
             .get(&lane.window)
             .map_or(&self.policy.zone, |w| &w.zone);
-        next_id(
-            self.state,
-            &mut self.numbers,
-            &lane.app.name,
-            &lane.window,
-            zone.date(opens),
-        )
+        let date = zone.date(opens);
+        // Occurrences come in order, so those of one day come one after another.
+        let before = lane.last.filter(|(last, _)| *last == date);
+        let before = before.map_or(0, |(_, number)| number);
+        let (id, number) = next_id(self.state, before, &lane.app.name, &lane.window, date);
+        lane.last = Some((date, number));
+        id
     }
 
     fn postpone(&mut self, index: usize, put_off: Vec<Waits>) {
         for (job, host, reason) in put_off {
-            let lane_job = self.lanes[index].jobs[job].job;
-            self.put_off
-                .entry((index, job, host))
-                .or_insert_with(|| Unplanned {
-                    job: lane_job.name.clone(),
-                    host: lane_job.hosts[host].clone(),
+            let of = &mut self.lanes[index].jobs[job];
+            let waits = || {
+                Box::new(Unplanned {
+                    job: of.job.name.clone(),
+                    host: of.job.hosts[host].clone(),
                     reason,
                     next_chance: None,
-                });
+                })
+            };
+            of.put_off[host].get_or_insert_with(waits);
         }
     }
 
@@ -431,28 +446,28 @@ impl Walk<'_> {
     }
 }
 
-/// The next free id for an app, a window (or what stands in its place) and a day.
+/// The next free id for an app, a window (or what stands in its place) and a day, with its number on that day; `planned`
+/// is the highest number that was given without being recorded.
 pub fn next_id(
     state: &State,
-    planned: &mut HashMap<String, u32>,
+    planned: u32,
     app: &str,
     window: &str,
     date: jiff::civil::Date,
-) -> SessionId {
+) -> (SessionId, u32) {
     let base = format!("{app}/{window}/{date}");
     let told = state
         .numbers
         .get(base.as_str())
         .map_or(0, |(number, _)| *number);
-    let number = planned.get(&base).copied().unwrap_or(0).max(told) + 1;
+    let number = planned.max(told) + 1;
     let id: SessionId = if number == 1 {
         base.as_str().into()
     } else {
         format!("{base}.{number}").into()
     };
     debug_assert_eq!(split_id(&id), (base.as_str(), number));
-    planned.insert(base, number);
-    id
+    (id, number)
 }
 
 fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSession {

@@ -3,14 +3,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::when::{counted, relative, when};
-use crate::core::calendar::{Occurrence, Window, subtract};
+use crate::core::calendar::{Freeze, Occurrence, Span, Window, subtract};
 use crate::core::notice::Progress;
 use crate::core::policy::{Name, Policy};
 use crate::core::state::State;
 
 /// No more windows than this are described.
 const WINDOWS: usize = 200;
-/// How many frozen occurrences of a window are looked past.
+/// How many spans of freezes are looked past.
 const LOOK_PAST: usize = 64;
 /// A window that does not open within this is said not to open.
 const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366);
@@ -170,24 +170,40 @@ pub(super) fn windows(policy: &Policy, now: Timestamp) -> Windows {
     }
 }
 
+/// The first piece of an occurrence that freezes leave and that is not over.
+fn next(window: &Window, freezes: &[&Freeze], now: Timestamp) -> Option<Occurrence> {
+    let horizon = now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
+    let mut from = now;
+    for _ in 0..LOOK_PAST {
+        let o = window.occurrences(from, horizon).next()?;
+        let spans: Vec<Span> = freezes
+            .iter()
+            .flat_map(|f| f.spans(o.opens, o.closes).into_owned())
+            .collect();
+        let mut pieces = subtract(o, &spans).into_iter();
+        if let Some(piece) = pieces.find(|piece| piece.closes > now) {
+            return Some(piece);
+        }
+        // Not one by one through all that a freeze holds back.
+        from = spans
+            .iter()
+            .map(|span| span.1)
+            .fold(o.closes, Timestamp::max);
+    }
+    None
+}
+
 fn window(policy: &Policy, window: &Window, now: Timestamp) -> WindowState {
     let freezes: Vec<_> = policy
         .freezes
         .iter()
         .filter(|f| f.applies(&window.name, None, &[]))
         .collect();
-    let spans: Vec<_> = freezes.iter().map(|f| f.span()).collect();
-    let horizon = now.saturating_add(HORIZON).unwrap_or(Timestamp::MAX);
-    let next: Option<Occurrence> = window
-        .occurrences(now, horizon)
-        .take(LOOK_PAST)
-        .flat_map(|o| subtract(o, &spans))
-        .find(|o| o.closes > now);
+    let next = next(window, &freezes, now);
     let frozen_by = freezes
         .iter()
-        .find(|f| f.from <= now && now < f.until)
-        .filter(|_| window.open_at(now).is_some())
-        .map(|f| f.name.clone());
+        .find(|f| f.holds(now))
+        .filter(|_| window.open_at(now).is_some());
     let open = next.is_some_and(|o| o.contains(now));
     let text = match next {
         None => format!("{} does not open within a year", window.name),
@@ -199,7 +215,12 @@ fn window(policy: &Policy, window: &Window, now: Timestamp) -> WindowState {
         ),
         Some(o) => {
             let closed = match &frozen_by {
-                Some(freeze) => format!("closed by freeze {freeze}"),
+                Some(Freeze {
+                    name, description, ..
+                }) => {
+                    let why = description.as_ref().map(|why| format!(" ({why})"));
+                    format!("closed by freeze {name}{}", why.unwrap_or_default())
+                }
                 None => "closed".to_owned(),
             };
             format!(
@@ -215,7 +236,7 @@ fn window(policy: &Policy, window: &Window, now: Timestamp) -> WindowState {
         open,
         opens: next.map(|o| o.opens),
         closes: next.map(|o| o.closes),
-        frozen_by,
+        frozen_by: frozen_by.map(|f| f.name.clone()),
         text,
     }
 }

@@ -177,8 +177,20 @@ fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
         length += app.enter.iter().map(|hook| hook.timeout).sum();
     }
     let from = end - SignedDuration::from_hours(24 * 9);
-    policy
-        .windows
-        .get(&job.window)
-        .is_some_and(|window| window.occurrences(from, end).any(|o| o.length() >= length))
+    let Some(window) = policy.windows.get(&job.window) else {
+        return false;
+    };
+    let all: Vec<_> = window.occurrences(from, end).collect();
+    let seen: Vec<_> = all
+        .iter()
+        .flat_map(|o| left(policy, (&job.window, &job.app), Some(&job.name), *o))
+        .collect();
+    let long = |o: &&Occurrence| o.length() >= length;
+    if seen == all {
+        return seen.iter().any(|o| long(&o));
+    }
+    // Of few chances one may be too early to be announced, and another be over only later.
+    let announced = from + SignedDuration::from_hours(26);
+    let whole = |o: &&Occurrence| o.opens >= announced && o.closes <= end;
+    seen.iter().filter(whole).filter(long).count() > 1
 }

@@ -2,6 +2,7 @@
 //! here asks the code that decides.
 
 mod dues;
+mod frozen;
 mod order;
 mod proven;
 mod told;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use offhours::core::calendar::{Occurrence, subtract};
+use offhours::core::calendar::Occurrence;
 use offhours::core::effect::Start;
 use offhours::core::fact::Fact;
 use offhours::core::notice::{Kind, Progress};
@@ -21,7 +22,8 @@ use offhours::core::state::UNWRITABLE;
 use offhours::simulate::{Happened, Moment, Played};
 
 use dues::{maintenance_dues, periodic_dues};
-use order::{alarmed, apart, at_rest, held, in_order, left, loud};
+use frozen::left;
+use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
 use proven::proven;
 use told::{announced, told_once};
 
@@ -79,7 +81,7 @@ const INVARIANTS: [(&str, Invariant); 16] = [
     }),
     ("never_twice", |l, bad| never_twice(&l.real, bad)),
     ("apart", |l, bad| apart(l.moments, &l.sessions, bad)),
-    ("comes_back", |l, bad| left(&l.real, l.moments, bad)),
+    ("comes_back", |l, bad| comes_back(&l.real, l.moments, bad)),
     ("in_order", |l, bad| in_order(l.moments, bad)),
     ("periodic_due", |l, bad| {
         periodic_dues(l.policies, l.played, bad);
@@ -201,24 +203,12 @@ fn recorded_first(moments: &[Moment], bad: &mut Bad) {
 }
 
 /// The pieces of the occurrence around `at` that a job may use.
-fn pieces(policy: &Policy, window: &str, job: Option<&str>, at: Timestamp) -> Vec<Occurrence> {
-    let Some(rule) = policy.windows.get(window) else {
+fn pieces(policy: &Policy, session: &Session, job: &str, at: Timestamp) -> Vec<Occurrence> {
+    let window = policy.windows.get(&session.window);
+    let Some(open) = window.and_then(|window| window.open_at(at)) else {
         return Vec::new();
     };
-    let Some(open) = rule.open_at(at) else {
-        return Vec::new();
-    };
-    let none = Vec::new();
-    let found = job.and_then(|job| policy.maintenance.get(job));
-    let labels = found.map_or(&none, |job| &job.labels);
-    let spans: Vec<_> = policy
-        .freezes
-        .iter()
-        .filter(|f| f.apps.is_empty() && f.windows.is_empty())
-        .filter(|f| !f.except_labels.iter().any(|l| labels.contains(l)))
-        .map(|f| (f.from, f.until))
-        .collect();
-    subtract(open, &spans)
+    left(policy, (&session.window, &session.app), Some(job), open)
 }
 
 /// Promise 1: inside the occurrence as the job sees it, ended before the reserve begins.
@@ -253,16 +243,16 @@ fn in_windows(
         if session.rehearsal.is_some() {
             continue;
         }
-        let jobs: Vec<Option<&str>> = match &attempt.start.what {
-            What::Step { job, .. } => vec![Some(job)],
-            What::Enter { .. } => session.steps.iter().map(|s| Some(&*s.job)).collect(),
+        let jobs: Vec<&str> = match &attempt.start.what {
+            What::Step { job, .. } => vec![job],
+            What::Enter { .. } => session.steps.iter().map(|s| &*s.job).collect(),
             _ => continue,
         };
         let seen: Vec<Occurrence> = policies
             .iter()
             .flat_map(|p| {
                 jobs.iter()
-                    .flat_map(|j| pieces(p, &session.window, *j, began.at))
+                    .flat_map(|job| pieces(p, session, job, began.at))
             })
             .filter(|o| o.contains(began.at))
             .collect();

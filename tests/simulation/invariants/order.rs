@@ -31,7 +31,7 @@ pub(super) fn apart(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, bad
 }
 
 /// Promise 3: for every enter hook that was started the leave hook has succeeded, in reverse order.
-pub(super) fn left(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
+pub(super) fn comes_back(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
     let gone: HashMap<*const Moment, &Real<'_>> = real
         .iter()
         .filter_map(|r| Some((std::ptr::from_ref(r.gone?.0), r)))
