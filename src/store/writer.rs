@@ -1,6 +1,7 @@
 //! The one writer.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -27,6 +28,9 @@ pub struct Store {
     identity: Identity,
     /// None after an input/output error, until the file can be opened again.
     conn: Option<Connection>,
+    /// To sync through, where the connection is not the first. Closed after it: closing any descriptor of a file gives
+    /// up the locks that the process has on it, and another program's SQLite would take the log away.
+    file: Option<File>,
     /// It was read as a whole when it was opened, and found good.
     checked: bool,
     next: u64,
@@ -77,6 +81,7 @@ impl Store {
             identity,
             checked: conn.is_some(),
             conn,
+            file: None,
             next,
             unsure: false,
             gave_room,
@@ -136,7 +141,9 @@ impl Store {
     /// time, into the file itself, before anything is built upon it.
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.conn = None;
+        self.file = None;
         files::presence(&self.dir)?;
+        let file = File::open(&self.path).map_err(|e| StoreError::io(&self.path, "open", e))?;
         let conn = match self.checked {
             true => open_unchecked(&self.path)?,
             false => open_checked(&self.path)?,
@@ -153,9 +160,11 @@ impl Store {
                 verb: "write the log back",
             });
         }
-        files::sync(&self.path)?;
+        file.sync_all()
+            .map_err(|e| StoreError::io(&self.path, "make durable", e))?;
         self.next = load::next(&conn, &self.path)?;
         self.conn = Some(conn);
+        self.file = Some(file);
         self.checked = true;
         self.unsure = false;
         Ok(())

@@ -1,6 +1,7 @@
 //! SIGKILL in the middle of appends, and writes that fail.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 
 use jiff::Timestamp;
@@ -103,6 +104,20 @@ fn killed_while_a_new_state_is_made_there_is_none_or_a_whole_one() {
     assert!(!dir.path().join("state.db.new").exists());
 }
 
+/// Another program opens the state and closes it again. It must not take itself for the last one, and the log away.
+fn somebody_looks(dir: &std::path::Path) {
+    let log = || std::fs::metadata(dir.join("state.db-wal")).map(|about| about.ino());
+    let before = log().unwrap();
+    let look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); \
+                c.execute('SELECT count(*) FROM facts').fetchone(); c.close()";
+    let looked = std::process::Command::new("python3")
+        .args(["-c", look])
+        .arg(dir.join("state.db"))
+        .status();
+    assert!(looked.is_ok_and(|looked| looked.success()), "python3 looks");
+    assert_eq!(log().unwrap(), before, "the log was taken away");
+}
+
 #[test]
 fn after_a_write_that_failed_the_same_facts_can_be_appended() {
     let dir = tempfile::tempdir().unwrap();
@@ -162,6 +177,7 @@ fn writes_fail_for_a_while() {
         );
         next += 40;
         assert_eq!(store.load(trace).unwrap().1, next);
+        somebody_looks(&dir);
     }
     std::fs::write(dir.join("next"), next.to_string()).unwrap();
 }

@@ -119,20 +119,17 @@ impl Turn<'_> {
             Event::Rehearse { app, rehearsal } => self.rehearse(&app, rehearsal),
             Event::Unwritable { runs, notices, why } => {
                 self.not_performed(&runs, &notices, &why);
-                self.state_trouble(UNWRITABLE, format!(
-                    "the state cannot be written, nothing new is started: {why}"
-                ));
+                let text = format!("the state cannot be written, nothing new is started: {why}");
+                self.state_trouble(UNWRITABLE, text);
             }
-            Event::Writable => self.state_trouble(
-                UNWRITABLE,
-                "the state can be written again; nothing new was started while it could not"
-                    .into(),
-            ),
-            Event::RoomGiven => self.state_trouble(
-                ROOM_GIVEN,
-                "the disk is full: the reserve of 4 MiB was given up; make room before that is used up, too"
-                    .into(),
-            ),
+            Event::Writable => {
+                let text = "the state can be written again; nothing new was started meanwhile";
+                self.state_trouble(UNWRITABLE, text.into());
+            }
+            Event::RoomGiven => {
+                let text = "the disk is full: the reserve of 4 MiB was given up; make room";
+                self.state_trouble(ROOM_GIVEN, text.into());
+            }
             Event::StateWell => {
                 self.clear(UNWRITABLE);
                 self.clear(ROOM_GIVEN);

@@ -282,7 +282,7 @@ fn unsaid(state: &State) -> Option<AttentionItem> {
         key: UNWRITABLE.into(),
         kind: AttentionKind::StateTrouble.word(),
         text: format!(
-            "the state cannot be written, nothing new is started, and what is shown here was recorded before: {why}"
+            "the state cannot be written, nothing new is started; this was recorded before: {why}"
         ),
         since: state.last,
         app: None,
