@@ -61,21 +61,25 @@ async fn files_are_whole_private_and_one_a_notice() {
 #[tokio::test]
 async fn a_folder_that_takes_nothing_is_temporary() {
     let dir = tempfile::tempdir().unwrap();
-    let why = temporary(
-        &Mailer::new(&to_folder(dir.path().join("missing")))
-            .unwrap()
-            .send(&message("a@example.org"))
-            .await,
-    );
-    assert!(why.contains("missing"), "{why}");
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    temporary(
-        &Mailer::new(&to_folder(file))
-            .unwrap()
-            .send(&message("a@example.org"))
-            .await,
-    );
+    for taken in [file.clone(), file.join("missing")] {
+        let why = temporary(
+            &Mailer::new(&to_folder(taken))
+                .unwrap()
+                .send(&message("a@example.org"))
+                .await,
+        );
+        assert!(why.contains("file"), "{why}");
+    }
+    // One that is not there yet is made.
+    let missing = dir.path().join("missing");
+    let sent = Mailer::new(&to_folder(missing.clone()))
+        .unwrap()
+        .send(&message("a@example.org"))
+        .await;
+    accepted(&sent);
+    assert_eq!(fs::read_dir(missing).unwrap().count(), 1);
 }
 
 /// A file system of its own, gone with this value.
