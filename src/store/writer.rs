@@ -46,7 +46,16 @@ impl Store {
             files::create(dir)?;
         }
         let path = files::state(dir);
-        let conn = open_checked(&path)?;
+        let conn = match open_checked(&path) {
+            // A file of an earlier version is brought to this one, which takes room.
+            Err(full @ StoreError::Full { .. }) => {
+                if !reserve::release(dir)? {
+                    return Err(full);
+                }
+                open_checked(&path)?
+            }
+            opened => opened?,
+        };
         let next = load::next(&conn, &path)?;
         let identity = files::identity(&path)?;
         let store = Self {

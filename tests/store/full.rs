@@ -121,6 +121,22 @@ fn the_reserve_carries_on_and_comes_back() {
     assert_eq!(load(&Store::open(&disk.state()).unwrap()).1, next + 5_100);
 }
 
+#[test]
+fn a_state_of_an_earlier_version_is_taken_over_on_a_full_disk() {
+    let Some(disk) = Disk::of(16 * 1024) else {
+        return;
+    };
+    let dir = disk.state();
+    drop(Store::open(&dir).unwrap());
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state-v1.db");
+    fs::copy(old, dir.join("state.db")).unwrap();
+    disk.fill();
+    let mut store = Store::open(&dir).unwrap();
+    assert!(!dir.join("reserve").exists(), "there was no other room");
+    let next = store.next();
+    assert_eq!(store.append(next, &[(at(0), mark("x"))]).unwrap(), next + 1);
+}
+
 fn names_without_reserve(dir: &Path) -> Vec<String> {
     super::support::names(dir)
         .into_iter()
