@@ -181,6 +181,8 @@ impl World for Virtual<'_> {
         }
     }
 
+    fn policy(&mut self, _: &Policy) {}
+
     fn mail(&mut self, _: Option<Mailer>, _: Option<Mailer>) {}
 
     fn trouble(&mut self, _: Option<&str>) {}
