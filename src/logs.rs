@@ -66,7 +66,22 @@ pub struct LogFile {
     pub path: PathBuf,
 }
 
-/// The files of a run, by attempt.
+/// The files of a run of which it is known what it was for, by attempt: one folder is looked through.
+///
+/// # Errors
+/// When the folder cannot be read; one that is not there has no files.
+pub fn of_run(state_dir: &Path, what: &What, run: RunId) -> io::Result<Vec<LogFile>> {
+    let mut found = Vec::new();
+    each_log(&folder(state_dir, &folder_name(what)), |file| {
+        if file.run == run {
+            found.push(file);
+        }
+    })?;
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The files of a run, by attempt, wherever they are.
 ///
 /// # Errors
 /// When a folder cannot be read; a folder that is not there has no files.
@@ -103,19 +118,50 @@ pub fn latest(state_dir: &Path, job: &str) -> io::Result<Option<LogFile>> {
     Ok(latest)
 }
 
+/// What a file of so many bytes takes at least.
+const BLOCK: u64 = 4096;
+
+/// What a file of this length takes on most file systems: a thousand lines of their own take more room than they have
+/// letters.
+pub fn room(length: u64) -> u64 {
+    length.div_ceil(BLOCK).saturating_mul(BLOCK)
+}
+
 /// What pruning left and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
+    /// The room that the files take together.
     pub bytes: u64,
     pub deleted: usize,
+    /// More files have to go than one call deletes.
+    pub more: bool,
 }
 
-/// Deletes the oldest files until all together are no more than `limit` bytes, at most `max_delete` of them: a large
-/// backlog is worked off in several turns. Memory is bounded by `max_delete`.
+/// Deletes the oldest files until all together take no more than `limit` bytes of room, however many there are: in
+/// rounds, so that memory is bounded.
 ///
 /// # Errors
 /// When a folder cannot be read or a file cannot be deleted. Files that vanish meanwhile are no error.
-pub fn prune(state_dir: &Path, limit: u64, max_delete: usize) -> io::Result<Pruned> {
+pub fn bound(state_dir: &Path, limit: u64) -> io::Result<Pruned> {
+    let mut all = 0;
+    loop {
+        let pruned = prune(state_dir, limit, AT_ONCE)?;
+        all += pruned.deleted;
+        if !pruned.more {
+            return Ok(Pruned {
+                deleted: all,
+                ..pruned
+            });
+        }
+    }
+}
+
+/// Files deleted in one round.
+const AT_ONCE: usize = 10_000;
+
+/// Deletes the oldest files until all together take no more than `limit` bytes, at most `max_delete` of them. Memory is
+/// bounded by `max_delete`.
+fn prune(state_dir: &Path, limit: u64, max_delete: usize) -> io::Result<Pruned> {
     let mut total: u64 = 0;
     // The newest of the oldest is on top, to be pushed out by an older one.
     let mut oldest: BinaryHeap<(SystemTime, u64, PathBuf)> = BinaryHeap::new();
@@ -124,9 +170,10 @@ pub fn prune(state_dir: &Path, limit: u64, max_delete: usize) -> io::Result<Prun
             let Ok(meta) = fs::symlink_metadata(&file.path) else {
                 return;
             };
-            total = total.saturating_add(meta.len());
+            let room = room(meta.len());
+            total = total.saturating_add(room);
             let age = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            oldest.push((age, meta.len(), file.path));
+            oldest.push((age, room, file.path));
             if oldest.len() > max_delete {
                 oldest.pop();
             }
@@ -135,10 +182,12 @@ pub fn prune(state_dir: &Path, limit: u64, max_delete: usize) -> io::Result<Prun
     let mut pruned = Pruned {
         bytes: total,
         deleted: 0,
+        more: false,
     };
+    let all_looked_at = oldest.len() < max_delete;
     let mut by_age: Vec<_> = oldest.into_iter().map(Reverse).collect();
     by_age.sort_unstable_by(|a, b| b.cmp(a));
-    for Reverse((_, length, path)) in by_age {
+    for Reverse((_, room, path)) in by_age {
         if pruned.bytes <= limit {
             break;
         }
@@ -147,8 +196,10 @@ pub fn prune(state_dir: &Path, limit: u64, max_delete: usize) -> io::Result<Prun
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
-        pruned.bytes = pruned.bytes.saturating_sub(length);
+        pruned.bytes = pruned.bytes.saturating_sub(room);
     }
+    // Where nothing could be deleted another round would not, either.
+    pruned.more = pruned.bytes > limit && !all_looked_at && pruned.deleted > 0;
     Ok(pruned)
 }
 

@@ -2,6 +2,7 @@
 use super::args::HistoryArgs;
 use super::load::{self, Context};
 use super::out::Out;
+use super::refusal::refused;
 use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
 use crate::core::report::{Row, rows, span, when};
@@ -10,7 +11,7 @@ use crate::exit::Exit;
 use crate::store::{HistoryFilter, Reader};
 use crate::text::clean;
 
-/// Rows fetched at once.
+/// Rows fetched at once, at most.
 const PAGE: usize = 1000;
 
 /// Lists ends of attempts, skips and sessions, newest first.
@@ -25,28 +26,43 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         .as_deref()
         .map(|t| load::time(t, zone, context.now))
         .transpose()?;
+    let limit = if context.json {
+        args.limit.for_programs()
+    } else {
+        args.limit.for_people()
+    };
+    let reader = load::reader(&loaded)?;
+    let first = match (&reader, since) {
+        (Some(reader), Some(since)) => Some(
+            reader
+                .first_since(since)
+                .map_err(|e| refused(e.to_string()))?,
+        ),
+        _ => None,
+    };
     let filter = HistoryFilter {
         job: args.job.as_deref().map(Into::into),
         session: args.session.as_deref().map(Into::into),
+        bad: args.failed,
         since,
-        limit: PAGE,
+        from_seq: first.flatten(),
+        // One more than is shown tells whether there are more.
+        limit: PAGE.min(limit.saturating_add(1)),
         ..HistoryFilter::default()
     };
-    let reader = load::reader(&loaded)?;
-    let all = Pages {
+    let wanted = Pages {
         reader: reader.as_ref(),
         filter,
         page: Vec::new().into_iter(),
-        over: false,
+        // Nothing is as young as that.
+        over: first == Some(None),
     };
-    let wanted = all.filter(|row| row.as_ref().map_or(true, |r| !args.failed || is_bad(r)));
     if context.json {
-        out.json_array(wanted.take(args.limit.for_programs()))?;
+        out.json_array(wanted.take(limit))?;
         return Ok(Exit::Ok);
     }
-    let limit = args.limit.for_people();
     let mut shown: Vec<Row> = Vec::new();
-    // One more than is shown tells whether there are more; counting them all would read the whole history.
+    // Counting them all would read the whole history.
     for row in wanted.take(limit.saturating_add(1)) {
         shown.push(row?);
     }
@@ -71,10 +87,6 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         out.line(format_args!("{note}"))?;
     }
     Ok(Exit::Ok)
-}
-
-fn is_bad(row: &Row) -> bool {
-    row.outcome.is_bad()
 }
 
 /// The rows of the history, page by page.
@@ -102,12 +114,12 @@ impl Iterator for Pages<'_> {
             }
             match self.reader?.history(&self.filter) {
                 Ok(page) => {
-                    self.over = page.len() < PAGE;
+                    self.over = page.len() < self.filter.limit;
                     self.page = page.into_iter();
                 }
                 Err(error) => {
                     self.over = true;
-                    return Some(Err(super::refusal::refused(error.to_string())));
+                    return Some(Err(refused(error.to_string())));
                 }
             }
         }

@@ -11,7 +11,8 @@ use super::load::{self, Context};
 use super::out::Out;
 use super::refusal::{Refusal, refused, usage};
 use crate::config::Loaded;
-use crate::core::run::RunId;
+use crate::core::fact::Fact;
+use crate::core::run::{RunId, What};
 use crate::exit::Exit;
 use crate::logs::{self, LogFile};
 use crate::store::HistoryFilter;
@@ -50,24 +51,21 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
     let Some(run) = run else {
         return of_job(wanted, state_dir, loaded).map(Some);
     };
-    let files = logs::find(state_dir, run).map_err(|e| unreadable(&e))?;
+    // The history knows whose run it was, so that not every job's folder is looked through. One that is not over, or is
+    // forgotten there, may have a log all the same.
+    let known = of_history(run, loaded);
+    let files = match &known {
+        Ok(Some(what)) => logs::of_run(state_dir, what, run),
+        // Nor is what was printed lost with the state.
+        Ok(None) | Err(_) => logs::find(state_dir, run),
+    };
+    let files = files.map_err(|e| unreadable(&e))?;
     let file = match attempt {
         Some(attempt) => files.into_iter().find(|f| f.attempt == attempt),
         None => files.into_iter().next_back(),
     };
     if file.is_none() {
-        let filter = HistoryFilter {
-            run: Some(run),
-            limit: 1,
-            ..HistoryFilter::default()
-        };
-        let rows = match load::reader(loaded)? {
-            Some(reader) => reader
-                .history(&filter)
-                .map_err(|e| refused(e.to_string()))?,
-            None => Vec::new(),
-        };
-        if rows.is_empty() {
+        if known?.is_none() {
             let text = format!("there is no run {wanted} in the history");
             return Err(Refusal {
                 exit: Exit::Failed,
@@ -78,6 +76,25 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
         eprintln!("run {wanted} printed nothing, or its log is no longer kept");
     }
     Ok(file)
+}
+
+/// What a run was for, as far as the history can be read.
+fn of_history(run: RunId, loaded: &Loaded) -> anyhow::Result<Option<What>> {
+    let filter = HistoryFilter {
+        run: Some(run),
+        limit: 1,
+        ..HistoryFilter::default()
+    };
+    let lines = match load::reader(loaded)? {
+        Some(reader) => reader
+            .history(&filter)
+            .map_err(|e| refused(e.to_string()))?,
+        None => Vec::new(),
+    };
+    Ok(lines.into_iter().find_map(|line| match line.fact {
+        Fact::AttemptEnded(ended) => Some(ended.what),
+        _ => None,
+    }))
 }
 
 fn unreadable(error: &io::Error) -> anyhow::Error {

@@ -15,9 +15,10 @@ use crate::clock::{self, Compare, Look, Moved, StepWatch};
 use crate::core::contract;
 use crate::core::effect::{Effect, LockWait, Start};
 use crate::core::event::{Answer, Event};
-use crate::core::fact::Fact;
+use crate::core::fact::{AttemptEnded, Fact};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
+use crate::core::policy::Policy;
 use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
@@ -45,7 +46,7 @@ pub struct Real {
     mailer: Option<Arc<Mailer>>,
     /// Rehearsals bother nobody.
     rehearsal_mail: Option<Arc<Mailer>>,
-    stoppers: HashMap<RunId, Stopper>,
+    going: HashMap<RunId, Going>,
     tell: mpsc::Sender<Heard>,
     ears: mpsc::Receiver<Heard>,
     steps: Option<StepWatch>,
@@ -53,11 +54,48 @@ pub struct Real {
     announcer: Announcer,
     pub counters: Arc<std::sync::Mutex<Counters>>,
     notify: Notify,
-    log_limit: u64,
-    logs_pruned: Timestamp,
+    logs: Logs,
     nonce: String,
     /// Who the daemon itself is: looked up once.
     own: Option<Account>,
+}
+
+/// A run that is not over.
+struct Going {
+    stopper: Stopper,
+    /// Bytes of its output that are kept.
+    log_limit: u64,
+}
+
+/// Output that is kept, and how much of it.
+struct Logs {
+    limit: u64,
+    /// Room that files took since they were last bounded, about.
+    written: u64,
+    bounded: Timestamp,
+    bounding: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Logs {
+    /// Beyond its limit all output together is by no more than this part of it.
+    const SLACK: u64 = 16;
+
+    fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            written: 0,
+            bounded: Timestamp::MIN,
+            bounding: None,
+        }
+    }
+
+    /// Whether it is time to look at all files: after a good deal of output, else as often as at history.
+    fn due(&self, at: Timestamp) -> bool {
+        let hour = SignedDuration::from_hours(1);
+        let idle = self.bounding.as_ref().is_none_or(|task| task.is_finished());
+        let much = self.written >= (self.limit / Self::SLACK).max(1);
+        idle && (much || at.duration_since(self.bounded).abs() >= hour)
+    }
 }
 
 /// What has to be there before the world can be.
@@ -85,7 +123,7 @@ impl Real {
             launcher: parts.launcher,
             mailer: parts.mailer.map(Arc::new),
             rehearsal_mail: parts.rehearsal_mail.map(Arc::new),
-            stoppers: HashMap::new(),
+            going: HashMap::new(),
             tell: tell.clone(),
             ears,
             steps,
@@ -93,8 +131,7 @@ impl Real {
             announcer: parts.announcer,
             counters: Arc::default(),
             notify: parts.notify,
-            log_limit: parts.log_limit,
-            logs_pruned: Timestamp::MIN,
+            logs: Logs::new(parts.log_limit),
             nonce: String::new(),
             own: process::lookup_user(&own_id(), None).ok(),
         };
@@ -133,7 +170,11 @@ impl Real {
             Err(why) => return self.refuse(run, why),
         };
         let mut started = self.launcher.spawn(spec);
-        self.stoppers.insert(run, started.stopper());
+        let going = Going {
+            stopper: started.stopper(),
+            log_limit: start.log_limit,
+        };
+        self.going.insert(run, going);
         let tell = self.tell.clone();
         let mark = format!(
             "OFFHOURS_RUN={}",
@@ -254,18 +295,28 @@ impl Real {
         });
     }
 
-    /// Old logs go when they are too many; looked at as often as history is, in a thread of its own.
-    fn prune_logs(&mut self, at: Timestamp) {
-        if at.duration_since(self.logs_pruned).abs() < SignedDuration::from_hours(1) {
+    /// Old logs go when they are too many, in a thread of its own.
+    fn bound_logs(&mut self, at: Timestamp) {
+        if !self.logs.due(at) {
             return;
         }
-        self.logs_pruned = at;
-        let (dir, limit) = (self.places.state_dir.clone(), self.log_limit);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = crate::logs::prune(&dir, limit, 10_000) {
+        (self.logs.bounded, self.logs.written) = (at, 0);
+        let (dir, limit) = (self.places.state_dir.clone(), self.logs.limit);
+        self.logs.bounding = Some(tokio::task::spawn_blocking(move || {
+            if let Err(error) = crate::logs::bound(&dir, limit) {
                 tracing::warn!(%error, "cannot remove old logs");
             }
-        });
+        }));
+    }
+
+    /// An attempt is over, for good or until the next.
+    fn over(&mut self, ended: &AttemptEnded) {
+        let going = self.going.remove(&ended.run);
+        if ended.log {
+            let kept = going.map_or(u64::MAX, |going| going.log_limit);
+            let room = crate::logs::room(ended.output_bytes.min(kept));
+            self.logs.written = self.logs.written.saturating_add(room);
+        }
     }
 }
 
@@ -424,8 +475,8 @@ impl World for Real {
         match effect {
             Effect::Start(start) => self.start(*start),
             Effect::Stop { run } => {
-                if let Some(stopper) = self.stoppers.get(&run) {
-                    stopper.stop();
+                if let Some(going) = self.going.get(&run) {
+                    going.stopper.stop();
                 }
             }
             Effect::Send { notice, letter } => self.send(notice, *letter),
@@ -439,7 +490,7 @@ impl World for Real {
         }
         for fact in facts {
             if let Fact::AttemptEnded(ended) = fact {
-                self.stoppers.remove(&ended.run);
+                self.over(ended);
             }
             if let Ok(mut counters) = self.counters.lock() {
                 counters.count(fact);
@@ -455,7 +506,11 @@ impl World for Real {
             );
         }
         self.notify.status(state);
-        self.prune_logs(at);
+        self.bound_logs(at);
+    }
+
+    fn policy(&mut self, policy: &Policy) {
+        self.logs.limit = policy.keep.logs;
     }
 
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {

@@ -19,10 +19,14 @@ use crate::core::state::State;
 use crate::core::wakeup::wakeup;
 use crate::store::{Facts, Keep, StoreError};
 
-/// Facts between two snapshots: what a start has to fold at most.
+/// Facts between two snapshots: what a start has to fold, twice as many at most.
 const SNAPSHOT_EVERY: u64 = 10_000;
-/// How often history is pruned while the daemon is awake anyway.
+/// How often history is pruned while the daemon is awake anyway,
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// and after how many new facts: what is kept beyond what was asked for is bounded, however much is done.
+const PRUNE_AFTER: u64 = 100_000;
+/// So many turns are taken before pruning goes on all the same.
+const PUT_OFF: u32 = 100;
 /// How long the state must have been well before it is said to be: a disk that is full every other minute calls people
 /// once.
 const WELL_AFTER: SignedDuration = SignedDuration::from_mins(10);
@@ -40,6 +44,18 @@ pub enum Ended {
     Fault(Illegal),
 }
 
+/// How far pruning is.
+struct House {
+    /// When all of it was last done, and the number of the next fact then.
+    pruned: (Timestamp, u64),
+    /// A part of it is done.
+    under_way: bool,
+    /// It is to go on at once, when nothing else is to be done.
+    more: bool,
+    /// Turns that something else took meanwhile.
+    put_off: u32,
+}
+
 /// The state of one daemon and everything it needs to go on.
 pub struct Turns<S, W> {
     pub(super) policy: Arc<Policy>,
@@ -51,10 +67,9 @@ pub struct Turns<S, W> {
     pub(super) world: W,
     pub(super) unsaved: Unsaved,
     snapshot_at: u64,
-    pruned: Timestamp,
-    prune_more: bool,
     /// When it is looked whether the state, which was in trouble, is well.
     well_at: Option<Timestamp>,
+    house: House,
     more: bool,
     exit: Option<bool>,
     /// The state was begun anew: until all apps are back nothing else is done.
@@ -75,9 +90,13 @@ impl<S: Facts, W: World> Turns<S, W> {
             world,
             unsaved: Unsaved::default(),
             snapshot_at: next,
-            pruned: Timestamp::MIN,
-            prune_more: false,
             well_at: None,
+            house: House {
+                pruned: (Timestamp::MIN, next),
+                under_way: false,
+                more: false,
+                put_off: 0,
+            },
             more: false,
             exit: None,
         }
@@ -91,6 +110,10 @@ impl<S: Facts, W: World> Turns<S, W> {
         let mut heard = vec![Heard::Event(first)];
         loop {
             let now = self.world.now();
+            let (woken, before) = (
+                matches!(heard.as_slice(), [Heard::Event(Event::Woke)]),
+                self.next,
+            );
             if let Err(illegal) = self.turn(heard, now) {
                 return Ended::Fault(illegal);
             }
@@ -100,8 +123,8 @@ impl<S: Facts, W: World> Turns<S, W> {
                     clean: clean && recorded,
                 };
             }
-            self.keep_house(now);
-            let until = if self.more || self.prune_more {
+            self.keep_house(now, !woken || self.next > before || self.more);
+            let until = if self.more || self.house.more {
                 Some(now)
             } else {
                 self.wakeup(now)
@@ -138,6 +161,7 @@ impl<S: Facts, W: World> Turns<S, W> {
                 Heard::Policy(policy) => {
                     let before = || self.outlook(now);
                     replaced = replaced.or_else(|| Some(before()));
+                    self.world.policy(&policy);
                     self.policy = policy;
                     Event::PolicyChanged
                 }
@@ -285,38 +309,60 @@ impl<S: Facts, W: World> Turns<S, W> {
         }
     }
 
-    /// Snapshots and pruning, in bounded pieces between turns.
-    fn keep_house(&mut self, now: Timestamp) {
-        self.prune_more = false;
+    /// Snapshots and pruning, in bounded pieces between turns: when nothing else is to be done, or after a good many
+    /// turns in which there was.
+    fn keep_house(&mut self, now: Timestamp, busy: bool) {
+        self.house.more = false;
         if !self.unsaved.is_empty() {
             return;
         }
-        let due = now.duration_since(self.pruned).abs() >= PRUNE_EVERY;
-        if self.next.saturating_sub(self.snapshot_at) >= SNAPSHOT_EVERY
-            || (due && self.next > self.snapshot_at)
-        {
-            self.snapshot();
-        }
-        if due || self.prune_more {
-            let keep = self.policy.keep;
-            let keep = Keep {
-                sessions: keep.sessions,
-                runs: keep.runs,
-                failures: keep.failures,
-            };
-            match self.store.prune(&keep, now) {
-                Ok(pruned) if pruned.more => self.prune_more = true,
-                Ok(_) => {
-                    self.pruned = now;
-                    self.store.keep_room();
-                }
-                // Tried again with the next: history that stays longer harms nobody.
-                Err(error) => {
-                    self.pruned = now;
-                    self.world.trouble(Some(&error.to_string()));
-                }
+        let uncovered = self.next.saturating_sub(self.snapshot_at);
+        if uncovered >= SNAPSHOT_EVERY {
+            if busy && uncovered < 2 * SNAPSHOT_EVERY {
+                self.house.more = true;
+            } else {
+                self.snapshot();
             }
         }
+        let (pruned, at) = self.house.pruned;
+        let due = self.house.under_way
+            || now.duration_since(pruned).abs() >= PRUNE_EVERY
+            || self.next.saturating_sub(at) >= PRUNE_AFTER;
+        if !due {
+            return;
+        }
+        if busy && self.house.put_off < PUT_OFF {
+            self.house.put_off += 1;
+            self.house.more = true;
+            return;
+        }
+        self.house.put_off = 0;
+        if !self.house.under_way && self.next > self.snapshot_at {
+            self.snapshot();
+        }
+        let keep = self.policy.keep;
+        let keep = Keep {
+            sessions: keep.sessions,
+            runs: keep.runs,
+            failures: keep.failures,
+        };
+        match self.store.prune(&keep, now) {
+            Ok(pruned) if pruned.more => (self.house.under_way, self.house.more) = (true, true),
+            Ok(_) => {
+                self.store.keep_room();
+                self.pruned(now);
+            }
+            Err(error) => {
+                // Tried again with the next: history that stays longer harms nobody.
+                self.world.trouble(Some(&error.to_string()));
+                self.pruned(now);
+            }
+        }
+    }
+
+    fn pruned(&mut self, now: Timestamp) {
+        self.house.under_way = false;
+        self.house.pruned = (now, self.next);
     }
 
     fn snapshot(&mut self) {

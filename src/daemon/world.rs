@@ -49,6 +49,9 @@ pub trait World {
     /// These facts count from now on; `durable` where they are recorded for good.
     fn recorded(&mut self, at: Timestamp, facts: &[Fact], state: &State, durable: bool);
 
+    /// This policy holds from now on.
+    fn policy(&mut self, policy: &Policy);
+
     /// Mail leaves another way from now on.
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>);
 

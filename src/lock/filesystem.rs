@@ -18,6 +18,20 @@ const NETWORK: [(u32, &str); 11] = [
     (0x0bd0_0bd0, "Lustre"),
 ];
 
+/// File systems whose folders name the inodes that the kernel's list of locks names. On others, such as overlayfs, the
+/// two may differ.
+const LISTING: [u32; 4] = [
+    0xef53,      // ext2, ext3, ext4
+    0x5846_5342, // XFS
+    0x9123_683e, // btrfs
+    0x0102_1994, // tmpfs
+];
+
+/// Whether the inodes that reading this folder gives can be looked up in the kernel's list of locks.
+pub(super) fn lists_lock_inodes(folder: &Path) -> bool {
+    rustix::fs::statfs(folder).is_ok_and(|found| LISTING.contains(&(found.f_type as u32)))
+}
+
 /// Refuses a folder (or file) on a network file system.
 pub fn refuse_network(path: &Path) -> Result<(), LockError> {
     let found = rustix::fs::statfs(path).map_err(|error| LockError::Read {

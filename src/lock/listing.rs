@@ -1,14 +1,16 @@
 //! Which locks are held, without touching any: trying a lock would take it for a moment, and a job that starts in that
 //! moment would find it held. The kernel lists them.
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirEntryExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::LockError;
 use super::file::read_line;
+use super::filesystem::lists_lock_inodes;
 
 /// One lock file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +44,32 @@ pub fn list(folder: &Path) -> Result<Vec<LockState>, LockError> {
     };
     let locks = kernel_list("/proc/locks")?;
     let mounts = kernel_list("/proc/self/mountinfo")?;
+    // Of thousands of files a few are held: only those are opened, where the folder tells which they may be.
+    let may_be_held = lists_lock_inodes(folder).then(|| locked_inodes(&locks));
     let mut states = Vec::new();
     for entry in entries.take(MAX_FILES) {
-        let path = entry.map_err(failed)?.path();
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
             .and_then(|name| name.strip_suffix(".lock"));
         let Some(name) = name else { continue };
+        if may_be_held
+            .as_ref()
+            .is_some_and(|inodes| !inodes.contains(&entry.ino()))
+        {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                states.push(LockState {
+                    name: name.to_owned(),
+                    held: false,
+                    pid: None,
+                    holder: None,
+                    since: None,
+                });
+            }
+            continue;
+        }
         let options = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let Ok(file) = File::options().read(true).custom_flags(options).open(&path) else {
             continue;
@@ -97,6 +117,17 @@ fn identity(file: &File, mounts: &str) -> Option<String> {
     let (major, minor) = device.split_once(':')?;
     let (major, minor): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
     Some(format!("{major:02x}:{minor:02x}:{inode}"))
+}
+
+/// The inodes that somebody holds or waits for, on whatever file system.
+fn locked_inodes(locks: &str) -> HashSet<u64> {
+    let files = locks
+        .lines()
+        .flat_map(|line| line.split_ascii_whitespace())
+        .filter(|field| field.matches(':').count() == 2);
+    files
+        .filter_map(|file| file.rsplit(':').next()?.parse().ok())
+        .collect()
 }
 
 /// The pid of the process that holds the flock. Lines of waiting processes have an arrow in second place.

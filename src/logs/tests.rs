@@ -81,6 +81,12 @@ fn runs_are_found_by_number_and_by_job() {
     write(dir.path(), &step("a"), 10, 1, 1);
     let second = write(dir.path(), &step("a"), 10, 2, 1);
     write(dir.path(), &step("b"), 11, 1, 1);
+    assert_eq!(
+        of_run(dir.path(), &step("a"), 10).expect("read"),
+        find(dir.path(), 10).expect("read")
+    );
+    assert_eq!(of_run(dir.path(), &step("b"), 10).expect("read"), []);
+    assert_eq!(of_run(dir.path(), &step("c"), 10).expect("read"), []);
     let attempts: Vec<_> = find(dir.path(), 10)
         .expect("read")
         .iter()
@@ -112,29 +118,35 @@ fn the_oldest_go_first_and_no_more_than_asked() {
             if run % 2 == 0 { "a" } else { "b" }
         ))
     };
-    assert_eq!(
-        prune(dir.path(), 2000, 100).expect("pruned"),
-        Pruned {
-            bytes: 1000,
-            deleted: 0
-        }
-    );
-    assert_eq!(
-        prune(dir.path(), 0, 3).expect("pruned"),
-        Pruned {
-            bytes: 700,
-            deleted: 3
-        }
-    );
-    assert_eq!(
-        prune(dir.path(), 450, 100).expect("pruned"),
-        Pruned {
-            bytes: 400,
-            deleted: 3
-        }
-    );
+    // A short file takes a block all the same.
+    let blocks = |bytes, deleted, more| Pruned {
+        bytes: bytes * BLOCK,
+        deleted,
+        more,
+    };
+    let prune = |limit, most| prune(dir.path(), limit, most).expect("pruned");
+    assert_eq!(prune(10 * BLOCK, 100), blocks(10, 0, false));
+    assert_eq!(prune(0, 3), blocks(7, 3, true));
+    assert_eq!(prune(5 * BLOCK - 1, 100), blocks(4, 3, false));
     let left: Vec<_> = (1..=10).filter(|run| keep(*run).exists()).collect();
     assert_eq!(left, [7, 8, 9, 10]);
+}
+
+#[test]
+fn a_backlog_longer_than_a_round_is_worked_off() {
+    let dir = tempfile::tempdir().expect("folder");
+    for run in 1..=10 {
+        write(dir.path(), &step("a"), run, 1, 5000);
+    }
+    assert_eq!(room(5000), 2 * BLOCK);
+    let mut rounds = 1;
+    while prune(dir.path(), 4 * BLOCK, 3).expect("pruned").more {
+        rounds += 1;
+    }
+    assert_eq!(rounds, 3);
+    let bounded = bound(dir.path(), 2 * BLOCK).expect("bounded");
+    assert_eq!((bounded.bytes, bounded.deleted), (2 * BLOCK, 1));
+    assert_eq!(find(dir.path(), 10).expect("read").len(), 1);
 }
 
 #[test]

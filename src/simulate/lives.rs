@@ -199,6 +199,8 @@ impl World for Virtual<'_> {
         }
     }
 
+    fn policy(&mut self, _: &Policy) {}
+
     fn mail(&mut self, _: Option<Mailer>, _: Option<Mailer>) {}
 
     fn replanned(&mut self, _: Vec<Line>) {}

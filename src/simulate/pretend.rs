@@ -10,6 +10,7 @@ use crate::clock::{self, Compare, Look, Moved, StepWatch};
 use crate::core::effect::Effect;
 use crate::core::event::{Answer, Event};
 use crate::core::fact::Fact;
+use crate::core::policy::Policy;
 use crate::core::report::{self, Line};
 use crate::core::run::{End, Report};
 use crate::core::state::State;
@@ -122,6 +123,8 @@ impl World for Pretend {
             self.announcer.tell(line);
         }
     }
+
+    fn policy(&mut self, _: &Policy) {}
 
     fn mail(&mut self, _: Option<Mailer>, _: Option<Mailer>) {}
 

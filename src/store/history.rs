@@ -11,7 +11,7 @@ use crate::core::policy::Name;
 use crate::core::run::{Outcome, RunId, SessionId, What};
 
 use super::error::StoreError;
-use super::row;
+use super::{row, schema};
 
 /// No answer has more rows; page on with `before_seq`.
 pub(super) const MAX_ROWS: usize = 10_000;
@@ -75,6 +75,8 @@ pub struct HistoryFilter {
     pub app: Option<Name>,
     pub run: Option<RunId>,
     pub outcome: Option<Outcome>,
+    /// Only what somebody should look at ([`Outcome::is_bad`]).
+    pub bad: bool,
     /// Empty: all.
     pub lines: Vec<Line>,
     /// At or after this.
@@ -85,6 +87,9 @@ pub struct HistoryFilter {
     pub limit: usize,
     /// Older than this: where the last page ended.
     pub before_seq: Option<u64>,
+    /// Not older than this: what [`Reader::first_since`](super::Reader::first_since) says. Unlike `since` it keeps older
+    /// lines from being looked at.
+    pub from_seq: Option<u64>,
 }
 
 impl Default for HistoryFilter {
@@ -95,11 +100,13 @@ impl Default for HistoryFilter {
             app: None,
             run: None,
             outcome: None,
+            bad: false,
             lines: Vec::new(),
             since: None,
             until: None,
             limit: 100,
             before_seq: None,
+            from_seq: None,
         }
     }
 }
@@ -171,6 +178,9 @@ fn query(filter: &HistoryFilter) -> (String, Vec<Value>) {
     if let Some(before) = filter.before_seq {
         term("seq < ?", row::to_sql(before).into());
     }
+    if let Some(from) = filter.from_seq {
+        term("seq >= ?", row::to_sql(from).into());
+    }
     if !filter.lines.is_empty() {
         let codes: Vec<String> = filter
             .lines
@@ -180,12 +190,55 @@ fn query(filter: &HistoryFilter) -> (String, Vec<Value>) {
         terms.push(format!("line IN ({})", codes.join(", ")));
     }
     let limit = filter.limit.min(MAX_ROWS);
-    let sql = format!(
-        "SELECT seq, at, body FROM facts{} WHERE {} ORDER BY seq DESC LIMIT {limit}",
-        index(filter),
-        terms.join(" AND ")
-    );
+    let (index, terms) = (index(filter), terms.join(" AND "));
+    let bad = Outcome::ALL.into_iter().filter(|outcome| outcome.is_bad());
+    let sql = if filter.bad && index == NO_INDEX {
+        // The newest of each kind, then the newest of those: what is bad is seldom, and one after another in the index.
+        let newest = bad.map(|outcome| {
+            format!(
+                "SELECT seq FROM (SELECT seq FROM facts{BY_OUTCOME} WHERE outcome <> 'succeeded' \
+                 AND outcome = '{}' AND {terms} ORDER BY seq DESC LIMIT {limit})",
+                outcome.word()
+            )
+        });
+        let newest = newest.collect::<Vec<_>>().join(" UNION ALL ");
+        format!(
+            "SELECT seq, at, body FROM facts WHERE seq IN ({newest}) ORDER BY seq DESC LIMIT {limit}"
+        )
+    } else {
+        let bad = filter.bad.then(|| {
+            let words: Vec<String> = bad.map(|o| format!("'{}'", o.word())).collect();
+            format!(" AND outcome IN ({})", words.join(", "))
+        });
+        format!(
+            "SELECT seq, at, body FROM facts{index} WHERE {terms}{} ORDER BY seq DESC LIMIT {limit}",
+            bad.unwrap_or_default()
+        )
+    };
     (sql, values)
+}
+
+const NO_INDEX: &str = " NOT INDEXED";
+const BY_OUTCOME: &str = " INDEXED BY facts_by_outcome";
+
+/// The number of the oldest line that was recorded at or after an instant. The wall clock goes back at times, so that
+/// numbers alone do not tell.
+pub(super) fn first_since(
+    conn: &Connection,
+    path: &Path,
+    since: Timestamp,
+) -> Result<Option<u64>, StoreError> {
+    let failed = |e| StoreError::sql(path, "read the history", e);
+    // A state that this program only reads may be older than the index.
+    if schema::version(conn).map_err(failed)? < schema::WITH_TIMES {
+        return Ok(Some(0));
+    }
+    conn.prepare_cached(
+        "SELECT min(seq) FROM facts INDEXED BY facts_by_time WHERE line IS NOT NULL AND at >= ?1",
+    )
+    .and_then(|mut s| s.query_row([instant(since)], |row| row.get::<_, Option<i64>>(0)))
+    .map(|seq| seq.map(row::from_sql))
+    .map_err(failed)
 }
 
 /// Chosen here: SQLite would rather walk the whole table backwards than sort.
@@ -200,11 +253,11 @@ fn index(filter: &HistoryFilter) -> &'static str {
         .outcome
         .is_some_and(|outcome| outcome != Outcome::Succeeded)
     {
-        " INDEXED BY facts_by_outcome"
+        BY_OUTCOME
     } else if filter.app.is_some() {
         " INDEXED BY facts_by_session"
     } else {
-        " NOT INDEXED"
+        NO_INDEX
     }
 }
 

@@ -55,7 +55,8 @@ impl MemoryStore {
         expected: u64,
         facts: &'a [(Timestamp, Fact)],
     ) -> Result<&'a [(Timestamp, Fact)], StoreError> {
-        let there = self.facts.iter().skip_while(|(seq, ..)| *seq < expected);
+        let at = self.facts.partition_point(|(seq, ..)| *seq < expected);
+        let there = self.facts[at..].iter();
         let same = there
             .zip(facts)
             .take_while(|((_, at, fact), given)| (at, fact) == (&given.0, &given.1))
@@ -82,7 +83,8 @@ impl Facts for MemoryStore {
         mut fold: impl FnMut(&mut State, Timestamp, &Fact) -> Result<(), E>,
     ) -> Result<(State, u64), StoreError> {
         let mut state = self.snapshot.clone();
-        for (seq, at, fact) in self.facts.iter().filter(|(seq, ..)| *seq >= self.covered) {
+        let covered = self.facts.partition_point(|(seq, ..)| *seq < self.covered);
+        for (seq, at, fact) in &self.facts[covered..] {
             fold(&mut state, *at, fact).map_err(|e| StoreError::BadFact {
                 path: "memory".into(),
                 seq: *seq,

@@ -91,14 +91,25 @@ impl Rule<'_> {
                 .running
                 .get(&run)
                 .is_some_and(|r| r.attempt == start);
-            return Ok(!running && self.older(fact, RECENT));
+            if running || self.older(fact, RECENT) {
+                return Ok(!running);
+            }
+            // Of a job that runs every second a day's starts are far more than its last runs.
+            return match (fact.job, fact.session) {
+                (Some(job), None) => Ok(fact.seq < floor(job)?),
+                _ => Ok(false),
+            };
         }
         if let Some(job) = fact.job.filter(|job| self.is_periodic(fact, job)) {
             return Ok(
                 (!fact.bad || self.older(fact, self.keep.failures)) && fact.seq < floor(job)?
             );
         }
-        if fact.kind == "run_deferred" {
+        // What was put off, or needed somebody, for a while: what came of it is told by the lines of the history.
+        if matches!(
+            fact.kind,
+            "run_deferred" | "attention_raised" | "attention_cleared"
+        ) {
             return Ok(self.older(fact, RECENT));
         }
         let open = fact
@@ -159,6 +170,9 @@ impl Newest {
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
     after: u64,
+    /// The snapshot, and the number after what it covers: read once for all calls. That a later one has taken its place
+    /// harms nothing: what may be forgotten by the older may be by the newer.
+    snapshot: Option<(State, u64)>,
     /// Per periodic job: the oldest fact of its last runs. New runs only move it up, so that an old answer is safe.
     floors: HashMap<String, u64>,
 }
@@ -172,7 +186,10 @@ pub(super) fn sweep(
     now: Timestamp,
 ) -> Result<Pruned, StoreError> {
     let failed = |e| StoreError::sql(path, "prune", e);
-    let (state, end) = load::snapshot(conn, path)?;
+    let (state, end) = match sweep.snapshot.take() {
+        Some(read) => read,
+        None => load::snapshot(conn, path)?,
+    };
     let rule = Rule {
         keep,
         now,
@@ -214,7 +231,9 @@ pub(super) fn sweep(
     for seq in &gone {
         delete.execute([seq]).map_err(failed)?;
     }
-    if !more {
+    if more {
+        sweep.snapshot = Some((state, end));
+    } else {
         *sweep = Sweep::default();
     }
     Ok(Pruned {

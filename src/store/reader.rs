@@ -76,6 +76,12 @@ impl Reader {
         self.read(|conn, path| history::history(conn, path, filter))
     }
 
+    /// The number of the oldest line of the history that is not older than `since`: a bound for
+    /// [`HistoryFilter::from_seq`]. None where there is no such line.
+    pub fn first_since(&self, since: Timestamp) -> Result<Option<u64>, StoreError> {
+        self.read(|conn, path| history::first_since(conn, path, since))
+    }
+
     /// All facts of a session that are kept, in order; at most 10,000.
     pub fn facts_of_session(&self, id: &str) -> Result<Vec<(u64, Timestamp, Fact)>, StoreError> {
         let sql = "SELECT seq, at, body FROM facts INDEXED BY facts_by_session \

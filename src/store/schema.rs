@@ -38,10 +38,16 @@ CREATE TABLE snapshot (
 ) STRICT;
 ";
 
-static STEPS: [M<'static>; 1] = [M::up(V1)];
+/// Version 2: what happened since an instant is found without a walk over all that happened before.
+const V2: &str = "CREATE INDEX facts_by_time ON facts (at) WHERE line IS NOT NULL;";
+
+static STEPS: [M<'static>; 2] = [M::up(V1), M::up(V2)];
 
 /// The version that this program writes.
-pub(super) const KNOWN: i64 = 1;
+pub(super) const KNOWN: i64 = 2;
+
+/// The first version with `facts_by_time`.
+pub(super) const WITH_TIMES: i64 = 2;
 
 /// The version of the snapshot's form.
 pub(super) const SNAPSHOT_FORMAT: i64 = 1;

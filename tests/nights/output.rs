@@ -68,3 +68,39 @@ timeout = "5s"
     let small = until("the log", || path.metadata().ok());
     assert!(small.len() < 100 << 10);
 }
+
+#[test]
+fn all_output_together_is_bounded_while_it_is_printed() {
+    let scene = Scene::new(
+        r#"
+[state]
+keep_logs = "1MiB"
+[limits]
+log_size = "300KiB"
+[periodic.loud]
+schedule = "* * * * * *"
+script = "yes | head -c 10M"
+timeout = "20s"
+[periodic.chatty]
+schedule = "* * * * * *"
+script = "echo a line"
+timeout = "5s"
+"#,
+    );
+    let mut daemon = scene.up();
+    let room = || -> (u64, usize) {
+        let folders = ["loud", "chatty"].map(|job| scene.path(&format!("state/logs/{job}")));
+        let files = folders.iter().filter_map(|f| f.read_dir().ok()).flatten();
+        let lengths: Vec<u64> = files
+            .filter_map(|file| Some(file.ok()?.metadata().ok()?.len().next_multiple_of(4096)))
+            .collect();
+        (lengths.iter().sum(), lengths.len())
+    };
+    daemon.wait_nth("run_ended", &[("job", "loud")], 8);
+    // Beside what is being written at the moment.
+    let (room, files) = until("old output to go", || {
+        Some(room()).filter(|(room, _)| *room < (1 << 20) + (400 << 10))
+    });
+    assert!(files > 2, "{files} files of {room} bytes are left");
+    assert_eq!(daemon.stop(), 0);
+}

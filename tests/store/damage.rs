@@ -171,7 +171,7 @@ fn a_newer_file_is_refused_as_newer() {
                 error,
                 StoreError::Newer {
                     found: 9,
-                    known: 1,
+                    known: 2,
                     ..
                 }
             ),

@@ -207,6 +207,22 @@ fn a_state_that_is_damaged_is_not_taken_for_good_when_it_can_be_written_again() 
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
 }
 
+#[test]
+fn a_state_of_an_earlier_version_is_taken_over_on_a_full_disk() {
+    let Some(disk) = Disk::of(16 * 1024) else {
+        return;
+    };
+    let dir = disk.state();
+    drop(Store::open(&dir).unwrap());
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state-v1.db");
+    fs::copy(old, dir.join("state.db")).unwrap();
+    disk.fill();
+    let mut store = Store::open(&dir).unwrap();
+    assert!(!dir.join("reserve").exists(), "there was no other room");
+    let next = store.next();
+    assert_eq!(store.append(next, &[(at(0), mark("x"))]).unwrap(), next + 1);
+}
+
 fn names_without_reserve(dir: &Path) -> Vec<String> {
     super::support::names(dir)
         .into_iter()

@@ -79,22 +79,28 @@ fn a_filter() -> impl Strategy<Value = HistoryFilter> {
         lines,
         option(0..60_i64),
         option(0..60_i64),
-        0..70_usize,
-        prop::option::weighted(0.3, 0..70_u64),
+        (0..70_usize, prop::bool::weighted(0.3)),
+        (
+            prop::option::weighted(0.3, 0..70_u64),
+            prop::option::weighted(0.3, 0..70_u64),
+        ),
     )
         .prop_map(
-            |((job, session, app, run, outcome), lines, since, until, limit, before_seq)| {
+            |(names, lines, since, until, (limit, bad), (before_seq, from_seq))| {
+                let (job, session, app, run, outcome) = names;
                 HistoryFilter {
                     job: job.map(Into::into),
                     session: session.map(Into::into),
                     app: app.map(Into::into),
                     run,
                     outcome,
+                    bad,
                     lines,
                     since: since.map(at),
                     until: until.map(at),
                     limit,
                     before_seq,
+                    from_seq,
                 }
             },
         )
@@ -131,9 +137,11 @@ fn walk(facts: &[(Timestamp, Fact)], filter: &HistoryFilter) -> Vec<HistoryRow> 
                 && filter
                     .outcome
                     .is_none_or(|wanted| outcome(fact) == Some(wanted))
+                && (!filter.bad || outcome(fact).is_some_and(Outcome::is_bad))
                 && filter.since.is_none_or(|since| *at >= since)
                 && filter.until.is_none_or(|until| *at < until)
                 && filter.before_seq.is_none_or(|before| *seq < before)
+                && filter.from_seq.is_none_or(|from| *seq >= from)
         })
         .map(|(seq, (at, fact))| HistoryRow {
             seq,
@@ -167,6 +175,46 @@ proptest! {
             let expected: Vec<Fact> = all.filter(|f| f.session().is_some_and(|id| &**id == session)).collect();
             prop_assert_eq!(found, expected);
         }
+    }
+}
+
+#[test]
+fn what_is_not_older_than_an_instant_is_bounded_also_where_the_clock_went_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let run = |run| ended(run, 1, periodic("a"), Outcome::Succeeded);
+    // The third was recorded before the clock was set back; what is no line of the history does not count.
+    let facts = vec![
+        (at(10), run(1)),
+        (at(20), run(2)),
+        (at(90), run(3)),
+        (at(30), run(4)),
+        (at(95), mark("x")),
+        (at(40), run(5)),
+    ];
+    store.append(1, &facts).unwrap();
+    let reader = Reader::open(dir.path()).unwrap().unwrap();
+    let expected = [
+        (0, Some(1)),
+        (10, Some(1)),
+        (11, Some(2)),
+        (25, Some(3)),
+        (90, Some(3)),
+        (91, None),
+    ];
+    for (since, first) in expected {
+        assert_eq!(reader.first_since(at(since)).unwrap(), first, "{since}");
+        let since = HistoryFilter {
+            since: Some(at(since)),
+            ..HistoryFilter::default()
+        };
+        let all = reader.history(&since).unwrap();
+        let bounded = HistoryFilter {
+            from_seq: first,
+            ..since
+        };
+        assert_eq!(reader.history(&bounded).unwrap(), all);
+        assert_eq!(all.last().map(|row| row.seq), first);
     }
 }
 

@@ -60,6 +60,8 @@ fn version_1_loads() {
     let read = reader.load(apply).unwrap();
     assert_eq!(reader.history(&HistoryFilter::default()).unwrap().len(), 3);
     assert_eq!(reader.facts_after(0, 100).unwrap().len(), 9);
+    // It has no index of times: nothing is bounded, and the writer makes one.
+    assert_eq!(reader.first_since(at(8)).unwrap(), Some(0));
     drop(reader);
     let mut store = Store::open(dir.path()).unwrap();
     let (state, next) = store.load(apply).unwrap();
@@ -71,6 +73,26 @@ fn version_1_loads() {
         Some(Outcome::TimedOut)
     );
     assert_eq!(state.maintenance["os-updates"].since, at(0));
+    store
+        .append(next, &[(at(20), Fact::DaemonStopped { clean: true })])
+        .unwrap();
+    drop(store);
+    let reader = Reader::open(dir.path()).unwrap().unwrap();
+    assert_eq!(reader.first_since(at(5)).unwrap(), Some(7));
+}
+
+#[test]
+fn version_2_loads() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(data(2), dir.path().join("state.db")).unwrap();
+    let reader = Reader::open(dir.path()).unwrap().unwrap();
+    let read = reader.load(apply).unwrap();
+    assert_eq!((read.1, &*read.0.nonce), (10, "5eed"));
+    assert_eq!(reader.first_since(at(5)).unwrap(), Some(7));
+    drop(reader);
+    let mut store = Store::open(dir.path()).unwrap();
+    let (state, next) = store.load(apply).unwrap();
+    assert_eq!((&state, next), (&read.0, read.1));
     store
         .append(next, &[(at(20), Fact::DaemonStopped { clean: true })])
         .unwrap();

@@ -43,7 +43,7 @@ fn knowing(mut state: State) -> State {
 
 fn one_of_all() -> impl Strategy<Value = Vec<(Timestamp, Fact)>> {
     let one = (
-        0..7_u8,
+        0..8_u8,
         prop::sample::select(vec!["a", "b"]),
         0..10_usize,
         0..400_i64,
@@ -60,6 +60,9 @@ fn one_of_all() -> impl Strategy<Value = Vec<(Timestamp, Fact)>> {
                     3 => ended(run, 1, step("shop/night/2027-01-15", "os"), outcome),
                     4 => started(run, 1, periodic(job)),
                     5 => skipped("os"),
+                    6 => Fact::AttentionCleared {
+                        key: "periodic:a".into(),
+                    },
                     _ => mark("x"),
                 },
             ));
@@ -120,7 +123,11 @@ proptest! {
             let line_of_periodic = fact.job().is_some_and(|job| matches!(&**job, "a" | "b"));
             let stays = seq >= next || newest.contains(&seq) || match fact {
                 Fact::AttemptEnded(ended) if line_of_periodic => ended.outcome.is_bad() && days <= 30,
-                Fact::AttemptStarted { run, .. } => days <= 1 || on.as_ref().is_some_and(|(on, ..)| on == run),
+                Fact::AttemptStarted { run, .. } => {
+                    let oldest = fact.job().and_then(|job| lines_of(job).into_iter().take(runs as usize).last());
+                    days <= 1 && oldest.is_some_and(|oldest| seq >= oldest) || on.as_ref().is_some_and(|(on, ..)| on == run)
+                }
+                Fact::AttentionCleared { .. } => days <= 1,
                 Fact::Skipped { .. } if line_of_periodic => false,
                 _ => days <= 180,
             };
@@ -156,6 +163,29 @@ fn attempts_of_one_run_count_once() {
             .iter()
             .all(|(_, _, fact)| fact.run() >= Some(7))
     );
+}
+
+#[test]
+fn a_day_of_a_job_that_runs_all_the_time_is_no_more_than_its_last_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut facts = Vec::new();
+    for run in 1..=3_000 {
+        facts.push((at(NOW), started(run, 1, periodic("a"))));
+        facts.push((at(NOW), ended(run, 1, periodic("a"), Outcome::Succeeded)));
+    }
+    // Beside it a step that began, and goes on being of use for a day.
+    facts.push((
+        at(NOW),
+        started(3_001, 1, step("shop/night/2027-01-15", "os")),
+    ));
+    let next = store.append(1, &facts).unwrap();
+    store.snapshot(&knowing(State::default()), next).unwrap();
+    prune_all(&mut store, &Keep::default());
+    let left = left(dir.path());
+    let starts = |fact: &Fact| matches!(fact, Fact::AttemptStarted { .. });
+    assert_eq!(left.iter().filter(|(_, _, fact)| starts(fact)).count(), 200);
+    assert_eq!(left.len(), 2 * 200);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub fn runs(
     let mut runs = Vec::new();
     let local = crate::core::policy::Name::from(LOCAL);
     let mut cut = false;
+    // Once the list is full nothing after its end gets into it: the jobs that follow are not looked at beyond that.
+    let mut horizon = until;
     for job in policy.periodic.values() {
         let past = state.periodic.get(&job.name);
         let accounted = past.map_or(now, |past| past.accounted.max(now));
@@ -41,7 +43,7 @@ pub fn runs(
         // Each job gets its share of the list, the earliest first.
         let mut listed = 0;
         for due in job.schedule.instants(&job.zone, accounted) {
-            if due >= until {
+            if due >= horizon {
                 break;
             }
             if ahead.is_some_and(|(after, to)| due > after && due <= to) {
@@ -50,7 +52,7 @@ pub fn runs(
             let Some(at) = served(policy, job, due) else {
                 continue;
             };
-            if at >= until {
+            if at >= horizon {
                 break;
             }
             if listed >= PERIODIC_CAP {
@@ -70,9 +72,10 @@ pub fn runs(
             }
         }
         // Bounded while it grows: what is cut is the far end.
-        if runs.len() > 4 * PERIODIC_CAP {
+        if runs.len() > 2 * PERIODIC_CAP {
             runs.sort_by_key(|run| run.at);
             runs.truncate(PERIODIC_CAP);
+            horizon = runs.last().map_or(horizon, |last| last.at);
             cut = true;
         }
     }

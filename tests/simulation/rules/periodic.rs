@@ -284,3 +284,29 @@ fn an_overlapped_instant_is_skipped_or_queued() {
         ["01T00:10", "01T00:35", "01T00:40"]
     );
 }
+
+#[test]
+fn a_plan_that_is_too_long_has_the_earliest_of_all_jobs() {
+    use offhours::core::plan::{PERIODIC_CAP, plan};
+    use offhours::core::state::State;
+    // Half a million instants, some of them put off to the opening of a window.
+    let mut jobs = String::new();
+    for i in 0..60 {
+        let schedule = ["* * * * *", "30 * * * * *", "*/2 * * * *"][i % 3];
+        let window = if i == 7 { "window = \"night\"\n" } else { "" };
+        jobs += &format!(
+            "[periodic.j{i}]\nschedule = \"{schedule}\"\nrun = [\"/bin/j\"]\ntimeout = \"5s\"\n{window}"
+        );
+    }
+    let policy = scene::policy(&format!("{HEAD}{jobs}"));
+    let (from, state) = (scene::at(FROM), State::default());
+    let until = from + SignedDuration::from_hours(24 * 7);
+    let all = plan(&policy, &state, from, until);
+    assert!(all.periodic_cut);
+    assert_eq!(all.periodic.len(), PERIODIC_CAP);
+    // A shorter one that is whole begins like it.
+    let last = all.periodic.last().unwrap().at;
+    let whole = plan(&policy, &state, from, last);
+    assert!(!whole.periodic_cut && whole.periodic.len() > PERIODIC_CAP - 60);
+    assert_eq!(whole.periodic[..], all.periodic[..whole.periodic.len()]);
+}
