@@ -289,7 +289,7 @@ fn check_names_the_nights_in_which_clocks_change() {
         (&note["severity"], &note["window"]),
         (&"note".into(), &"night".into())
     );
-    assert_eq!(note["line"], 10);
+    assert_eq!(note["line"], 11);
     let change = &note["clock_changes"][0];
     let length = change["length_s"].as_i64().expect("seconds");
     assert_eq!(

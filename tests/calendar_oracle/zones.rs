@@ -7,6 +7,9 @@ use offhours::core::calendar::Zone;
 
 pub const YEARS: [i16; 3] = [2026, 2027, 2028];
 
+/// No zone changes again so soon: Ramadan is longer.
+pub const ALONE: SignedDuration = SignedDuration::from_hours(25 * 24);
+
 /// One clock change.
 #[derive(Clone, Debug)]
 pub struct Change {
