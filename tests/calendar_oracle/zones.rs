@@ -27,7 +27,7 @@ impl Change {
     /// Whether the clock skips midnight, or a time on both sides of it.
     pub fn over_midnight(&self) -> bool {
         let by = self.by.as_secs();
-        by > 0 && self.shows - by < 0 || by > 0 && self.shows == by
+        by > 0 && self.shows <= by
     }
 }
 
