@@ -200,8 +200,8 @@ fn random_schedules_through_clock_changes() {
             }
             _ => change.at..change.at,
         };
-        let found = |t: &Timestamp| !lost.contains(t);
-        let last = expected[ITERATIONS - 1];
+        let last = expected[ITERATIONS - 1].min(change.at + zones::ALONE);
+        let found = |t: &Timestamp| *t <= last && !lost.contains(t);
         let expected: Vec<Timestamp> = expected.into_iter().filter(found).collect();
         let got: Vec<Timestamp> = ours
             .instants(&zone, after)

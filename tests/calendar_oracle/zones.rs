@@ -7,6 +7,9 @@ use offhours::core::calendar::Zone;
 
 pub const YEARS: [i16; 3] = [2026, 2027, 2028];
 
+/// No zone changes again so soon: Ramadan is longer.
+pub const ALONE: SignedDuration = SignedDuration::from_hours(25 * 24);
+
 /// One clock change.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -24,7 +27,7 @@ impl Change {
     /// Whether the clock skips midnight, or a time on both sides of it.
     pub fn over_midnight(&self) -> bool {
         let by = self.by.as_secs();
-        by > 0 && self.shows - by < 0 || by > 0 && self.shows == by
+        by > 0 && self.shows <= by
     }
 }
 

@@ -42,7 +42,7 @@ const RUINS: &[(&str, Ruin)] = &[
         put(dir, "", 0, &noise(4, length(dir, "") as usize))
     }),
     ("of a newer version", |dir| {
-        put(dir, "", 60, &2_u32.to_be_bytes())
+        put(dir, "", 60, &99_u32.to_be_bytes())
     }),
     ("of a much newer version", |dir| {
         put(dir, "", 60, &i32::MAX.to_be_bytes())

@@ -126,7 +126,7 @@ impl Days {
         if self.weekly == EVERY {
             return month.all();
         }
-        let mut named = (self.dates | month.from_end(self.dates_from_end)) & month.all();
+        let mut named = (self.dates | month.counted_from_end(self.dates_from_end)) & month.all();
         let some = self.nth.iter().fold(self.weekly | self.last, |a, b| a | b);
         for weekday in (0..7).filter(|weekday| some & 1 << weekday != 0) {
             let all = month.weekdays(weekday);

@@ -66,7 +66,7 @@ impl Month {
     }
 
     /// Days counted from the end, bit 0 being the last, as days counted from the beginning.
-    pub fn from_end(self, mask: u32) -> u32 {
+    pub fn counted_from_end(self, mask: u32) -> u32 {
         mask.reverse_bits() >> (32 - self.length)
     }
 }

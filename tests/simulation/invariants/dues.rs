@@ -186,11 +186,22 @@ fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
         .flat_map(|o| left(policy, (&job.window, &job.app), Some(&job.name), *o))
         .collect();
     let long = |o: &&Occurrence| o.length() >= length;
+    // What it comes after may wait for yet another job, and that for long.
+    let waits = |name: &&str| {
+        let job = policy.maintenance.get(*name);
+        job.is_some_and(|job| !job.proven_by.is_empty())
+    };
+    if chain.iter().any(waits) {
+        return false;
+    }
     if seen == all {
         return seen.iter().any(|o| long(&o));
     }
     // Of few chances one may be too early to be announced, and another be over only later.
     let announced = from + SignedDuration::from_hours(26);
     let whole = |o: &&Occurrence| o.opens >= announced && o.closes <= end;
-    seen.iter().filter(whole).filter(long).count() > 1
+    // Each of those that want the same occurrences has its turn before them all have had two.
+    let rivals = policy.maintenance.values();
+    let rivals = rivals.filter(|other| other.window == job.window).count();
+    seen.iter().filter(whole).filter(long).count() > rivals
 }
