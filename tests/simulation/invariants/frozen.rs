@@ -50,26 +50,34 @@ fn spans(freeze: &Freeze, around: Occurrence) -> Vec<(Timestamp, Timestamp)> {
             };
             (year - 1..=year + 1).map(of).collect()
         }
-        Frozen::Rules(window) => {
-            let mut spans = Vec::new();
-            let mut day = date(around.opens) - 8.days();
-            while day <= date(around.closes) {
-                for rule in &window.rules {
-                    let Rule::Days {
-                        days, start, end, ..
-                    } = rule
-                    else {
-                        panic!("no such rule is drawn: {rule:?}")
-                    };
-                    if days.contains(day) {
-                        let from = at(day.to_datetime(*start));
-                        spans.push((from, ends(end, (day, *start), from, at)));
+        Frozen::Rules(window) => window
+            .rules
+            .iter()
+            .flat_map(|rule| match rule {
+                Rule::Days { days, start, end } => {
+                    let mut spans = Vec::new();
+                    let mut day = date(around.opens) - 8.days();
+                    while day <= date(around.closes) {
+                        if days.contains(day) {
+                            let from = at(day.to_datetime(*start));
+                            spans.push((from, ends(end, (day, *start), from, at)));
+                        }
+                        day = day.tomorrow().unwrap();
                     }
+                    spans
                 }
-                day = day.tomorrow().unwrap();
-            }
-            spans
-        }
+                // Schedules are proven elsewhere.
+                Rule::Cron { expr, duration } => expr
+                    .instants(
+                        &freeze.zone,
+                        around.opens - SignedDuration::from_hours(8 * 24),
+                    )
+                    .take_while(|from| *from < around.closes)
+                    .map(|from| (from, from + *duration))
+                    .collect(),
+                Rule::Once { from, until } => vec![(*from, *until)],
+            })
+            .collect(),
         Frozen::Listed(spans) => spans.all().to_vec(),
     }
 }
