@@ -122,14 +122,21 @@ impl<'a> Reading<'a> {
                         .error(item.place, "this is no day of the year")
                         .hint(message);
                 }
-                _ => {
+                read => {
                     let other = if key == "from" { "until" } else { "from" };
-                    self.problems
-                        .error(
-                            item.place,
-                            format!("this has a year, and `{other}` has none"),
+                    let no_date = read.is_some_and(|(text, _)| instant::parse(text).is_err());
+                    let (message, hint) = if no_date {
+                        (
+                            "this is no day of the year".to_owned(),
+                            "it is written \"12-18\" or \"12-18T18:00\"",
                         )
-                        .hint("with a year in both it is frozen once, without one every year");
+                    } else {
+                        (
+                            format!("this has a year, and `{other}` has none"),
+                            "with a year in both it is frozen once, without one every year",
+                        )
+                    };
+                    self.problems.error(item.place, message).hint(hint);
                 }
             }
         }

@@ -242,6 +242,14 @@ fn freezes(rng: &mut Rng, text: &mut String, month: &str, app: usize) {
         )
         .unwrap();
     }
+    if rng.u32(0..5) == 0 {
+        let some = some(rng);
+        write!(
+            text,
+            "[freeze.holidays]\ncalendar = \"holidays.ics\"\n{some}"
+        )
+        .unwrap();
+    }
     if rng.u32(0..3) == 0 {
         let day = pick(rng, &["Wed", "Sat", "1st Thu,last Fri", "Mon,Tue"]);
         let when = match rng.u32(0..3) {

@@ -11,6 +11,28 @@ pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+/// Lies beside every policy, for freezes that name it.
+const HOLIDAYS: &str = "BEGIN:VCALENDAR
+BEGIN:VEVENT
+UID:a
+DTSTART;VALUE=DATE:20270302
+END:VEVENT
+BEGIN:VEVENT
+UID:b
+DTSTART;VALUE=DATE:20270312
+DTEND;VALUE=DATE:20270314
+RDATE;VALUE=DATE:20271009,20271016
+END:VEVENT
+BEGIN:VEVENT
+UID:c
+DTSTART;TZID=Europe/Berlin:20270304T203000
+DTEND;TZID=Europe/Berlin:20270304T231500
+RRULE:FREQ=WEEKLY;INTERVAL=2
+EXDATE;TZID=Europe/Berlin:20271014T203000
+END:VEVENT
+END:VCALENDAR
+";
+
 /// Reads a policy; what is wrong with it is shown.
 pub fn policy(text: &str) -> Arc<Policy> {
     let dir = tempfile::tempdir().unwrap();
@@ -19,8 +41,11 @@ pub fn policy(text: &str) -> Arc<Policy> {
     };
     mode(dir.path(), 0o755);
     let file = dir.path().join("windows.toml");
-    std::fs::write(&file, text).unwrap();
-    mode(&file, 0o644);
+    let calendar = dir.path().join("holidays.ics");
+    for (file, text) in [(&file, text), (&calendar, HOLIDAYS)] {
+        std::fs::write(file, text).unwrap();
+        mode(file, 0o644);
+    }
     let env = Env::from_iter([("STATE_DIRECTORY", "/var/lib/offhours")]);
     match load(&file, &env, at("2027-01-01T00:00:00Z"), Purpose::Read) {
         Ok(loaded) => Arc::new(loaded.policy),

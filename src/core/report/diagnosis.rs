@@ -10,8 +10,8 @@ use crate::core::state::State;
 
 /// No more windows than this are described.
 const WINDOWS: usize = 200;
-/// How many spans of freezes are looked past.
-const LOOK_PAST: usize = 64;
+/// How many spans of freezes are looked past: a night's for a year.
+const LOOK_PAST: usize = 370;
 /// A window that does not open within this is said not to open.
 const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366);
 
@@ -238,5 +238,53 @@ fn window(policy: &Policy, window: &Window, now: Timestamp) -> WindowState {
         closes: next.map(|o| o.closes),
         frozen_by: frozen_by.map(|f| f.name.clone()),
         text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::calendar::{Frozen, Zone, parse_open};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn open(line: &str) -> Window {
+        Window {
+            name: "night".into(),
+            zone: Zone::utc(),
+            rules: vec![parse_open(line).unwrap()],
+            cutoff: SignedDuration::ZERO,
+        }
+    }
+
+    fn freeze(frozen: Frozen, now: Timestamp) -> Freeze {
+        Freeze::new("f".into(), Zone::utc(), frozen, now)
+    }
+
+    #[test]
+    fn a_long_freeze_is_looked_past() {
+        let now = at("2026-11-20T12:00:00Z");
+        let (night, hours) = (open("daily 22:00-02:00"), open("daily 00:00-01:00"));
+        let months = Frozen::Once {
+            from: at("2026-11-01T00:00:00Z"),
+            until: at("2027-05-01T00:30:00Z"),
+        };
+        let months = freeze(months, now);
+        let opens =
+            |window: &Window, freezes: &[&Freeze]| next(window, freezes, now).map(|o| o.opens);
+        // In the middle of an occurrence that began while it was frozen.
+        assert_eq!(opens(&night, &[&months]), Some(at("2027-05-01T00:30:00Z")));
+        assert_eq!(opens(&hours, &[&months]), Some(at("2027-05-01T00:30:00Z")));
+        assert_eq!(opens(&night, &[]), Some(at("2026-11-20T22:00:00Z")));
+        // Night after night, and then for ever.
+        let nights = freeze(Frozen::Rules(Box::new(open("Mon-Sat 20:00-04:00"))), now);
+        assert_eq!(
+            opens(&night, &[&nights, &months]),
+            Some(at("2027-05-02T22:00:00Z"))
+        );
+        let always = freeze(Frozen::Rules(Box::new(open("daily 21:00-03:00"))), now);
+        assert_eq!(opens(&night, &[&always]), None);
     }
 }

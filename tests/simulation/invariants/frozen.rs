@@ -52,24 +52,37 @@ fn spans(freeze: &Freeze, around: Occurrence) -> Vec<(Timestamp, Timestamp)> {
             };
             (year - 1..=year + 1).map(of).collect()
         }
-        Frozen::Rules(window) => {
-            let mut spans = Vec::new();
-            let mut day = date(around.opens) - 8.days();
-            while day <= date(around.closes) {
-                for rule in &window.rules {
-                    let Pattern::Days { days, start, end } = &rule.pattern else {
-                        panic!("no such rule is drawn: {rule:?}")
-                    };
-                    if days.contains(day) {
-                        let from = at(day.to_datetime(*start));
-                        assert_eq!(rule.valid, Validity::ALWAYS, "no other is drawn");
-                        spans.push((from, ends(end, (day, *start), from, at)));
+        Frozen::Rules(window) => window
+            .rules
+            .iter()
+            .flat_map(|rule| {
+                assert_eq!(rule.valid, Validity::ALWAYS, "no other is drawn");
+                match &rule.pattern {
+                    Pattern::Days { days, start, end } => {
+                        let mut spans = Vec::new();
+                        let mut day = date(around.opens) - 8.days();
+                        while day <= date(around.closes) {
+                            if days.contains(day) {
+                                let from = at(day.to_datetime(*start));
+                                spans.push((from, ends(end, (day, *start), from, at)));
+                            }
+                            day = day.tomorrow().unwrap();
+                        }
+                        spans
                     }
+                    // Schedules are proven elsewhere.
+                    Pattern::Cron { expr, duration } => expr
+                        .instants(
+                            &freeze.zone,
+                            around.opens - SignedDuration::from_hours(8 * 24),
+                        )
+                        .take_while(|from| *from < around.closes)
+                        .map(|from| (from, from + *duration))
+                        .collect(),
+                    Pattern::Once { from, until } => vec![(*from, *until)],
                 }
-                day = day.tomorrow().unwrap();
-            }
-            spans
-        }
+            })
+            .collect(),
         Frozen::Listed(spans) => spans.all().to_vec(),
     }
 }

@@ -238,6 +238,42 @@ fn a_freeze_holds_back_what_is_not_exempt() {
 }
 
 #[test]
+fn every_form_of_a_freeze_holds_back() {
+    let frozen = |freeze: &str| {
+        let jobs = format!("[app.other]\nwindow = \"night\"\n[freeze.fair]\n{freeze}\n{A}");
+        let played = given(&jobs).days(3).play();
+        started(&played)[2].1.clone()
+    };
+    let monday = "days = \"Mon\"\nstart = \"20:00\"\nduration = \"8h\"";
+    let holidays = "calendar = \"holidays.ics\"\nexcept_labels = [\"none\"]";
+    for (freeze, first) in [
+        ("open = \"Mon 20:00-23:00\"".to_owned(), "01T23:02"),
+        (monday.to_owned(), "02T22:02"),
+        (
+            "cron = \"0 22 1 3 *\"\nduration = \"3h\"".to_owned(),
+            "02T01:02",
+        ),
+        (
+            "from = \"02-28T12:00\"\nuntil = \"03-02\"".to_owned(),
+            "02T00:02",
+        ),
+        ("from = \"12-18\"\nuntil = \"03-03\"".to_owned(), "03T00:02"),
+        (
+            format!("{holidays}\ntime_zone = \"Asia/Tokyo\""),
+            "02T22:02",
+        ),
+        (holidays.to_owned(), "01T22:02"),
+        (
+            format!("{monday}\napps = [\"shop\"]\nwindows = [\"night\"]"),
+            "02T22:02",
+        ),
+        (format!("{monday}\napps = [\"other\"]"), "01T22:02"),
+    ] {
+        assert_eq!(frozen(&freeze), first, "{freeze}");
+    }
+}
+
+#[test]
 fn several_dues_before_one_occurrence_count_once() {
     let job = "[maintenance.a]\napp = \"shop\"\nschedule = \"0 */2 * * *\"\nrun = [\"/bin/a\"]\ntimeout = \"5m\"\n";
     let played = given(job).days(2).play();

@@ -136,7 +136,7 @@ fn far_away_it_is_worked_out() {
                 "{from}"
             );
             assert!(matches!(near.spans(from, until), Cow::Borrowed(_)));
-            from = from + SignedDuration::from_hours(31);
+            from += SignedDuration::from_hours(31);
         }
         assert_eq!(
             near.coming(at("2026-11-20T12:00:00Z")).first(),

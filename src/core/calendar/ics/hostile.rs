@@ -1,6 +1,8 @@
 //! Whatever stands in a calendar, the answer comes within a second, be it a refusal.
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::LARGEST_CALENDAR;
 use super::tests::{calendar, event, read};
 
@@ -313,4 +315,70 @@ fn rules_without_end() {
             true,
         ),
     ]);
+}
+
+/// Pieces that lines are made of, so that many of them say something.
+const PIECES: [&str; 40] = [
+    "BEGIN:VCALENDAR",
+    "END:VCALENDAR",
+    "BEGIN:VEVENT",
+    "END:VEVENT",
+    "BEGIN:VTIMEZONE",
+    "END:VTIMEZONE",
+    "DTSTART",
+    "DTEND",
+    "DURATION",
+    "RRULE",
+    "RDATE",
+    "EXDATE",
+    "RECURRENCE-ID",
+    "UID:a",
+    "TZID",
+    "STATUS:CANCELLED",
+    ":",
+    ";",
+    "=",
+    ",",
+    "/",
+    "\n",
+    "\r\n",
+    "\n ",
+    "\"",
+    ";VALUE=DATE:",
+    ";TZID=Europe/Berlin:",
+    "20270101",
+    "T020000",
+    "Z",
+    "00010101",
+    "99991231",
+    "P1W",
+    "PT1H",
+    "FREQ=MONTHLY",
+    "COUNT=",
+    "BYDAY=-1MO",
+    "BYMONTH=2",
+    "INTERVAL=",
+    "9",
+];
+
+proptest! {
+    #[test]
+    fn any_text_is_answered(text in "\\PC*") {
+        let _ = read(&text);
+        let _ = read(&format!("{BEGIN}{text}{END}"));
+    }
+
+    #[test]
+    fn any_pieces_are_answered_with_places(
+        pieces in prop::collection::vec((0..PIECES.len(), any::<bool>()), 0..40),
+    ) {
+        let line = |(piece, ends): &(usize, bool)| format!("{}{}", PIECES[*piece], if *ends { "\n" } else { "" });
+        let middle: String = pieces.iter().map(line).collect();
+        for text in [middle.clone(), format!("{BEGIN}{middle}{END}"), format!("{BEGIN}RRULE:{middle}{END}")] {
+            for wrong in read(&text).err().into_iter().flatten() {
+                prop_assert!(text.get(wrong.range.clone()).is_some(), "{wrong:?}");
+                prop_assert!(!wrong.message.is_empty());
+            }
+        }
+    }
 }

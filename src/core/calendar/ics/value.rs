@@ -41,8 +41,8 @@ pub(super) fn stamp(line: &Line<'_>, zones: &Zones<'_>) -> Result<Stamp, Malform
 }
 
 /// All of a line, separated by commas.
-pub(super) fn stamps<'l>(
-    line: &'l Line<'_>,
+pub(super) fn stamps(
+    line: &Line<'_>,
     zones: &Zones<'_>,
 ) -> impl Iterator<Item = Result<Stamp, Malformed>> {
     line.value().split(',').map(|text| part(line, text, zones))
