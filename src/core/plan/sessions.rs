@@ -400,7 +400,8 @@ pub fn next_id(
         .numbers
         .get(base.as_str())
         .map_or(0, |(number, _)| *number);
-    let number = planned.get(&base).copied().unwrap_or(0).max(told) + 1;
+    let last = planned.get(&base).copied().unwrap_or(0).max(told);
+    let number = last.saturating_add(1);
     let id: SessionId = if number == 1 {
         base.as_str().into()
     } else {
