@@ -4,13 +4,13 @@ mod freezes;
 mod jobs;
 mod windows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Purpose;
 use super::reading::Reading;
-use crate::core::calendar::{Occurrence, Spans, Window};
+use crate::core::calendar::{LONGEST, Occurrence, Spans, Window};
 use crate::core::policy::{Name, Policy};
 
 const YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
@@ -18,6 +18,10 @@ const YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
 const MOST_OCCURRENCES: usize = 10_000;
 /// Of all windows together.
 const MOST_IN_ALL: usize = 2_000_000;
+/// Whether it ever closes is looked for in more of them: a year of one that opens every five minutes.
+const MOST_LOOKED_AT: usize = 110_000;
+/// Of all windows together.
+const MOST_LOOKED_AT_IN_ALL: usize = 5_000_000;
 
 /// Tells what the policy leads to. Everything is told at the place where it can be mended.
 pub fn check(policy: &Policy, reading: &mut Reading<'_>) {
@@ -42,6 +46,8 @@ struct Year {
     windows: HashMap<Name, Vec<Occurrence>>,
     /// The spans of each freeze in the year ahead.
     frozen: Vec<Spans>,
+    /// Those of all maintenance jobs.
+    labels: BTreeSet<Name>,
     /// By window and the freezes that apply.
     visible: HashMap<(Name, Vec<usize>), Option<SignedDuration>>,
 }
@@ -52,9 +58,16 @@ impl Year {
         let now = reading.now;
         let until = now.saturating_add(YEAR).unwrap_or(Timestamp::MAX);
         let mut windows = HashMap::new();
+        let jobs = policy.maintenance.values();
         let mut left = MOST_IN_ALL;
+        let mut looks = MOST_LOOKED_AT_IN_ALL;
         for window in policy.windows.values() {
-            if let Some(endless) = window.never_closes(now, until) {
+            let most = MOST_LOOKED_AT.min(looks);
+            let looked_at = window.occurrences(now, until).take(most);
+            let endless = looked_at
+                .inspect(|_| looks -= 1)
+                .find(|occurrence| occurrence.length() > LONGEST);
+            if let Some(endless) = endless {
                 let place = reading.document.place("window", &window.name, "");
                 let from = day(window, endless.opens);
                 reading
@@ -81,6 +94,7 @@ impl Year {
             until,
             windows,
             frozen,
+            labels: jobs.flat_map(|job| job.labels.iter().cloned()).collect(),
             visible: HashMap::new(),
         }
     }

@@ -12,6 +12,7 @@ use super::tree::{Fields, Item};
 use crate::core::policy::{Command, Hook, LOCAL, Name, Retry};
 
 const MOST_ARGUMENTS: usize = 1_000;
+const MOST_HOOKS: usize = 100;
 const LONGEST_ARGUMENT: usize = 128 * 1024;
 
 /// What the contract with jobs promises to set.
@@ -266,8 +267,13 @@ impl<'a> Reading<'a> {
             return Vec::new();
         };
         let items = self.array(item, "an array of hooks");
+        if items.len() > MOST_HOOKS {
+            self.problems
+                .error(item.place, format!("more than {MOST_HOOKS} hooks"));
+        }
         items
             .into_iter()
+            .take(MOST_HOOKS)
             .filter_map(|item| self.hook(item))
             .collect()
     }

@@ -193,15 +193,20 @@ pub const TABLES: [&str; 6] = [
 /// The sections whose values environment variables may override.
 pub const OVERRIDABLE: [&str; 4] = ["mail", "http", "state", "control"];
 
+/// What is longer was not mistyped.
+const LONGEST_COMPARED: usize = 200;
+
 /// The nearest of the known names, if one is near enough to have been meant.
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if wanted.len() > 200 {
+    if wanted.len() > LONGEST_COMPARED {
         return None;
     }
     let most = (wanted.chars().count() / 3).clamp(1, 4);
     let lower = wanted.to_lowercase();
     known
         .into_iter()
+        // Comparing takes room for the product of both lengths, and a name from the file may be very long.
+        .filter(|name| name.len() <= LONGEST_COMPARED)
         .map(|name| {
             (
                 strsim::damerau_levenshtein(&lower, &name.to_lowercase()),

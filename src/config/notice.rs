@@ -1,5 +1,7 @@
 //! `[notice]`, `[limits]` and what is kept.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::command::SECOND;
@@ -19,7 +21,7 @@ pub struct Defaults {
     pub lead: SignedDuration,
     pub margin: SignedDuration,
     /// The operators' addresses.
-    pub contact: Vec<String>,
+    pub contact: Arc<[String]>,
     pub roles: Roles,
 }
 
@@ -62,7 +64,7 @@ impl<'a> Reading<'a> {
             SignedDuration::ZERO,
             SignedDuration::from_hours(1),
         );
-        let people = operators.iter().flat_map(|audience| &audience.people);
+        let people = operators.iter().flat_map(|audience| audience.people.iter());
         let contact = people.map(|person| person.email.clone()).collect();
         (
             NoticePolicy {

@@ -1,6 +1,7 @@
 //! Who is told: roles with their people, and plain addresses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use lettre::Address;
 use lettre::message::Mailbox;
@@ -11,9 +12,11 @@ use super::tree::{Fields, Item};
 use crate::core::policy::{Audience, Language, Name, Person};
 
 const MOST_PEOPLE: usize = 1_000;
+/// Of all the roles and addresses that one key names.
+const MOST_TOLD: usize = 5_000;
 
 /// The people of each role.
-pub type Roles = HashMap<Name, Vec<Person>>;
+pub type Roles = HashMap<Name, Arc<[Person]>>;
 
 impl<'a> Reading<'a> {
     /// The roles of `[contacts]` and of the contacts file.
@@ -45,24 +48,22 @@ impl<'a> Reading<'a> {
                 );
             }
             let mut people: Vec<Person> = Vec::new();
+            let mut seen = HashSet::new();
             for item in items.into_iter().take(MOST_PEOPLE) {
                 let Some(person) = self.person(item) else {
                     continue;
                 };
-                if people
-                    .iter()
-                    .any(|other| other.email.eq_ignore_ascii_case(&person.email))
-                {
+                if seen.insert(person.email.to_ascii_lowercase()) {
+                    people.push(person);
+                } else {
                     self.problems.warning(
                         item.place,
                         format!("{} is in this role twice", person.email),
                     );
-                } else {
-                    people.push(person);
                 }
             }
             let name = self.name(field.key);
-            roles.insert(name, people);
+            roles.insert(name, people.into());
         }
         roles
     }
@@ -143,20 +144,19 @@ impl<'a> Reading<'a> {
         let item = fields.get(key)?;
         let mut audiences: Vec<Audience> = Vec::new();
         let mut plain: Vec<Person> = Vec::new();
+        let mut seen = HashSet::new();
         for (text, item) in self.lines(item) {
             if text.contains('@') {
                 let Some(mailbox) = self.mailbox(item) else {
                     continue;
                 };
-                let person = self.reached_at(mailbox);
-                if !plain.contains(&person) {
-                    plain.push(person);
+                if seen.insert(mailbox.to_string()) {
+                    plain.push(self.reached_at(mailbox));
                 }
             } else if let Some(people) = roles.get(text) {
-                let role = self.name(text);
-                if !people.is_empty() && !audiences.iter().any(|audience| audience.role == role) {
+                if !people.is_empty() && seen.insert(text.to_owned()) {
                     audiences.push(Audience {
-                        role,
+                        role: self.name(text),
                         people: people.clone(),
                     });
                 }
@@ -173,8 +173,18 @@ impl<'a> Reading<'a> {
         if !plain.is_empty() {
             audiences.push(Audience {
                 role: self.name(""),
-                people: plain,
+                people: plain.into(),
             });
+        }
+        let told: usize = audiences.iter().map(|audience| audience.people.len()).sum();
+        if told > MOST_TOLD {
+            self.problems
+                .error(
+                    item.place,
+                    format!("these are {told} people, {MOST_TOLD} are possible"),
+                )
+                .hint("an address of a mailing list stands for any number of them");
+            audiences.clear();
         }
         Some(audiences)
     }

@@ -105,16 +105,17 @@ fn shown<'a>(
         .into()
 }
 
-/// The renderer replaces ASCII control characters but not the second range, which terminals obey too.
+/// The renderer replaces ASCII control characters but not the second range, which terminals obey too. No byte moves:
+/// the span counts them.
 fn printable(text: &str) -> String {
-    let of = |c: char| {
-        if c.is_control() && !c.is_ascii() {
-            ['?', '?']
-        } else {
-            [c, '\0']
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && !c.is_ascii() {
+            true => shown.extend(std::iter::repeat_n('?', c.len_utf8())),
+            false => shown.push(c),
         }
-    };
-    text.chars().flat_map(of).filter(|&c| c != '\0').collect()
+    }
+    shown
 }
 
 fn summary(problems: &[Problem]) -> String {

@@ -13,6 +13,8 @@ use crate::core::calendar::{CronExpr, Malformed, Zone};
 
 /// A line of prose: a description, an address.
 const LONGEST_LINE: usize = 1_000;
+/// Labels, locks, addresses in one list.
+const MOST_LINES: usize = 1_000;
 
 impl<'a> Reading<'a> {
     pub fn mismatch(&mut self, item: Item<'_>, wanted: &str) {
@@ -204,8 +206,13 @@ impl<'a> Reading<'a> {
             return Vec::new();
         }
         let items = self.array(item, "an array of strings");
+        if items.len() > MOST_LINES {
+            self.problems
+                .error(item.place, format!("more than {MOST_LINES} in one list"));
+        }
         items
             .into_iter()
+            .take(MOST_LINES)
             .filter_map(|item| Some((self.line(item)?, item)))
             .collect()
     }

@@ -98,12 +98,13 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             steps,
             notices,
         } => {
+            let next = after_all(notices)?;
             let planned = in_phase(state, session, &[Phase::Asking])?;
             planned.starts = *starts;
             planned.expected = *expected;
             planned.steps.clone_from(steps);
             planned.phase = Phase::Planned;
-            owe(state, notices);
+            owe(state, notices, next);
         }
         Fact::SessionAnnounced { session } => {
             in_phase(state, session, &[Phase::Planned])?.phase = Phase::Announced;
@@ -164,8 +165,12 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         }
         Fact::SessionReopened { session, repeat } => {
             let reopened = in_phase(state, session, &[Phase::Left])?;
+            for index in repeat {
+                step_of(reopened, *index)?;
+            }
+            let round = reopened.round.checked_add(1);
+            reopened.round = round.ok_or("there is no round after the last")?;
             reopened.phase = Phase::Announced;
-            reopened.round += 1;
             reopened.reason = None;
             for index in repeat {
                 step_of(reopened, *index)?.state = StepState::Waiting;
@@ -239,6 +244,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             if state.running.contains_key(run) {
                 return Err(format!("run {run} is running"));
             }
+            let next = after(*run)?;
             attempt_started(state, *run, *attempt, what, due.map(|d| d.last))?;
             let running = Running {
                 attempt: *attempt,
@@ -250,12 +256,12 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 pid: None,
             };
             state.running.insert(*run, running);
-            state.next_run = state.next_run.max(run + 1);
+            state.next_run = state.next_run.max(next);
         }
         Fact::AttemptEnded(ended) => {
             let running = state
                 .running
-                .remove(&ended.run)
+                .get(&ended.run)
                 .ok_or_else(|| format!("run {} is not running", ended.run))?;
             if running.attempt != ended.attempt {
                 return Err(format!(
@@ -263,8 +269,9 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                     ended.run, running.attempt
                 ));
             }
-            state.live.stopped.remove(&ended.run);
             attempt_ended(state, at, ended)?;
+            state.running.remove(&ended.run);
+            state.live.stopped.remove(&ended.run);
         }
         Fact::Proven { job, host } => {
             let past = state.maintenance.get_mut(job);
@@ -272,7 +279,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 super::proof::remember(&mut past.successes, at);
             }
         }
-        Fact::NoticesOwed { notices } => owe(state, notices),
+        Fact::NoticesOwed { notices } => owe(state, notices, after_all(notices)?),
         Fact::NoticeSending { notice, attempt } => {
             let notice = notice_of(state, *notice)?;
             notice.attempts = *attempt;
@@ -510,9 +517,22 @@ fn opened(state: &mut State, at: Timestamp, session: &Session) {
     state.sessions.insert(session.id.clone(), session.clone());
 }
 
-fn owe(state: &mut State, notices: &[Notice]) {
+/// The number of what follows. Nothing that is counted here gets near the end; a damaged record may say so.
+fn after(number: u64) -> Result<u64, String> {
+    let next = number.checked_add(1);
+    next.ok_or_else(|| format!("nothing follows number {number}"))
+}
+
+/// The number of the notice that follows all of these; 0 where there are none.
+fn after_all(notices: &[Notice]) -> Result<NoticeId, String> {
+    let last = notices.iter().map(|notice| notice.id).max();
+    last.map_or(Ok(0), after)
+}
+
+/// `next` is [`after_all`] of them.
+fn owe(state: &mut State, notices: &[Notice], next: NoticeId) {
+    state.next_notice = state.next_notice.max(next);
     for notice in notices {
-        state.next_notice = state.next_notice.max(notice.id + 1);
         state.notices.insert(notice.id, notice.clone());
         if let Some(session) = notice
             .session
@@ -571,3 +591,6 @@ fn forget_settled(state: &mut State, session: &Name) {
             .retain(|_, n| n.session.as_ref() != Some(session) || n.kind == Kind::Operators);
     }
 }
+
+#[cfg(test)]
+mod tests;

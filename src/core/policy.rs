@@ -43,7 +43,7 @@ pub struct App {
     /// Who is told of this app's maintenance; never empty when the app has maintenance jobs.
     pub notify: Vec<Audience>,
     /// Whom people may ask: shown in notices.
-    pub contact: Vec<String>,
+    pub contact: Arc<[String]>,
     /// The minimum time between an accepted notice and the start.
     pub lead: SignedDuration,
     pub margin: SignedDuration,
@@ -62,7 +62,8 @@ pub struct App {
 pub struct Audience {
     /// The role's name; plain addresses together form the role `""`.
     pub role: Name,
-    pub people: Vec<Person>,
+    /// Shared: many apps may name the same role.
+    pub people: Arc<[Person]>,
 }
 
 /// Somebody who is told.

@@ -10,6 +10,6 @@ mod snapshot;
 mod source;
 
 pub use access::Access;
-pub use serve::{HttpError, bind, serve};
+pub use serve::{HttpError, bind, converse, serve};
 pub use snapshot::Snapshot;
 pub use source::{Asked, Source};

@@ -13,7 +13,8 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -124,7 +125,19 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router) {
+/// Serves one connection, whatever it is made of.
+pub async fn converse<S>(stream: S, source: Source, access: Access)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let site = Arc::new(Site { source, access });
+    connection(stream, router(&site)).await;
+}
+
+async fn connection<S>(stream: S, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)

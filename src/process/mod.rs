@@ -17,7 +17,7 @@
 //! | module | side | what it is |
 //! |---|---|---|
 //! | [`spec`] | both | what to run, what is reported |
-//! | `wire` | both | the bytes between the two |
+//! | [`wire`] | both | the bytes between the two |
 //! | [`launcher`], [`run`] | daemon | starting, following and stopping a run |
 //! | [`user`] | daemon | names to numbers, before anything is started |
 //! | [`survivors`] | daemon | what a predecessor left, after a SIGKILL |
@@ -28,7 +28,7 @@ pub mod run;
 pub mod spec;
 pub mod survivors;
 pub mod user;
-mod wire;
+pub mod wire;
 
 pub use launcher::{Error, Launcher, Setup};
 pub use run::{Run, Stopper};

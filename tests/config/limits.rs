@@ -113,6 +113,55 @@ fn hostile_files_are_refused_soon() {
 }
 
 #[test]
+fn long_lists_and_long_names_are_refused_soon() {
+    let many = |most: usize, item: &dyn Fn(usize) -> String| {
+        let items: Vec<String> = (0..most).map(item).collect();
+        items.join(",")
+    };
+    let labels = many(200_000, &|n| format!("'l{n}'"));
+    let people = many(1_000, &|n| format!("'p{n}@example.org'"));
+    let roles = (0..100).map(|role| format!("r{role} = [{people}]\n"));
+    let roles: String = roles.collect();
+    let named = many(100, &|role| format!("'r{role}'"));
+    let apps = (0..2_000).map(|app| format!("[app.a{app}]\nnotify = [{named}]\n"));
+    let apps: String = apps.collect();
+    let job = "app = 'a'\nwindow = 'w'\nevery = 'window'\nrun = 'true'\n";
+    let texts = [
+        // What was meant is looked for among the names, of which one is very long.
+        format!(
+            "[window.{}]\nopen = 'Mon 22:00-23:00'\n[app.a]\nwindow = '{}'\n",
+            "a".repeat(4_000_000),
+            "a".repeat(150)
+        ),
+        format!("[app.a]\n[maintenance.a]\n{job}labels = [{labels}]\n"),
+        format!("[freeze.f]\nfrom = 2026-12-01\nuntil = 2026-12-02\nexcept_labels = [{labels}]\n"),
+        format!("[app.a]\n[maintenance.a]\n{job}after = [{labels}]\n"),
+        format!("[contacts]\n{roles}{apps}"),
+        format!(
+            "[app.a]\nenter = [{}]",
+            many(20_000, &|_| "{run = 'true'}".to_owned())
+        ),
+    ];
+    for text in texts {
+        let scene = Scene::new(&text);
+        let (elapsed, ok) = timed(&scene);
+        assert!(
+            !ok && elapsed < BOUND,
+            "{}: {ok} after {elapsed:?}",
+            &text[..30]
+        );
+    }
+}
+
+#[test]
+fn windows_that_open_every_other_second_are_looked_at_in_time() {
+    let window = |n| format!("[window.w{n}]\ncron = '*/2 * * * * *'\nduration = '1s'\n");
+    let text: String = (0..20).map(window).collect();
+    let (elapsed, ok) = timed(&Scene::new(&text));
+    assert!(ok && elapsed < BOUND, "{ok} after {elapsed:?}");
+}
+
+#[test]
 fn a_file_has_a_largest_size() {
     let scene = Scene::new("");
     let file = std::fs::File::options()

@@ -77,7 +77,7 @@ fn what_is_left_out_has_its_default() {
     );
     assert_eq!(app.leave_reserve, SignedDuration::from_mins(12));
     assert_eq!(app.drain, SignedDuration::from_mins(10));
-    assert_eq!(app.contact, ["ops@example.org", "de@example.org"]);
+    assert_eq!(*app.contact, ["ops@example.org", "de@example.org"]);
     let roles: Vec<_> = app
         .notify
         .iter()

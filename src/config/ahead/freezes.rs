@@ -16,7 +16,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 pub fn check(policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
     for (freeze, spans) in policy.freezes.iter().zip(&year.frozen) {
-        labels(freeze, policy, reading);
+        labels(freeze, policy, year, reading);
         if over(freeze, year.now, reading) || never_ends(freeze, spans, year, reading) {
             continue;
         }
@@ -135,16 +135,19 @@ fn hole(spans: &Spans, all: &[Occurrence], year: &Year) -> Option<(Timestamp, Ti
 }
 
 /// A label that no job has keeps the freeze shut for what was meant.
-fn labels(freeze: &Freeze, policy: &Policy, reading: &mut Reading<'_>) {
+fn labels(freeze: &Freeze, policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
     if policy.maintenance.is_empty() {
         return;
     }
     for label in &freeze.except_labels {
-        let all = || policy.maintenance.values().flat_map(|job| &job.labels);
-        if all().any(|other| other == label) {
+        if year.labels.contains(label) {
             continue;
         }
-        let near = keys::nearest(label, all().map(|label| &**label).take(1_000)).map(str::to_owned);
+        let near = match reading.problems.curious() {
+            true => keys::nearest(label, year.labels.iter().map(|label| &**label).take(1_000)),
+            false => None,
+        };
+        let near = near.map(str::to_owned);
         let place = reading
             .document
             .place("freeze", &freeze.name, "except_labels");

@@ -34,7 +34,8 @@ pub(super) fn attempt_started(
         What::Enter { session, hook, .. } | What::Leave { session, hook, .. } => {
             let session = find(state, session)?;
             if matches!(what, What::Enter { .. }) {
-                session.enter_started = session.enter_started.max(hook + 1);
+                let started = hook.checked_add(1).ok_or("there is no such hook")?;
+                session.enter_started = session.enter_started.max(started);
             }
             session.hook.running = Some(run);
             session.hook.run = Some(run);
@@ -134,7 +135,7 @@ pub(super) fn attempt_ended(
                 Some(retry) => hook.not_before = Some(retry.at),
                 None if ended.outcome == Outcome::Succeeded => {
                     *hook = HookState {
-                        index: hook.index + 1,
+                        index: hook.index.saturating_add(1),
                         ..HookState::default()
                     };
                 }

@@ -76,7 +76,8 @@ impl FieldKind {
                 let value = self.value(span)?;
                 if let Some(step) = step {
                     let message = format!("a step needs a range, not {span:?}");
-                    return Err((message, format!("write \"{value}-{}/{step}\"", self.high)));
+                    let right = format!("{value}-{}/{step}", self.high);
+                    return Err((message, format!("write {right:?}")));
                 }
                 (value, value)
             }

@@ -22,7 +22,7 @@ pub fn parse_open(text: &str) -> Result<Rule, Malformed> {
         return Err(Malformed::new(
             0..text.len(),
             "no days",
-            format!("write \"daily {}\"", span.trim()),
+            format!("write {:?}", format!("daily {}", span.trim())),
         ));
     }
     let days = Days::parse(days)?;

@@ -224,7 +224,7 @@ impl Turn<'_> {
                 None => put_off(Code::TemporaryFailure, String::new()),
             },
             Verdict::Bad(outcome) => {
-                let failures = failures + 1;
+                let failures = failures.saturating_add(1);
                 let again = (failures < job.retry.attempts)
                     .then(|| room(job.retry.backoff))
                     .flatten();
@@ -277,7 +277,7 @@ impl Turn<'_> {
                 None => Meaning::over(Outcome::Postponed, Some(Code::TemporaryFailure.into())),
             },
             Verdict::Bad(outcome) => {
-                let failures = failures + 1;
+                let failures = failures.saturating_add(1);
                 let again = (failures < retry.attempts).then(later).flatten();
                 let retry = again.map(|at| RetryAt { at, failures });
                 Meaning {

@@ -44,7 +44,7 @@ impl Turn<'_> {
                 self.give_up(&notice, why);
             } else if room > 0 && !self.behind_another(&notice) && self.may_tell(&notice) {
                 room -= 1;
-                let attempt = notice.attempts + 1;
+                let attempt = notice.attempts.saturating_add(1);
                 let letter = Box::new(self.letter(&notice));
                 self.record(Fact::NoticeSending {
                     notice: id,
@@ -345,7 +345,7 @@ impl Turn<'_> {
                 .unwrap_or_default(),
             reason: text(1).filter(|_| ended),
             next: text(2).filter(|_| ended).and_then(|at| at.parse().ok()),
-            contact: app.map(|app| app.contact.clone()).unwrap_or_default(),
+            contact: app.map(|app| app.contact.to_vec()).unwrap_or_default(),
             recipient: notice.person.clone(),
             text: if notice.kind == Kind::Operators {
                 notice.text.clone()

@@ -459,7 +459,7 @@ impl Turn<'_> {
 pub(super) fn recipients(audiences: &[Audience]) -> Vec<(Vec<Name>, &Person)> {
     let mut told: Vec<(Vec<Name>, &Person)> = Vec::new();
     for audience in audiences {
-        for person in &audience.people {
+        for person in audience.people.iter() {
             match told
                 .iter_mut()
                 .find(|(_, known)| known.email.eq_ignore_ascii_case(&person.email))

@@ -279,7 +279,7 @@ impl Turn<'_> {
                         let dues = Dues {
                             first: pending.due,
                             last: last.unwrap_or(pending.due),
-                            count: count + 1,
+                            count: count.saturating_add(1),
                         };
                         self.skip(name, dues, Code::Superseded.into());
                     }

@@ -29,7 +29,7 @@ impl Turn<'_> {
     /// Records that an attempt begins, and asks for it.
     pub(super) fn start(&mut self, attempt: Attempt, command: &Command) {
         let (run, number) = match attempt.run {
-            Some((run, last)) => (run, last + 1),
+            Some((run, last)) => (run, last.saturating_add(1)),
             None => (self.state.next_run.max(1), 1),
         };
         let what = attempt.what;

@@ -1,8 +1,11 @@
 //! When the periodic jobs are due.
 
+use std::iter::Peekable;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::PlannedRun;
+use crate::core::calendar::Occurrence;
 use crate::core::policy::{LOCAL, Outside, PeriodicJob, Policy};
 use crate::core::state::State;
 
@@ -40,6 +43,18 @@ pub fn runs(
         let past = state.periodic.get(&job.name);
         let accounted = past.map_or(now, |past| past.accounted.max(now));
         let ahead = past.and_then(|past| past.served_ahead);
+        // One that waits for a window that is not there, or does not open in this span, does not run.
+        let mut gate = match &job.window {
+            None => None,
+            Some((window, outside)) => {
+                let Some(window) = policy.windows.get(window) else {
+                    continue;
+                };
+                let ahead = window.occurrences(accounted, until).peekable();
+                let outside = *outside;
+                Some(Gate { ahead, outside })
+            }
+        };
         // Each job gets its share of the list, the earliest first.
         let mut listed = 0;
         for due in job.schedule.instants(&job.zone, accounted) {
@@ -49,7 +64,11 @@ pub fn runs(
             if ahead.is_some_and(|(after, to)| due > after && due <= to) {
                 continue;
             }
-            let Some(at) = served(policy, job, due) else {
+            let served = match &mut gate {
+                None => Some(due),
+                Some(gate) => gate.served(due),
+            };
+            let Some(at) = served else {
                 continue;
             };
             if at >= horizon {
@@ -133,5 +152,25 @@ fn served(policy: &Policy, job: &PeriodicJob, due: Timestamp) -> Option<Timestam
         Some(_) => Some(due),
         None if *outside == Outside::Defer => window.next_opening(due).map(|o| o.opens),
         None => None,
+    }
+}
+
+/// The window of a job, asked for one due instant after the other: looking each of them up would take long where a job
+/// is due every second.
+struct Gate<I: Iterator<Item = Occurrence>> {
+    ahead: Peekable<I>,
+    outside: Outside,
+}
+
+impl<I: Iterator<Item = Occurrence>> Gate<I> {
+    /// When a due instant is served, as far as its window decides; none where it is skipped. Never asks back.
+    fn served(&mut self, due: Timestamp) -> Option<Timestamp> {
+        while self.ahead.next_if(|open| open.closes <= due).is_some() {}
+        let open = self.ahead.peek()?;
+        match self.outside {
+            _ if open.opens <= due => Some(due),
+            Outside::Defer => Some(open.opens),
+            Outside::Skip => None,
+        }
     }
 }

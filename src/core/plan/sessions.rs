@@ -460,7 +460,7 @@ pub fn next_id(
         .numbers
         .get(base.as_str())
         .map_or(0, |(number, _)| *number);
-    let number = planned.max(told) + 1;
+    let number = planned.max(told).saturating_add(1);
     let id: SessionId = if number == 1 {
         base.as_str().into()
     } else {

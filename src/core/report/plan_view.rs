@@ -94,7 +94,7 @@ impl<'a> PlanView<'a> {
         let mut recipients: Vec<&str> = app
             .iter()
             .flat_map(|a| &a.notify)
-            .flat_map(|audience| &audience.people)
+            .flat_map(|audience| audience.people.iter())
             .map(|person| person.email.as_str())
             .collect();
         recipients.sort_unstable();
