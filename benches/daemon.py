@@ -62,7 +62,7 @@ class Daemon:
             out.write('time_zone = "UTC"\n' + toml)
         self.log = open(os.path.join(self.dir, "log"), "w+")
 
-    def start(self):
+    def start(self, pause=0.02):
         self.process = subprocess.Popen(
             [PROGRAM, "--config", self.file, "run"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
         )
@@ -70,7 +70,7 @@ class Daemon:
         while "daemon started" not in open(self.log.name).read():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 sys.exit("the daemon did not start:\n" + open(self.log.name).read())
-            time.sleep(0.02)
+            time.sleep(pause)
 
     def status(self, key):
         with open(f"/proc/{self.process.pid}/status") as status:
@@ -126,6 +126,12 @@ def idle(arguments):
         say(what="idle", jobs=jobs, rss_kb=daemon.status("VmRSS:"), peak_kb=daemon.status("VmHWM:"),
             anonymous_kb=daemon.status("RssAnon:"), wakeups_per_minute=round(woken * 60 / arguments.seconds, 1))
         daemon.end()
+
+
+def machine():
+    with open("/proc/cpuinfo") as cpus:
+        model = next((line.split(":")[1].strip() for line in cpus if line.startswith("model name")), "unknown")
+    say(what="machine", cpus=os.cpu_count(), model=model, kernel=platform.release(), load=os.getloadavg()[0])
 
 
 def percentile(values, share):
@@ -213,9 +219,7 @@ def main():
     parser.add_argument("-b", dest="bursts", type=int, default=3)
     parser.add_argument("-s", dest="seconds", type=int, default=60)
     arguments = parser.parse_args()
-    with open("/proc/cpuinfo") as cpus:
-        model = next((line.split(":")[1].strip() for line in cpus if line.startswith("model name")), "unknown")
-    say(what="machine", cpus=os.cpu_count(), model=model, kernel=platform.release(), load=os.getloadavg()[0])
+    machine()
     for what in arguments.what:
         {"idle": idle, "late": late, "plan": plan}[what](arguments)
 

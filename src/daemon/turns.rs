@@ -20,7 +20,7 @@ use crate::core::wakeup::wakeup;
 use crate::store::{Facts, Keep, StoreError};
 
 /// Facts between two snapshots: what a start has to fold, twice as many at most.
-const SNAPSHOT_EVERY: u64 = 10_000;
+const SNAPSHOT_EVERY: u64 = 5_000;
 /// How often history is pruned while the daemon is awake anyway,
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// and after how many new facts: what is kept beyond what was asked for is bounded, however much is done.

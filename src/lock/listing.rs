@@ -120,7 +120,7 @@ fn identity(file: &File, mounts: &str) -> Option<String> {
 }
 
 /// The inodes that somebody holds or waits for, on whatever file system.
-fn locked_inodes(locks: &str) -> HashSet<u64> {
+pub(super) fn locked_inodes(locks: &str) -> HashSet<u64> {
     let files = locks
         .lines()
         .flat_map(|line| line.split_ascii_whitespace())

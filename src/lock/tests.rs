@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::filesystem::network;
-use super::listing::holder_in;
+use super::listing::{holder_in, list, locked_inodes};
 use super::*;
 
 #[test]
@@ -106,6 +106,35 @@ fn the_kernels_list_is_read_as_it_is_written() {
     assert_eq!(holder_in(list, "fe:00:78"), None, "waiting is not holding");
     assert_eq!(holder_in(list, "00:2a:79"), Some(-1));
     assert_eq!(holder_in(list, "fe:00:7"), None);
+    let mut inodes: Vec<u64> = locked_inodes(list).into_iter().collect();
+    inodes.sort_unstable();
+    assert_eq!(inodes, [77, 78, 79]);
+    assert!(locked_inodes("nonsense 1:2 a:b:c :::\n").is_empty());
+}
+
+#[test]
+fn of_many_lock_files_those_that_are_held_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |n: u32| dir.path().join(format!("{n:03}.lock"));
+    for n in 0..200 {
+        std::fs::write(file(n), "left by a holder that was killed").unwrap();
+    }
+    std::os::unix::fs::symlink(file(0), file(200)).unwrap();
+    std::fs::write(dir.path().join("note"), "no lock").unwrap();
+    let hold = |n| Candidate::open(&file(n)).unwrap().try_hold().unwrap();
+    let mut held: Vec<_> = [3, 77, 199].map(|n| hold(n).unwrap()).into();
+    for lock in &mut held {
+        lock.describe("run 7 of backup").unwrap();
+    }
+    let states = list(dir.path()).unwrap();
+    assert_eq!(states.len(), 200, "a link is no lock file");
+    assert!(states.is_sorted_by(|a, b| a.name < b.name));
+    for state in &states {
+        let is_held = ["003", "077", "199"].contains(&&*state.name);
+        let holder = is_held.then_some("run 7 of backup");
+        assert_eq!((state.held, state.holder.as_deref()), (is_held, holder));
+        assert_eq!(state.pid, is_held.then(std::process::id));
+    }
 }
 
 #[test]

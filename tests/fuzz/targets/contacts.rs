@@ -86,9 +86,9 @@ fn written(person: &Person) {
 }
 
 fn letter(recipient: Recipient) -> Letter {
-    longer: None,
     Letter {
         kind: LetterKind::Advance,
+        longer: jiff::SignedDuration::ZERO,
         message_id: "first@example.org".into(),
         in_reply_to: None,
         date: now(),

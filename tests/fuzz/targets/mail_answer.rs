@@ -157,7 +157,7 @@ fn message() -> &'static Composed {
     static MESSAGE: OnceLock<Composed> = OnceLock::new();
     MESSAGE.get_or_init(|| {
         let letter = Letter {
-            longer: None,
+            longer: jiff::SignedDuration::ZERO,
             kind: LetterKind::Advance,
             message_id: "first@example.org".into(),
             in_reply_to: None,
