@@ -61,14 +61,15 @@ async fn files_are_whole_private_and_one_a_notice() {
 #[tokio::test]
 async fn a_folder_that_takes_nothing_is_temporary() {
     let dir = tempfile::tempdir().unwrap();
-    let why = temporary(
-        &Mailer::new(&to_folder(dir.path().join("missing")))
-            .unwrap()
-            .send(&message("a@example.org"))
-            .await,
-    );
-    assert!(why.contains("missing"), "{why}");
     let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let mailer = Mailer::new(&to_folder(file.join("missing"))).unwrap();
+    let why = temporary(&mailer.send(&message("a@example.org")).await);
+    assert!(why.contains("missing"), "{why}");
+    // It is made as soon as it can be.
+    fs::remove_file(&file).unwrap();
+    accepted(&mailer.send(&message("a@example.org")).await);
+    let file = dir.path().join("another");
     fs::write(&file, "").unwrap();
     temporary(
         &Mailer::new(&to_folder(file))
