@@ -1,79 +1,71 @@
-//! The state folder goes away under a running daemon.
+//! The state folder, or its lock, goes away under a running daemon.
 
 use std::fs;
+use std::path::PathBuf;
 
-use crate::full::{after_opening, begun, nothing_begins_until};
-use crate::night::Night;
+use crate::full::{ends_well, entered, is_mailed, nothing_begins_unrecorded};
+use crate::night::{Night, in_time};
 use crate::scene::{Daemon, until};
+
+fn beside(opens_in: i64) -> Option<Night> {
+    Some(Night::opening_in(opens_in))
+}
+
+fn move_away(night: &Night, daemon: &Daemon) -> PathBuf {
+    let elsewhere = night.scene.path("elsewhere");
+    fs::rename(night.state(), &elsewhere).unwrap();
+    daemon.wait_err("not recorded");
+    elsewhere
+}
 
 fn is_told(night: &Night, daemon: &Daemon) {
     daemon.wait("alarm", &[("kind", "state_trouble")]);
-    until("a mail to the operators", || {
-        let mails = night.scene.mails("mail");
-        mails
-            .iter()
-            .any(|mail| mail.contains("oncall@example.org") && mail.contains("moved or removed"))
-            .then_some(())
-    });
+    is_mailed(night, "moved or removed");
 }
 
-/// Moved away, and back after a while.
-fn moved_away(entered: bool) {
-    let night = Night::new();
-    if entered {
-        night.hold("again");
-    }
-    let mut daemon = night.scene.up();
-    if entered {
-        night.wait_wrote("begin again");
-    } else {
-        daemon.wait("session_announced", &[]);
-    }
-    let (here, there) = (night.state(), night.scene.path("elsewhere"));
-    fs::rename(&here, &there).unwrap();
-    daemon.wait_err("not recorded");
-    let before = begun(&night);
-    if entered {
-        night.let_go("again");
-        night.wait_wrote("end leave");
-    }
-    is_told(&night, &daemon);
-    nothing_begins_until(&night, after_opening(&night), &before);
-    // Whoever asked meanwhile may have left a folder in its place.
-    let _ = fs::remove_dir_all(&here);
-    fs::rename(&there, &here).unwrap();
+fn back_again(night: &Night, mut daemon: Daemon, elsewhere: PathBuf) {
+    is_told(night, &daemon);
+    nothing_begins_unrecorded(night, &elsewhere);
+    // What ran meanwhile may have left a folder in its place.
+    let _ = fs::remove_dir_all(night.state());
+    fs::rename(elsewhere, night.state()).unwrap();
     daemon.wait_err("can be written again");
-    let bad = night.end_and_check(&mut daemon);
-    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    ends_well(night, &mut daemon);
 }
 
 #[test]
 fn moved_away_after_the_announcement() {
-    moved_away(false);
+    in_time(beside, |night| {
+        let daemon = night.scene.up();
+        night.announced(&daemon)?;
+        let elsewhere = move_away(night, &daemon);
+        night.is_to_come()?;
+        back_again(night, daemon, elsewhere);
+        Some(())
+    });
 }
 
 #[test]
 fn moved_away_in_maintenance() {
-    moved_away(true);
+    let night = Night::opening_in(4);
+    let daemon = entered(&night);
+    let elsewhere = move_away(&night, &daemon);
+    night.let_go("again");
+    night.wait_wrote("end leave");
+    back_again(&night, daemon, elsewhere);
 }
 
 #[test]
 fn removed_in_maintenance_the_app_comes_back() {
-    let night = Night::new();
-    night.hold("again");
-    let mut daemon = night.scene.up();
-    night.wait_wrote("begin again");
+    let night = Night::opening_in(4);
+    let mut daemon = entered(&night);
     fs::remove_dir_all(night.state()).unwrap();
     daemon.wait_err("not recorded");
-    let before = begun(&night);
     night.let_go("again");
     night.wait_wrote("end leave");
     is_told(&night, &daemon);
-    nothing_begins_until(&night, after_opening(&night), &before);
-    assert!(
-        !night.state().join("state.db").exists(),
-        "a new one was begun"
-    );
+    assert_eq!(night.wrote("begin once"), 0);
+    assert!(!night.state().join("state.db").exists(), "one was made");
     assert_eq!(daemon.stop(), 1, "{}", daemon.story());
 }
 
@@ -100,21 +92,15 @@ fn a_second_daemon_is_refused_also_by_a_lock_without_words() {
 /// begins nothing more, and nothing runs twice at once.
 #[test]
 fn a_lock_that_is_removed_hands_over() {
-    let night = Night::on_disk(90);
-    let Some(night) = night else { return };
-    night.hold("again");
-    let mut first = night.scene.up();
-    night.wait_wrote("begin again");
+    let night = Night::opening_in(4);
+    let mut first = entered(&night);
     fs::remove_file(night.state().join("instance.lock")).unwrap();
     let mut second = night.scene.up();
     night.let_go("again");
     night.wait_wrote("end leave");
     first.wait_err("not recorded");
     first.wait("alarm", &[("kind", "state_trouble")]);
-    let before = first.all("run_started", &[]).len();
     until("the night to be over", || night.at_rest().then_some(()));
-    assert_eq!(first.all("run_started", &[]).len(), before);
     assert_eq!(first.stop(), 1, "{}", first.story());
-    let bad = night.end_and_check(&mut second);
-    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    ends_well(&night, &mut second);
 }

@@ -22,28 +22,36 @@ pub struct Night {
 impl Night {
     /// The state lies beside everything else.
     pub fn new() -> Self {
-        Self::with("state", 20)
+        Self::in_scene(Scene::new(""), None, 4, 20)
+    }
+
+    /// The same, with so many seconds until the window opens.
+    pub fn opening_in(seconds: i64) -> Self {
+        Self::in_scene(Scene::new(""), None, seconds, 60)
     }
 
     /// The state alone lies on a small disk; what hooks, jobs and mails leave as evidence does not. None, and a word
     /// about it, where this user may not mount.
-    pub fn on_disk(open_for: i64) -> Option<Self> {
-        let mut night = Self::with("disk/state", open_for);
-        night.disk = Some(Disk::of(&night.scene.path("disk"))?);
-        Some(night)
+    pub fn on_disk(opens_in: i64, open_for: i64) -> Option<Self> {
+        let scene = Scene::new("");
+        let disk = Disk::of(&scene.path("disk"))?;
+        Some(Self::in_scene(scene, Some(disk), opens_in, open_for))
     }
 
-    fn with(state: &str, open_for: i64) -> Self {
+    fn in_scene(scene: Scene, disk: Option<Disk>, opens_in: i64, open_for: i64) -> Self {
         let now = Timestamp::now().as_second();
         let at = |seconds: i64| Timestamp::from_second(now + seconds).unwrap();
-        let (opens, closes) = (at(4), at(4 + open_for));
-        // Recovery from a crash calls nobody: the alarm command would be one process more to wait for.
+        let (opens, closes) = (at(opens_in), at(opens_in + open_for));
+        // After a crash nobody is called: the alarm command would be one process more to wait for.
         let alarm = "to = [\"technical\"]\nalarm = { run = [\"alarm\"], timeout = \"5s\" }";
-        let mail = match state {
-            "state" => FILE_MAIL.to_owned(),
-            _ => FILE_MAIL.replace("to = [\"technical\"]", alarm),
+        let (state, mail) = match disk {
+            None => ("state", FILE_MAIL.to_owned()),
+            Some(_) => (
+                "disk/state",
+                FILE_MAIL.replace("to = [\"technical\"]", alarm),
+            ),
         };
-        let scene = Scene::new(&format!(
+        let toml = format!(
             r#"
 [state]
 dir = "{state}"
@@ -60,7 +68,7 @@ app = "shop"
 every = "window"
 run = ["stage", "again"]
 on_interrupt = "repeat"
-timeout = "10s"
+timeout = "20s"
 estimate = "1s"
 grace = "1s"
 [maintenance.once]
@@ -77,7 +85,8 @@ run = ["stage", "tick"]
 timeout = "5s"
 grace = "1s"
 "#
-        ));
+        );
+        scene.write("windows.toml", &toml);
         // Two of one kind at once would meet at its own lock.
         scene.script(
             "stage",
@@ -92,7 +101,7 @@ grace = "1s"
             "echo \"$OFFHOURS_ALARM: $OFFHOURS_TEXT\" >> alarms",
         );
         Self {
-            disk: None,
+            disk,
             scene,
             opens,
             closes,
@@ -108,6 +117,20 @@ grace = "1s"
 
     pub fn wait_wrote(&self, what: &str) {
         until(what, || (self.wrote(what) > 0).then_some(()));
+    }
+
+    /// Waits until the session was announced; none where the machine was too slow for that.
+    pub fn announced(&self, daemon: &Daemon) -> Option<()> {
+        let seen = |event| daemon.find(event, &[]).is_some();
+        until("an announcement, or none", || {
+            (seen("session_announced") || seen("session_closed")).then_some(())
+        });
+        self.is_to_come().filter(|()| seen("session_announced"))
+    }
+
+    /// Whether the window is still to open, with some time to do something before.
+    pub fn is_to_come(&self) -> Option<()> {
+        (Timestamp::now() + SignedDuration::from_secs(1) < self.opens).then_some(())
     }
 
     /// Keeps a hook or a job from ending.
@@ -271,6 +294,18 @@ grace = "1s"
             left.is_empty().then_some(())
         });
     }
+}
+
+/// Plays it with more and more time before the window opens, until the machine is quick enough: `play` gives none where
+/// it was not. Where `night` gives none nothing is played.
+pub fn in_time(night: impl Fn(i64) -> Option<Night>, play: impl Fn(&Night) -> Option<()>) {
+    for opens_in in [6, 20, 60] {
+        match night(opens_in) {
+            Some(night) if play(&night).is_none() => {}
+            _ => return,
+        }
+    }
+    panic!("the machine is too slow");
 }
 
 /// A traced daemon. It does not outlive its test: strace alone would let it go.

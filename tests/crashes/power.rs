@@ -10,7 +10,7 @@ use crate::{all, side_by_side};
 
 /// In a whole night, without anything that goes wrong. None where no disk can be had.
 fn events_of_a_night() -> Option<usize> {
-    let night = Night::on_disk(20)?;
+    let night = Night::on_disk(4, 20)?;
     let mut daemon = night.scene.up();
     let bad = night.end_and_check(&mut daemon);
     assert!(bad.is_empty(), "{}", bad.join("\n"));
@@ -45,7 +45,7 @@ fn a_power_loss_at_any_point_of_a_night_loses_nothing() {
         }
     }
     side_by_side(&tries, |events| {
-        let night = Night::on_disk(25).expect("there was one a moment ago");
+        let night = Night::on_disk(4, 25).expect("there was one a moment ago");
         let mut daemon = night.scene.run();
         for (n, count) in events.split('+').enumerate() {
             let count: usize = count.parse().unwrap();
@@ -90,7 +90,7 @@ fn boots(night: &Night) -> BTreeSet<String> {
 #[test]
 fn what_a_run_left_behind_is_looked_for_in_the_same_boot_only() {
     for (reboot, ended) in [(false, true), (true, false)] {
-        let Some(night) = Night::on_disk(40) else {
+        let Some(night) = Night::on_disk(4, 40) else {
             return;
         };
         night.hold("again");
