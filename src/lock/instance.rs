@@ -1,12 +1,14 @@
 //! The instance lock: who may write the state.
 use std::fmt;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Candidate, Held, LockError};
+use super::{Candidate, Held, LockError, listing};
 
 /// Who takes the instance lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Instance {
     _held: Held,
+    /// The folder around it is locked as well: the file may be taken for a stale one and removed.
+    _folder: File,
 }
 
 /// Who holds the lock, as far as the file says.
@@ -35,12 +39,15 @@ pub struct Holder {
 /// The line of a lock that was taken but not yet described is empty for a moment.
 const DESCRIBED_WITHIN: Duration = Duration::from_millis(100);
 
+/// How often a folder that is locked is tried again.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Takes the instance lock. One held by a command is waited for, up to `wait_up_to`; one held by a daemon is refused
 /// at once. Blocks the thread. Where the lock is not had in time [`LockError::Held`] says who has it.
 pub fn acquire(path: &Path, kind: Kind, wait_up_to: Duration) -> Result<Instance, LockError> {
     let deadline = Instant::now() + wait_up_to;
     let candidate = match Candidate::open(path)?.try_hold()? {
-        Ok(held) => return own(held, kind),
+        Ok(held) => return own(held, kind, deadline),
         Err(candidate) => candidate,
     };
     let holder =
@@ -69,7 +76,7 @@ pub fn acquire(path: &Path, kind: Kind, wait_up_to: Duration) -> Result<Instance
             source,
         })?;
     match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(held) => own(held?, kind),
+        Ok(held) => own(held?, kind, deadline),
         Err(_) => Err(LockError::Held {
             path: path.to_owned(),
             holder: holder(&spare),
@@ -77,11 +84,43 @@ pub fn acquire(path: &Path, kind: Kind, wait_up_to: Duration) -> Result<Instance
     }
 }
 
-fn own(mut held: Held, kind: Kind) -> Result<Instance, LockError> {
+fn own(mut held: Held, kind: Kind, deadline: Instant) -> Result<Instance, LockError> {
+    let folder = own_folder(held.path(), deadline)?;
     let since = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     // The line is for people only: a disk that takes nothing keeps no app in maintenance.
     let _ = held.describe(&format!("{kind} {} {since}", std::process::id()));
-    Ok(Instance { _held: held })
+    Ok(Instance {
+        _held: held,
+        _folder: folder,
+    })
+}
+
+/// Locks the folder of the lock file. Programs that tidy up lock a folder for a moment, so that it is tried until the
+/// deadline.
+fn own_folder(path: &Path, deadline: Instant) -> Result<File, LockError> {
+    let path = path.parent().unwrap_or(path);
+    let failed = |source| LockError::Lock {
+        path: path.to_owned(),
+        source,
+    };
+    let folder = File::open(path).map_err(failed)?;
+    loop {
+        match fs2::FileExt::try_lock_exclusive(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(failed(error)),
+            Err(_) if Instant::now() < deadline => std::thread::sleep(AGAIN),
+            Err(_) => {
+                return Err(LockError::Held {
+                    path: path.to_owned(),
+                    holder: Holder {
+                        kind: None,
+                        pid: listing::holder(&folder),
+                        since: None,
+                    },
+                });
+            }
+        }
+    }
 }
 
 impl Holder {

@@ -92,6 +92,14 @@ pub fn list(folder: &Path) -> Result<Vec<LockState>, LockError> {
     Ok(states)
 }
 
+/// The process that holds the flock on an open file, where the kernel tells.
+pub(super) fn holder(file: &File) -> Option<u32> {
+    let locks = kernel_list("/proc/locks").ok()?;
+    let mounts = kernel_list("/proc/self/mountinfo").ok()?;
+    let pid = holder_in(&locks, &identity(file, &mounts)?)?;
+    u32::try_from(pid).ok().filter(|pid| *pid > 0)
+}
+
 fn kernel_list(path: &str) -> Result<String, LockError> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_LIST).read_to_end(&mut bytes));

@@ -60,6 +60,21 @@ fn a_command_is_waited_for() {
 }
 
 #[test]
+fn a_lock_file_that_is_removed_lets_nobody_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("instance.lock");
+    let first = acquire(&path, Kind::Daemon, Duration::ZERO).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let refused = acquire(&path, Kind::Daemon, Duration::from_millis(60)).unwrap_err();
+    let text = refused.to_string();
+    let pid = format!("pid {}", std::process::id());
+    assert!(matches!(refused, LockError::Held { .. }), "{text}");
+    assert!(text.contains(&pid), "{text}");
+    drop(first);
+    acquire(&path, Kind::Daemon, Duration::ZERO).unwrap();
+}
+
+#[test]
 fn a_holder_that_writes_nonsense_is_another_program() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("instance.lock");

@@ -193,10 +193,11 @@ impl Turn<'_> {
                 .get(running.what.job().map_or("", |j| j)),
         ) else {
             // No longer configured: what it came to still counts.
-            return Meaning::over(
-                outcome_of(verdict),
-                Some(said).filter(|_| verdict != Verdict::Done),
-            );
+            let outcome = outcome_of(verdict);
+            return Meaning {
+                carried: outcome == Outcome::Postponed,
+                ..Meaning::over(outcome, Some(said).filter(|_| verdict != Verdict::Done))
+            };
         };
         let failures = match step.state {
             StepState::Running { failures, .. } => failures,

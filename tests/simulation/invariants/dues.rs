@@ -194,9 +194,6 @@ fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
     if chain.iter().any(waits) {
         return false;
     }
-    if seen == all {
-        return seen.iter().any(|o| long(&o));
-    }
     // Of few chances one may be too early to be announced, and another be over only later.
     let announced = from + SignedDuration::from_hours(26);
     let whole = |o: &&Occurrence| o.opens >= announced && o.closes <= end;
