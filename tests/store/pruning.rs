@@ -124,7 +124,7 @@ proptest! {
             let stays = seq >= next || newest.contains(&seq) || match fact {
                 Fact::AttemptEnded(ended) if line_of_periodic => ended.outcome.is_bad() && days <= 30,
                 Fact::AttemptStarted { run, .. } => {
-                    let oldest = fact.job().and_then(|job| lines_of(job).into_iter().take(runs as usize).last());
+                    let oldest = fact.job().and_then(|job| lines_of(job).into_iter().take(runs as usize).next_back());
                     days <= 1 && oldest.is_some_and(|oldest| seq >= oldest) || on.as_ref().is_some_and(|(on, ..)| on == run)
                 }
                 Fact::AttentionCleared { .. } => days <= 1,

@@ -74,7 +74,7 @@ fn judge(asked: &[u8], said: &[u8]) {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a reply"))
         .collect();
-    let accepted = replies.iter().any(|reply| *reply == Reply::Accepted);
+    let accepted = replies.contains(&Reply::Accepted);
     if accepted {
         let line = asked
             .split(|byte| *byte == b'\n')
