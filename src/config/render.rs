@@ -1,6 +1,7 @@
 //! Problems as people read them: the place, the offending text under a caret, the hint.
 
 use std::ops::Range;
+use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
@@ -46,7 +47,7 @@ fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let path = problem.file.to_string_lossy().into_owned();
+    let path = named(&problem.file);
     let mut group = level
         .primary_title(annotate_snippets::normalize_untrusted_str(&problem.message))
         .element(shown(
@@ -57,7 +58,7 @@ fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
             None,
         ));
     for related in &problem.related {
-        let path = related.file.to_string_lossy().into_owned();
+        let path = named(&related.file);
         let label = Some(annotate_snippets::normalize_untrusted_str(&related.label));
         let source = sources.find(&related.file);
         group = group.element(shown(
@@ -73,6 +74,11 @@ fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
             group.element(Level::HELP.message(annotate_snippets::normalize_untrusted_str(hint)));
     }
     group
+}
+
+/// The name of a file or a variable, whatever is in it.
+fn named(path: &Path) -> String {
+    annotate_snippets::normalize_untrusted_str(&path.to_string_lossy())
 }
 
 /// One line of the text with the span marked; only the line is handed on, so that a huge file costs nothing.

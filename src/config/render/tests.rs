@@ -48,6 +48,27 @@ fn nothing_reaches_the_terminal_that_it_would_obey() {
 }
 
 #[test]
+fn characters_that_are_not_shown_move_no_caret() {
+    for strange in ["\0", "\u{9b}", "\u{85}\0\0"] {
+        let text = format!("a = '{strange}{strange}' b");
+        let end = u32::try_from(text.len()).unwrap();
+        let told = told(&text, end - 1, end, false);
+        let lines: Vec<&str> = told.lines().collect();
+        let caret = lines[4].chars().position(|c| c == '^');
+        assert_eq!(caret, Some(lines[3].chars().count() - 1), "{told}");
+    }
+}
+
+#[test]
+fn a_name_from_outside_is_not_obeyed_either() {
+    let file = "OFFHOURS_\u{1b}[31m\u{202e}";
+    let problems = [Problem::with_file(file, "this overrides nothing", None)];
+    let told = render(&problems, &Problems::default().sources, false);
+    assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told:?}");
+    assert!(told.contains("OFFHOURS_"));
+}
+
+#[test]
 fn spans_outside_the_text_are_answered() {
     for (start, end) in [(0, 0), (5, 5), (3, 1), (100, 200), (4, 5)] {
         assert!(told("a = ü", start, end, false).contains("this is wrong"));
