@@ -10,5 +10,6 @@ mod on_python;
 mod on_systemd;
 mod python;
 mod seed;
+mod unusual;
 mod windows;
 mod zones;
