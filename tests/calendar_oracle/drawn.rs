@@ -386,3 +386,9 @@ pub fn drawn() -> impl Strategy<Value = Drawn> {
 pub fn rare() -> impl Strategy<Value = Drawn> {
     limited(on_days(named_rarely()))
 }
+
+/// A rule that opens on days, always valid.
+pub fn on_some_days() -> impl Strategy<Value = Drawn> {
+    let kind = prop_oneof![3 => on_days(named_often()), 1 => on_days(named_rarely())];
+    kind.prop_map(|kind| Drawn { kind, valid: None })
+}

@@ -11,5 +11,6 @@ mod on_python;
 mod on_systemd;
 mod python;
 mod seed;
+mod unusual;
 mod windows;
 mod zones;

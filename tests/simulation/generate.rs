@@ -16,7 +16,8 @@ pub fn start(seed: u64) -> &'static str {
     ["2027-03-06T09:17:00Z", "2027-10-06T09:17:00Z"][usize::from(seed % 8 > 5)]
 }
 
-/// The ways to say on which days a window opens, how it ends, and while when it is valid.
+/// The ways to say on which days a window opens, how it ends, and from when until when it is valid. It opens every few
+/// days, so that nothing waits for its turn for long.
 fn recurrence(seed: u64, index: usize, days: &str, at: (i32, &str), hours: i32) -> String {
     let rng = &mut Rng::with_seed(seed ^ 0xda7e << index);
     let (start, minute) = at;
@@ -26,9 +27,9 @@ fn recurrence(seed: u64, index: usize, days: &str, at: (i32, &str), hours: i32) 
     };
     let times = format!("start = \"{start:02}:{minute}\"\n{ends}");
     let mut text = match rng.u32(0..8) {
-        0 => format!("dates = [9, 12, 15, 20, 25, -1, -3]\n{times}"),
-        1 => format!("dates = [-1, 7, 14, 21]\noffset = \"3d\"\n{times}"),
-        2 => format!("days = \"2nd Tue,3rd Mon,4th Sat,last Fri\"\noffset = \"1d\"\n{times}"),
+        0 => format!("dates = [2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, -1, -3]\n{times}"),
+        1 => format!("dates = [-1, 2, 4, 6, 9, 12, 15, 18, 21, 24, 27]\noffset = \"3d\"\n{times}"),
+        2 => format!("days = \"Mon,Thu,1st Sat,2nd Tue,last Fri\"\noffset = \"1d\"\n{times}"),
         3 => {
             let times = times.replace('\n', ", ");
             format!("rules = [{{ days = \"{days}\", {times} }}, {{ dates = [10, -2], {times} }}]")

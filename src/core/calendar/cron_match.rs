@@ -15,6 +15,7 @@ const LAST_DAY: i64 = 47_846;
 #[derive(Clone, Debug)]
 pub(super) struct Matcher {
     fields: Fields,
+    never: bool,
     /// The month that was looked at last, and its days that match.
     month: Month,
     days: u32,
@@ -28,6 +29,7 @@ impl Matcher {
         let month = Month::of(0);
         Matcher {
             fields: *fields,
+            never: fields.never_matches(),
             month,
             days: days_in(fields, month),
             engine: None,
@@ -50,7 +52,7 @@ impl Matcher {
 
     /// The first day that matches from one on.
     fn day_from(&mut self, day: i64) -> Option<i64> {
-        if day > LAST_DAY {
+        if day > LAST_DAY || self.never {
             return None;
         }
         if !(self.month.first..self.month.first + i64::from(self.month.length)).contains(&day) {
@@ -74,9 +76,6 @@ impl Matcher {
 
     /// The first day after another, years ahead. Only days that all fields must name are so rare.
     fn far(&mut self, after: i64) -> Option<i64> {
-        if self.fields.never_matches() {
-            return None;
-        }
         if let Some((asked, answer)) = self.far
             && asked <= after
             && answer.is_none_or(|answer| after < answer)
