@@ -162,13 +162,14 @@ impl<'a> Reading<'a> {
         let named_in = self.problems.sources.get(item.place.file);
         let folder = named_in.and_then(|source| source.path().parent());
         let path = folder.unwrap_or(Path::new("")).join(text);
+        self.calendars_named += 1;
+        if self.calendars_named > MOST_CALENDARS {
+            let message = format!("more than {MOST_CALENDARS} freezes by calendars");
+            self.problems.error(item.place, message);
+            return None;
+        }
         let file = match self.calendars.get(&path) {
             Some(file) => *file,
-            None if self.calendars.len() >= MOST_CALENDARS => {
-                let message = format!("more than {MOST_CALENDARS} calendars");
-                self.problems.error(item.place, message);
-                return None;
-            }
             None => {
                 let file = self.calendar_file(item, &path);
                 self.calendars.insert(path.clone(), file);
@@ -222,6 +223,15 @@ impl<'a> Reading<'a> {
         if holidays.events == 0 {
             self.problems
                 .warning(item.place, "this calendar is empty: it freezes nothing");
+        }
+        let momentary = holidays.momentary.as_ref().map_or(0, |(count, _)| *count);
+        if holidays.events > momentary && holidays.spans.all().is_empty() {
+            self.problems
+                .warning(
+                    item.place,
+                    "the events of this calendar have been over for more than a year",
+                )
+                .hint("get a new one");
         }
         if let Some((count, first)) = &holidays.momentary {
             let message = match count {

@@ -42,6 +42,8 @@ pub struct Reading<'a> {
     pub ruled: Ruled,
     /// Calendars that were read, by their paths.
     pub calendars: HashMap<PathBuf, Option<u32>>,
+    /// How often a calendar was named.
+    pub calendars_named: usize,
     zones: HashMap<String, Zone>,
     names: HashSet<Name>,
 }
@@ -78,6 +80,7 @@ impl<'a> Reading<'a> {
             programs: Programs::default(),
             ruled: Ruled::Window,
             calendars: HashMap::new(),
+            calendars_named: 0,
             zones: HashMap::new(),
             names: HashSet::new(),
         }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// Played one after another by each of two processes: their seeds.
 const SEEDS: [&str; 2] = ["1", "2"];
-const CALENDARS: &str = "80";
+const CALENDARS: &str = "50";
 
 #[derive(Deserialize)]
 struct Calendar {
