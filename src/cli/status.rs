@@ -188,8 +188,8 @@ fn next(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
             .windows
             .get(&next.window)
             .map_or(&policy.zone, |window| &window.zone);
-        let starts = when(zone, next.starts);
-        let relative = relative(next.starts, status.now);
+        let starts = when(zone, next.course.starts);
+        let relative = relative(next.course.starts, status.now);
         let session = out.painted(Paint::Bold, &next.session);
         out.line(format_args!("  {starts} ({relative})  {session}"))?;
         let (told, paint) = told(zone, next);
@@ -197,7 +197,7 @@ fn next(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
         let jobs = jobs(next);
         out.line(format_args!(
             "    {jobs}, about {}; {told}",
-            span(next.expected)
+            span(next.course.expected)
         ))?;
     }
     note(out, status.counts.next.saturating_sub(SESSIONS))
@@ -226,11 +226,11 @@ fn told(zone: &Zone, next: &Next) -> (String, Paint) {
     match told.state {
         "accepted" => (format!("announced ({counted})"), Paint::Good),
         "waiting" => {
-            let by = when(zone, next.notice_by);
+            let by = when(zone, next.course.notice_by);
             (format!("{counted} accepted, needed by {by}"), Paint::Warn)
         }
         _ => (
-            format!("to be announced {}", when(zone, next.announce_at)),
+            format!("to be announced {}", when(zone, next.course.announce_at)),
             Paint::Plain,
         ),
     }

@@ -168,7 +168,7 @@ fn gauges(registry: &mut Registry, snapshot: &Snapshot) {
             since.as_second(),
         );
     }
-    if let Some(next) = status.next.iter().map(|n| n.starts).min() {
+    if let Some(next) = status.next.iter().map(|n| n.course.starts).min() {
         gauge(
             "next_session_start_timestamp_seconds",
             "When the next session starts",

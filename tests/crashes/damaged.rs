@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::scene::{FILE_MAIL, Scene, once, until};
+use crate::scene::{STAGED_APP, Scene, mail_without_lead, once, until};
 use crate::side_by_side;
 
 /// What was done to the state; true where a command that reads may not come across it.
@@ -143,14 +143,10 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 /// An app in maintenance, its daemon killed.
 fn entered() -> Scene {
-    let mail = FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\"");
+    let mail = mail_without_lead();
     let scene = Scene::new(&format!(
         r#"
-{mail}{}
-[app.shop]
-window = "now"
-enter = [{{ run = ["stage", "enter"], timeout = "5s", grace = "1s" }}]
-leave = [{{ run = ["stage", "leave"], timeout = "5s", grace = "1s" }}]
+{mail}{}{STAGED_APP}
 [maintenance.update]
 app = "shop"
 every = "window"

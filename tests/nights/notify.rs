@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
 
-use crate::scene::{Daemon, FILE_MAIL, Scene, in_seconds, once, until};
+use crate::scene::{Daemon, FILE_MAIL, Scene, in_seconds, mail_without_lead, once, until};
 
 /// A service manager's ear.
 struct Ear {
@@ -205,7 +205,7 @@ fn what_only_a_start_changes_is_said() {
 #[test]
 fn an_app_that_is_removed_while_in_maintenance_is_brought_back_as_recorded() {
     let window = once(3, 120);
-    let mail = FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\"");
+    let mail = mail_without_lead();
     let scene = Scene::new(&format!(
         r#"
 {mail}{window}{TICK}
@@ -241,7 +241,7 @@ grace = "1s"
 #[test]
 fn an_app_that_is_removed_and_then_killed_is_brought_back_as_recorded() {
     let window = once(3, 120);
-    let mail = FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\"");
+    let mail = mail_without_lead();
     let scene = Scene::new(&format!(
         r#"
 {mail}{window}{TICK}

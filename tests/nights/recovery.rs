@@ -1,19 +1,15 @@
 //! Killed or stopped anywhere in a session: the app comes back, and what was cut off is said.
 
-use crate::scene::{Daemon, FILE_MAIL, Scene, alive, once, until};
+use crate::scene::{Daemon, STAGED_APP, Scene, alive, mail_without_lead, once, until};
 
 /// Enter, one job, leave; each waits as long as a file `hold.NAME` is there, and writes its pid.
 fn scene(job: &str) -> Scene {
-    let mail = FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\"");
+    let mail = mail_without_lead();
     let scene = Scene::new(&format!(
         r#"
 [limits]
 stop_timeout = "20s"
-{mail}{}
-[app.shop]
-window = "now"
-enter = [{{ run = ["stage", "enter"], timeout = "30s", grace = "1s" }}]
-leave = [{{ run = ["stage", "leave"], timeout = "10s", grace = "1s" }}]
+{mail}{}{STAGED_APP}
 [maintenance.update]
 app = "shop"
 every = "window"

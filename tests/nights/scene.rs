@@ -70,6 +70,19 @@ to = ["technical"]
 operators = ["operators"]
 "#;
 
+/// The same, with nobody to wait for before an app is taken out of service.
+pub fn mail_without_lead() -> String {
+    FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\"")
+}
+
+/// An app whose hooks are the script `stage`, which is told which of them it is.
+pub const STAGED_APP: &str = r#"
+[app.shop]
+window = "now"
+enter = [{ run = ["stage", "enter"], timeout = "30s", grace = "1s" }]
+leave = [{ run = ["stage", "leave"], timeout = "10s", grace = "1s" }]
+"#;
+
 /// What a command said.
 pub struct Said {
     pub code: i32,

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{FILE_MAIL, Kept, Scene, free_port, get, once, until};
+use crate::scene::{Kept, Scene, free_port, get, mail_without_lead, once, until};
 
 #[test]
 fn readers_that_stand_still_hold_up_nothing() {
@@ -48,14 +48,11 @@ fn readers_that_stand_still_hold_up_nothing() {
     assert_eq!(status.code(), Some(0));
 }
 
-#[test]
-fn an_address_that_is_taken_does_not_keep_the_app_in_maintenance() {
-    let port = free_port();
-    let scene = Scene::new(&format!(
+/// An app whose update goes on until the daemon is killed.
+fn updating(begin: &str) -> Scene {
+    Scene::new(&format!(
         r#"
-[http]
-listen = ["127.0.0.1:{port}"]
-{}{}
+{begin}{}
 [app.shop]
 window = "now"
 enter = [{{ run = ["true"], timeout = "5s", grace = "1s" }}]
@@ -68,9 +65,15 @@ timeout = "10m"
 estimate = "1s"
 grace = "1s"
 "#,
-        FILE_MAIL.replace("lead = \"1s\"", "lead = \"0s\""),
         once(3, 120)
-    ));
+    ))
+}
+
+#[test]
+fn an_address_that_is_taken_does_not_keep_the_app_in_maintenance() {
+    let port = free_port();
+    let http = format!("[http]\nlisten = [\"127.0.0.1:{port}\"]\n");
+    let scene = updating(&(http + &mail_without_lead()));
     let mut daemon = scene.up();
     scene.wait_line("order", "update");
     daemon.kill();
@@ -89,26 +92,8 @@ grace = "1s"
 
 #[test]
 fn a_folder_of_mails_that_cannot_be_made_does_not_keep_the_app_in_maintenance() {
-    let scene = Scene::new(&format!(
-        r#"
-{}{}
-[app.shop]
-window = "now"
-enter = [{{ run = ["true"], timeout = "5s", grace = "1s" }}]
-leave = [{{ script = "echo leave >> order", timeout = "5s" }}]
-[maintenance.update]
-app = "shop"
-every = "window"
-script = "echo update >> order; sleep 600"
-timeout = "10m"
-estimate = "1s"
-grace = "1s"
-"#,
-        FILE_MAIL
-            .replace("lead = \"1s\"", "lead = \"0s\"")
-            .replace("dir = \"mail\"", "dir = \"out/mail\""),
-        once(3, 120)
-    ));
+    let elsewhere = mail_without_lead().replace("dir = \"mail\"", "dir = \"out/mail\"");
+    let scene = updating(&elsewhere);
     let mut daemon = scene.up();
     scene.wait_line("order", "update");
     daemon.kill();

@@ -111,7 +111,7 @@ fn row(policy: &Policy, change: &ChangeView<'_>) -> [Cell; 4] {
         .windows
         .get(change.window)
         .map_or(&policy.zone, |window| &window.zone);
-    let at = |side: &Option<SideView<'_>>| side.as_ref().map(|side| when(zone, side.starts));
+    let at = |side: &Option<SideView<'_>>| side.as_ref().map(|side| when(zone, side.course.starts));
     let times = match (at(&change.before), at(&change.after)) {
         (Some(before), Some(after)) if before != after => format!("{before} -> {after}"),
         (Some(at), _) | (None, Some(at)) => at,
@@ -129,11 +129,11 @@ fn row(policy: &Policy, change: &ChangeView<'_>) -> [Cell; 4] {
 fn words(change: &ChangeView<'_>) -> String {
     let mut words = change.changes.join(", ");
     if let (Some(before), Some(after)) = (&change.before, &change.after) {
-        if before.expected != after.expected {
+        if before.course.expected != after.course.expected {
             words += &format!(
                 ", about {} instead of {}",
-                span(after.expected),
-                span(before.expected)
+                span(after.course.expected),
+                span(before.course.expected)
             );
         }
         let list = |sign: char, steps: &[crate::core::report::StepName<'_>]| {

@@ -100,34 +100,17 @@ impl Turn<'_> {
         accounted: Timestamp,
         reached: Timestamp,
     ) {
-        let Some(latest) = job
-            .schedule
-            .latest_at_or_before(&job.zone, reached, accounted)
-        else {
+        let Some((latest, earlier)) = latest_and_earlier(job, accounted, reached) else {
             return;
         };
-        let Some(first) = job.schedule.next_after(&job.zone, accounted) else {
-            return;
-        };
-        let before = latest
-            .saturating_sub(SignedDuration::from_nanos(1))
-            .unwrap_or(latest);
-        let Some(last) = job
-            .schedule
-            .latest_at_or_before(&job.zone, before, accounted)
-        else {
-            return self.serve(name, job, latest, None);
-        };
-        let count = job
-            .schedule
-            .count_between(&job.zone, accounted, last)
-            .clamp(1, COUNT_CAP);
-        let code = if last <= self.state.live.awake_since {
-            Code::Missed
-        } else {
-            Code::Superseded
-        };
-        self.skip(name, Dues { first, last, count }, code.into());
+        if let Some(dues) = earlier {
+            let code = if dues.last <= self.state.live.awake_since {
+                Code::Missed
+            } else {
+                Code::Superseded
+            };
+            self.skip(name, dues, code.into());
+        }
         self.serve(name, job, latest, None);
     }
 
@@ -262,26 +245,16 @@ impl Turn<'_> {
                 Answer::Run if *room == 0 => {}
                 answer => {
                     let reached = past.open_until(self.now);
-                    let newer = job
-                        .schedule
-                        .latest_at_or_before(&job.zone, reached, accounted);
-                    let due = newer.unwrap_or(pending.due);
-                    if let Some(newest) = newer {
-                        let before = newest
-                            .saturating_sub(SignedDuration::from_nanos(1))
-                            .unwrap_or(newest);
-                        let last = job
-                            .schedule
-                            .latest_at_or_before(&job.zone, before, accounted);
-                        let count = last.map_or(0, |last| {
-                            job.schedule.count_between(&job.zone, accounted, last)
-                        });
-                        let dues = Dues {
+                    let mut due = pending.due;
+                    if let Some((newest, between)) = latest_and_earlier(job, accounted, reached) {
+                        let waited = Dues::one(pending.due);
+                        let older = between.map_or(waited, |between| Dues {
                             first: pending.due,
-                            last: last.unwrap_or(pending.due),
-                            count: count.saturating_add(1),
-                        };
-                        self.skip(name, dues, Code::Superseded.into());
+                            count: between.count.saturating_add(1),
+                            ..between
+                        });
+                        self.skip(name, older, Code::Superseded.into());
+                        due = newest;
                     }
                     match answer {
                         Answer::Skip(code) => self.skip(name, Dues::one(due), code.into()),
@@ -344,29 +317,41 @@ impl Turn<'_> {
         if first <= self.state.live.awake_since {
             return;
         }
-        let reached = match job.overlap {
-            Overlap::Skip => now,
+        let passed = match job.overlap {
+            Overlap::Skip => dues(job, accounted, now),
             // The latest is left for the agenda: it is served like any other.
             Overlap::Queue => {
-                let latest = job
-                    .schedule
-                    .latest_at_or_before(&job.zone, now, accounted)
-                    .unwrap_or(first);
-                latest
-                    .saturating_sub(SignedDuration::from_nanos(1))
-                    .unwrap_or(latest)
+                latest_and_earlier(job, accounted, now).and_then(|(_, earlier)| earlier)
             }
         };
-        let Some(last) = job
-            .schedule
-            .latest_at_or_before(&job.zone, reached, accounted)
-        else {
-            return;
-        };
-        let count = job
-            .schedule
-            .count_between(&job.zone, accounted, last)
-            .clamp(1, COUNT_CAP);
-        self.skip(name, Dues { first, last, count }, Code::Overlap.into());
+        if let Some(passed) = passed {
+            let passed = Dues { first, ..passed };
+            self.skip(name, passed, Code::Overlap.into());
+        }
     }
+}
+
+/// What came due after an instant, up to and with another, as one record.
+fn dues(job: &PeriodicJob, after: Timestamp, reached: Timestamp) -> Option<Dues> {
+    let (schedule, zone) = (&job.schedule, &job.zone);
+    let last = schedule.latest_at_or_before(zone, reached, after)?;
+    let first = schedule.next_after(zone, after)?;
+    let count = schedule.count_between(zone, after, last);
+    let count = count.clamp(1, COUNT_CAP);
+    Some(Dues { first, last, count })
+}
+
+/// The latest of what came due, and everything before it as one record.
+fn latest_and_earlier(
+    job: &PeriodicJob,
+    after: Timestamp,
+    reached: Timestamp,
+) -> Option<(Timestamp, Option<Dues>)> {
+    let latest = job
+        .schedule
+        .latest_at_or_before(&job.zone, reached, after)?;
+    let before = latest
+        .saturating_sub(SignedDuration::from_nanos(1))
+        .unwrap_or(latest);
+    Some((latest, dues(job, after, before)))
 }

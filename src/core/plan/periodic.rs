@@ -44,16 +44,8 @@ pub fn runs(
         let accounted = past.map_or(now, |past| past.accounted.max(now));
         let ahead = past.and_then(|past| past.served_ahead);
         // One that waits for a window that is not there, or does not open in this span, does not run.
-        let mut gate = match &job.window {
-            None => None,
-            Some((window, outside)) => {
-                let Some(window) = policy.windows.get(window) else {
-                    continue;
-                };
-                let ahead = window.occurrences(accounted, until).peekable();
-                let outside = *outside;
-                Some(Gate { ahead, outside })
-            }
+        let Some(mut gate) = Gate::of(policy, job, accounted, until) else {
+            continue;
         };
         // Each job gets its share of the list, the earliest first.
         let mut listed = 0;
@@ -64,11 +56,7 @@ pub fn runs(
             if ahead.is_some_and(|(after, to)| due > after && due <= to) {
                 continue;
             }
-            let served = match &mut gate {
-                None => Some(due),
-                Some(gate) => gate.served(due),
-            };
-            let Some(at) = served else {
+            let Some(at) = gate.served(due) else {
                 continue;
             };
             if at >= horizon {
@@ -126,9 +114,10 @@ pub fn next_run(
         Some(past) => past.next_due(job),
         None => job.schedule.next_after(&job.zone, now),
     })?;
+    let mut gate = Gate::of(policy, job, due.max(now), until)?;
     // What its window skips is not served: bounded, because a window may open seldom.
     for _ in 0..SKIPPED {
-        if let Some(at) = served(policy, job, due.max(now)) {
+        if let Some(at) = gate.served(due.max(now)) {
             // What waits already has been moved by its jitter.
             let moved = if due > now {
                 jitter_offset(&policy.name, job)
@@ -142,32 +131,41 @@ pub fn next_run(
     None
 }
 
-/// When a due instant is served, as far as its window decides; none where it is skipped.
-fn served(policy: &Policy, job: &PeriodicJob, due: Timestamp) -> Option<Timestamp> {
-    let Some((window, outside)) = &job.window else {
-        return Some(due);
-    };
-    let window = policy.windows.get(window)?;
-    match window.open_at(due) {
-        Some(_) => Some(due),
-        None if *outside == Outside::Defer => window.next_opening(due).map(|o| o.opens),
-        None => None,
-    }
-}
-
 /// The window of a job, asked for one due instant after the other: looking each of them up would take long where a job
 /// is due every second.
-struct Gate<I: Iterator<Item = Occurrence>> {
-    ahead: Peekable<I>,
-    outside: Outside,
+struct Gate<'a> {
+    /// None: it needs no window.
+    window: Option<(Ahead<'a>, Outside)>,
 }
 
-impl<I: Iterator<Item = Occurrence>> Gate<I> {
-    /// When a due instant is served, as far as its window decides; none where it is skipped. Never asks back.
+type Ahead<'a> = Peekable<Box<dyn Iterator<Item = Occurrence> + 'a>>;
+
+impl<'a> Gate<'a> {
+    /// None where the window is not there.
+    fn of(
+        policy: &'a Policy,
+        job: &PeriodicJob,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Option<Self> {
+        let Some((window, outside)) = &job.window else {
+            return Some(Self { window: None });
+        };
+        let ahead = policy.windows.get(window)?.occurrences(from, until);
+        let ahead: Box<dyn Iterator<Item = Occurrence>> = Box::new(ahead);
+        Some(Self {
+            window: Some((ahead.peekable(), *outside)),
+        })
+    }
+
+    /// When a due instant is served, as far as the window decides; none where it is skipped. Never asks back.
     fn served(&mut self, due: Timestamp) -> Option<Timestamp> {
-        while self.ahead.next_if(|open| open.closes <= due).is_some() {}
-        let open = self.ahead.peek()?;
-        match self.outside {
+        let Some((ahead, outside)) = &mut self.window else {
+            return Some(due);
+        };
+        while ahead.next_if(|open| open.closes <= due).is_some() {}
+        let open = ahead.peek()?;
+        match outside {
             _ if open.opens <= due => Some(due),
             Outside::Defer => Some(open.opens),
             Outside::Skip => None,

@@ -1,8 +1,9 @@
 //! What changing the configuration would do, as it is read from outside: `plan --against OLD --json`.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::course::Course;
 use crate::core::against::Against;
 use crate::core::notice::Notice;
 use crate::core::plan::PlannedSession;
@@ -43,15 +44,8 @@ pub struct ChangeView<'a> {
 #[derive(Debug, Serialize)]
 pub struct SideView<'a> {
     pub id: &'a str,
-    pub phase: &'static str,
-    pub opens: Timestamp,
-    pub closes: Timestamp,
-    pub starts: Timestamp,
-    pub ends: Timestamp,
-    #[serde(rename = "expected_s", serialize_with = "super::seconds::serialize")]
-    pub expected: SignedDuration,
-    pub announce_at: Timestamp,
-    pub notice_by: Timestamp,
+    #[serde(flatten)]
+    pub course: Course,
 }
 
 /// A job on a host.
@@ -128,14 +122,7 @@ impl<'a> SideView<'a> {
     fn new(session: &'a PlannedSession) -> Self {
         Self {
             id: &session.id,
-            phase: session.phase.word(),
-            opens: session.opens,
-            closes: session.closes,
-            starts: session.starts,
-            ends: session.ends,
-            expected: session.expected,
-            announce_at: session.announce_at,
-            notice_by: session.notice_by,
+            course: Course::of(session),
         }
     }
 }

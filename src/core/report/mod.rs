@@ -4,6 +4,7 @@
 mod against_view;
 mod clock_change;
 mod counters;
+mod course;
 mod diagnosis;
 mod explain;
 mod freeze_words;
@@ -20,6 +21,7 @@ mod when;
 pub use against_view::{AgainstView, ChangeView, NoticeView, PeriodicView, SideView, StepName};
 pub use clock_change::{clock_change, unusual};
 pub use counters::Counters;
+pub use course::Course;
 pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
 pub use explain::{Explanation, HostExplanation, Link, NextRun, Rule, explain};
 pub use freeze_words::{FreezeView, SpanView, freezes};

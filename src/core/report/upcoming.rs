@@ -1,9 +1,9 @@
 //! The sessions that come next, and whether people were told.
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::course::Course;
 use crate::core::notice::{Kind, Progress};
 use crate::core::plan::{Plan, PlannedSession};
 use crate::core::policy::{Name, Policy};
@@ -22,15 +22,8 @@ pub struct Next {
     pub session: SessionId,
     pub app: Name,
     pub window: Name,
-    pub phase: &'static str,
-    pub opens: Timestamp,
-    pub closes: Timestamp,
-    pub starts: Timestamp,
-    pub ends: Timestamp,
-    #[serde(rename = "expected_s", serialize_with = "super::seconds::serialize")]
-    pub expected: SignedDuration,
-    pub announce_at: Timestamp,
-    pub notice_by: Timestamp,
+    #[serde(flatten)]
+    pub course: Course,
     pub announcement: Announcement,
     pub jobs: Vec<NextJob>,
 }
@@ -105,14 +98,7 @@ fn describe(session: &PlannedSession, announcement: Announcement) -> Next {
         session: session.id.clone(),
         app: session.app.clone(),
         window: session.window.clone(),
-        phase: session.phase.word(),
-        opens: session.opens,
-        closes: session.closes,
-        starts: session.starts,
-        ends: session.ends,
-        expected: session.expected,
-        announce_at: session.announce_at,
-        notice_by: session.notice_by,
+        course: Course::of(session),
         announcement,
         jobs,
     }

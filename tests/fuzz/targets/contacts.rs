@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use offhours::config::{self, Env, Purpose};
 use offhours::core::policy::Person;
-use offhours::mail::{Letter, LetterJob, LetterKind, Mailbox, Recipient, compose};
+use offhours::mail::{Mailbox, Recipient, compose};
 
-use super::fixture::{self, now, week};
+use super::fixture::{self, now};
 use super::safe;
 
 const FILE: &str = r#"
@@ -57,8 +57,8 @@ fn written(person: &Person) {
         zone_name: person.time_zone.to_string(),
     };
     let from: Mailbox = "Operations <ops@example.org>".parse().expect("an address");
-    let message =
-        compose(&from, &letter(recipient)).expect("whoever was accepted can be written to");
+    let letter = fixture::letter(recipient);
+    let message = compose(&from, &letter).expect("whoever was accepted can be written to");
     let text = String::from_utf8(message.bytes).expect("ASCII");
     assert!(text.is_ascii());
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
@@ -83,31 +83,4 @@ fn written(person: &Person) {
         assert_eq!(names.iter().filter(|other| *other == name).count(), 1);
     }
     assert!(!head.contains('\0') && !head.replace("\r\n", "").contains(['\r', '\n']));
-}
-
-fn letter(recipient: Recipient) -> Letter {
-    Letter {
-        kind: LetterKind::Advance,
-        longer: jiff::SignedDuration::ZERO,
-        message_id: "first@example.org".into(),
-        in_reply_to: None,
-        date: now(),
-        installation: "shop".into(),
-        app: "shop".into(),
-        app_description: None,
-        window: "night".into(),
-        session: "shop/night/2026-11-20".into(),
-        uid: "shop.night@example.org".into(),
-        sequence: 0,
-        opens: now(),
-        closes: week(),
-        starts: now(),
-        expected: week().duration_since(now()),
-        jobs: vec![LetterJob::default()],
-        reason: None,
-        next: None,
-        contact: vec!["ops@example.org".into()],
-        recipient,
-        text: Vec::new(),
-    }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use offhours::config::{self, Env, Purpose};
 use offhours::core::policy::Policy;
+use offhours::mail::{Letter, LetterJob, LetterKind, Recipient};
 use tempfile::TempDir;
 
 /// A Friday in November.
@@ -88,4 +89,32 @@ pub fn policy() -> Policy {
     write(&file, FILE.as_bytes());
     let loaded = config::load(&file, &Env::default(), now(), Purpose::Check);
     loaded.expect("a good file").policy
+}
+
+/// An announcement.
+pub fn letter(recipient: Recipient) -> Letter {
+    Letter {
+        kind: LetterKind::Advance,
+        longer: SignedDuration::ZERO,
+        message_id: "first@example.org".into(),
+        in_reply_to: None,
+        date: now(),
+        installation: "shop".into(),
+        app: "shop".into(),
+        app_description: None,
+        window: "night".into(),
+        session: "shop/night/2026-11-20".into(),
+        uid: "shop.night@example.org".into(),
+        sequence: 0,
+        opens: now(),
+        closes: week(),
+        starts: now(),
+        expected: week().duration_since(now()),
+        jobs: vec![LetterJob::default()],
+        reason: None,
+        next: None,
+        contact: vec!["ops@example.org".into()],
+        recipient,
+        text: Vec::new(),
+    }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use offhours::mail::{
-    Answer, Composed, Language, Letter, LetterJob, LetterKind, MailSettings, Mailer, Recipient,
-    SmtpSettings, Tls, Transport, compose,
+    Answer, Composed, Language, MailSettings, Mailer, Recipient, SmtpSettings, Tls, Transport,
+    compose,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-use super::fixture::{now, week};
+use super::fixture;
 use super::safe;
 
 const FROM: &str = "Operations <ops@example.org>";
@@ -156,36 +156,13 @@ fn judge(answer: &Answer, said: &[u8], login: bool) {
 fn message() -> &'static Composed {
     static MESSAGE: OnceLock<Composed> = OnceLock::new();
     MESSAGE.get_or_init(|| {
-        let letter = Letter {
-            longer: jiff::SignedDuration::ZERO,
-            kind: LetterKind::Advance,
-            message_id: "first@example.org".into(),
-            in_reply_to: None,
-            date: now(),
-            installation: "shop".into(),
-            app: "shop".into(),
-            app_description: None,
-            window: "night".into(),
-            session: "shop/night/2026-11-20".into(),
-            uid: "shop.night@example.org".into(),
-            sequence: 0,
-            opens: now(),
-            closes: week(),
-            starts: now(),
-            expected: week().duration_since(now()),
-            jobs: vec![LetterJob::default()],
-            reason: None,
-            next: None,
-            contact: Vec::new(),
-            recipient: Recipient {
-                email: "support@example.org".into(),
-                name: None,
-                language: Language::En,
-                zone: TimeZone::UTC,
-                zone_name: "UTC".into(),
-            },
-            text: Vec::new(),
-        };
+        let letter = fixture::letter(Recipient {
+            email: "support@example.org".into(),
+            name: None,
+            language: Language::En,
+            zone: TimeZone::UTC,
+            zone_name: "UTC".into(),
+        });
         compose(&FROM.parse().expect("an address"), &letter).expect("a message")
     })
 }

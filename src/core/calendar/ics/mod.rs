@@ -82,6 +82,4 @@ impl Holidays {
 }
 
 #[cfg(test)]
-mod hostile;
-#[cfg(test)]
 mod tests;

@@ -4,11 +4,11 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub(super) fn calendar(events: &str) -> String {
+fn calendar(events: &str) -> String {
     format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Example//EN\r\n{events}END:VCALENDAR\r\n")
 }
 
-pub(super) fn event(lines: &str) -> String {
+fn event(lines: &str) -> String {
     let mut text = String::from("BEGIN:VEVENT\r\n");
     for line in lines.lines() {
         text += line.trim_start_matches('|');
@@ -17,7 +17,7 @@ pub(super) fn event(lines: &str) -> String {
     text + "END:VEVENT\r\n"
 }
 
-pub(super) fn read(text: &str) -> Result<Holidays, Vec<Malformed>> {
+fn read(text: &str) -> Result<Holidays, Vec<Malformed>> {
     let zone = Zone::named("Europe/Berlin").unwrap();
     Holidays::read(
         text,

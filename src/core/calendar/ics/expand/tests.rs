@@ -3,16 +3,20 @@ use crate::core::calendar::Zone;
 use crate::core::calendar::ics::line::lines;
 use crate::core::calendar::ics::zones::Zones;
 
-/// The first `most` days, or days with times, of a rule.
-fn listed(start: &str, rule: &str, most: usize) -> Vec<String> {
-    let start: DateTime = start.parse().unwrap();
+/// The rule of an event that starts then.
+fn recurrence(rule: &str, start: DateTime) -> Recurrence {
     let utc = Zone::utc();
     let text = format!("RRULE:{rule}");
     let line = lines(&text).next().unwrap().unwrap();
     let zones = Zones::new(&utc, Default::default());
-    let rule = Recurrence::read(&line, &zones, &utc)
-        .unwrap()
-        .completed(start);
+    let rule = Recurrence::read(&line, &zones, &utc).unwrap();
+    rule.completed(start)
+}
+
+/// The first `most` days, or days with times, of a rule.
+fn listed(start: &str, rule: &str, most: usize) -> Vec<String> {
+    let start: DateTime = start.parse().unwrap();
+    let rule = recurrence(rule, start);
     let mut found = vec![start];
     expand(&rule, start, None, &mut Budget(1_000_000), |at| {
         if found.len() == most {
@@ -32,10 +36,19 @@ fn listed(start: &str, rule: &str, most: usize) -> Vec<String> {
         .collect()
 }
 
-/// The examples of RFC 5545, section 3.8.5.3; all begin at 09:00.
+/// Each event that starts on a day at 09:00, with its rule, comes again on these days.
+fn come_again(cases: &[(&str, &str, &str)]) {
+    for (start, rule, days) in cases {
+        let wanted: Vec<&str> = std::iter::once(*start).chain(days.split(' ')).collect();
+        let found = listed(&format!("{start}T09:00"), rule, wanted.len());
+        assert_eq!(found, wanted, "{rule}");
+    }
+}
+
+/// The examples of RFC 5545, section 3.8.5.3.
 #[test]
 fn the_examples_of_the_standard() {
-    for (start, rule, days) in [
+    come_again(&[
         (
             "1997-09-02",
             "FREQ=DAILY;INTERVAL=2",
@@ -161,19 +174,12 @@ fn the_examples_of_the_standard() {
             "FREQ=DAILY;BYMINUTE=0,20;BYHOUR=9,10",
             "1997-09-02T09:20 1997-09-02T10:00 1997-09-02T10:20 1997-09-03",
         ),
-    ] {
-        let wanted: Vec<&str> = std::iter::once(start).chain(days.split(' ')).collect();
-        assert_eq!(
-            listed(&format!("{start}T09:00"), rule, wanted.len()),
-            wanted,
-            "{rule}"
-        );
-    }
+    ]);
 }
 
 #[test]
 fn days_that_are_not_there_are_left_out() {
-    for (start, rule, days) in [
+    come_again(&[
         ("2024-02-29", "FREQ=YEARLY", "2028-02-29 2032-02-29"),
         ("2027-01-31", "FREQ=MONTHLY", "2027-03-31 2027-05-31"),
         // A leap century.
@@ -191,22 +197,14 @@ fn days_that_are_not_there_are_left_out() {
             "FREQ=YEARLY;BYWEEKNO=20",
             "2027-05-19 2028-05-17",
         ),
-    ] {
-        let wanted: Vec<&str> = std::iter::once(start).chain(days.split(' ')).collect();
-        assert_eq!(
-            listed(&format!("{start}T09:00"), rule, wanted.len()),
-            wanted,
-            "{rule}"
-        );
-    }
+    ]);
 }
 
 /// What is skipped is not missed.
 #[test]
 fn a_later_beginning_finds_the_same() {
-    let utc = Zone::utc();
     let start: DateTime = "1990-05-31T09:00".parse().unwrap();
-    for rule in [
+    for text in [
         "FREQ=DAILY;INTERVAL=7",
         "FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,SU;WKST=SU",
         "FREQ=MONTHLY;INTERVAL=5;BYMONTHDAY=-1,31",
@@ -214,12 +212,7 @@ fn a_later_beginning_finds_the_same() {
         "FREQ=DAILY;INTERVAL=400",
         "FREQ=MONTHLY;INTERVAL=120",
     ] {
-        let text = format!("RRULE:{rule}");
-        let line = lines(&text).next().unwrap().unwrap();
-        let zones = Zones::new(&utc, Default::default());
-        let rule = Recurrence::read(&line, &zones, &utc)
-            .unwrap()
-            .completed(start);
+        let rule = recurrence(text, start);
         let near: Date = "2026-06-01".parse().unwrap();
         let until = "2030-01-01T00:00".parse().unwrap();
         let all = |near: Option<Date>| {
@@ -245,16 +238,8 @@ fn a_later_beginning_finds_the_same() {
 
 #[test]
 fn what_never_matches_is_given_up() {
-    let utc = Zone::utc();
-    let zones = Zones::new(&utc, Default::default());
     let start: DateTime = "2026-01-01T00:00".parse().unwrap();
-    let line = lines("RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30")
-        .next()
-        .unwrap()
-        .unwrap();
-    let rule = Recurrence::read(&line, &zones, &utc)
-        .unwrap()
-        .completed(start);
+    let rule = recurrence("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", start);
     let mut seen = 0;
     let done = expand(&rule, start, None, &mut Budget(1_000), |_| {
         seen += 1;
