@@ -77,6 +77,7 @@ replayed!(
     days,
     duration_instant,
     http,
+    ics,
     launcher_wire,
     mail_answer,
     night,

@@ -9,6 +9,7 @@ pub mod days;
 pub mod duration_instant;
 pub mod fixture;
 pub mod http;
+pub mod ics;
 pub mod launcher_wire;
 pub mod mail_answer;
 pub mod night;
@@ -22,7 +23,7 @@ pub mod text;
 pub type Target = fn(&[u8]);
 
 /// By the name of the target, of its seeds and of its dictionary.
-pub const ALL: [(&str, Target); 14] = [
+pub const ALL: [(&str, Target); 15] = [
     ("config", config::run),
     ("contacts", contacts::run),
     ("control", control::run),
@@ -30,6 +31,7 @@ pub const ALL: [(&str, Target); 14] = [
     ("days", days::run),
     ("duration_instant", duration_instant::run),
     ("http", http::run),
+    ("ics", ics::run),
     ("launcher_wire", launcher_wire::run),
     ("mail_answer", mail_answer::run),
     ("night", night::run),
