@@ -68,6 +68,9 @@ pub enum Command {
 
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
+    /// Look at the year that begins then
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub from: String,
     /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,

@@ -1,11 +1,15 @@
 //! `check`: is the configuration good?
+use std::path::Path;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::CheckArgs;
-use super::load::Context;
+use super::load::{self, Context};
 use super::out::Out;
 use super::table::{Paint, Table};
 use crate::config::{self, Note, Problem, Purpose, Sources};
+use crate::core::calendar::Zone;
 use crate::core::policy::Policy;
 use crate::core::report::{FreezeView, counted, freezes};
 use crate::exit::Exit;
@@ -23,9 +27,10 @@ const MOST_CHANGES: usize = 40;
 /// When no file is found, or the output cannot be written.
 pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let path = context.path()?;
-    match config::load(&path, &context.env, context.now, Purpose::Check) {
+    let now = from(args, &path, context)?;
+    match config::load(&path, &context.env, now, Purpose::Check) {
         Ok(loaded) => {
-            let freezes = freezes(&loaded.policy, context.now);
+            let freezes = freezes(&loaded.policy, now);
             let notes = Notes {
                 clock_changes: &loaded.notes,
                 freezes: &freezes,
@@ -54,6 +59,18 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
             Ok(Exit::Config)
         }
     }
+}
+
+/// A time of day is that of the file's own zone, where that can be read.
+fn from(args: &CheckArgs, path: &Path, context: &Context) -> anyhow::Result<Timestamp> {
+    if args.from == "now" {
+        return Ok(context.now);
+    }
+    let zone = match config::load(path, &context.env, context.now, Purpose::Read) {
+        Ok(loaded) => loaded.policy.zone,
+        Err(_) => Zone::utc(),
+    };
+    load::time(&args.from, &zone, context.now)
 }
 
 /// What nobody needs to mend.

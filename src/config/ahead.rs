@@ -49,7 +49,7 @@ struct Year {
     /// Those of all maintenance jobs.
     labels: BTreeSet<Name>,
     /// By window and the freezes that apply.
-    visible: HashMap<(Name, Vec<usize>), Option<SignedDuration>>,
+    visible: HashMap<(Name, Vec<usize>), Option<Occurrence>>,
 }
 
 impl Year {
@@ -106,11 +106,8 @@ impl Year {
             .unwrap_or_default()
     }
 
-    fn longest(&self, window: &str) -> Option<SignedDuration> {
-        self.occurrences(window)
-            .iter()
-            .map(Occurrence::length)
-            .max()
+    fn longest(&self, window: &str) -> Option<Occurrence> {
+        longest(self.occurrences(window).iter().copied())
     }
 
     fn shortest(&self, window: &str) -> Option<Occurrence> {
@@ -127,7 +124,7 @@ impl Year {
         window: &Name,
         app: &str,
         labels: &[Name],
-    ) -> Option<SignedDuration> {
+    ) -> Option<Occurrence> {
         let applies = |at: &usize| {
             let frozen = !self.frozen[*at].all().is_empty();
             frozen && policy.freezes[*at].applies(window, Some(app), labels)
@@ -142,11 +139,18 @@ impl Year {
         }
         let spans = key.1.iter().flat_map(|&at| self.frozen[at].all());
         let spans = Spans::of(spans.copied().collect());
-        let pieces = spans.leave(self.occurrences(window));
-        let longest = pieces.map(|piece| piece.length()).max();
+        let longest = longest(spans.leave(self.occurrences(window)));
         self.visible.insert(key, longest);
         longest
     }
+}
+
+/// The first of the longest.
+fn longest(all: impl Iterator<Item = Occurrence>) -> Option<Occurrence> {
+    all.reduce(|longest, other| match other.length() > longest.length() {
+        true => other,
+        false => longest,
+    })
 }
 
 /// A day as the window's people would say it.

@@ -10,6 +10,8 @@ use crate::core::calendar::{Days, Validity, Zone};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const MOST_OFFSET: i64 = 31;
+/// From either end of a month.
+const MOST_DATES: usize = 62;
 const OFFSET_HINT: &str =
     r#"whole days such as "4d" or "1w": calendar days after the day that `days` or `dates` names"#;
 const DATES_HINT: &str = "1 to 31, or counted from the end of the month: -1 (the last day) to -31";
@@ -76,6 +78,11 @@ impl<'a> Reading<'a> {
             self.problems
                 .error(item.place, "`dates` names no day")
                 .hint(DATES_HINT);
+        }
+        if items.len() > MOST_DATES {
+            let message = format!("`dates` names more than the {MOST_DATES} days that there are");
+            self.problems.error(item.place, message).hint(DATES_HINT);
+            return None;
         }
         let mut dates = Vec::new();
         let mut whole = !items.is_empty();

@@ -77,6 +77,9 @@ fn a_thousand_jobs_on_a_hundred_windows_are_looked_ahead() {
 #[test]
 fn hostile_files_are_refused_soon() {
     let many = |line: &dyn Fn(usize) -> String| (0..50_000).map(line).collect::<String>();
+    let cron = |table: &str, key: &str, text: &str| {
+        format!("[{table}]\n{key} = '{text}0 * * * *'\nduration = '1h'\n")
+    };
     let texts = [
         many(&|n| format!("key{n} = {n}\n")),
         format!("[mail]\n{}", many(&|n| format!("key{n} = {n}\n"))),
@@ -93,10 +96,33 @@ fn hostile_files_are_refused_soon() {
             many(&|_| "'Mon 22:00-23:00', ".to_owned())
         ),
         format!("[app.a]\nenter = [{}]", many(&|_| "{}, ".to_owned())),
+        // Ten megabytes, a million days, crontabs of 100 kB, zones that do not exist.
+        format!("{}= \n", "# nothing\n".repeat(1 << 20)),
+        "key = 1\n".repeat(5 << 18),
+        format!("key = '{}'", "x".repeat(10 << 20)),
+        format!(
+            "[window.a]\ndates = [{}]\nstart = '22:00'\nend = '23:00'",
+            "1,".repeat(1_000_000)
+        ),
+        format!(
+            "[window.a]\ndays = '{}'\nstart = '22:00'\nend = '23:00'",
+            "Mon,".repeat(1_000_000)
+        ),
+        format!(
+            "[window.a]\nopen = [{}]",
+            "'Mon 22:00-23:00',".repeat(500_000)
+        ),
+        cron("window.a", "cron", &"0,".repeat(50_000)),
+        cron("window.a", "cron", &"*/".repeat(50_000)),
+        cron("periodic.a", "schedule", &"0-59/".repeat(20_000)),
+        cron("periodic.a", "schedule", &" ".repeat(100_000)),
+        many(&|n| format!("[window.a{n}]\nopen = 'Mon 22:00-23:00'\ntime_zone = 'Mars/{n}'\n")),
+        format!("time_zone = '{}'", "Mars/".repeat(1 << 20)),
     ];
     for text in texts {
         let scene = Scene::new(&text);
         let (elapsed, ok) = timed(&scene);
+        println!("{:?}…: {elapsed:?}", &text[..30]);
         assert!(
             !ok && elapsed < BOUND,
             "{}: {ok} after {elapsed:?}",

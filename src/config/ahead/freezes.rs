@@ -71,7 +71,10 @@ fn over(freeze: &Freeze, now: Timestamp, reading: &mut Reading<'_>) -> bool {
         }
         (None, Frozen::Rules(_)) if freeze.coming(now).is_empty() => {
             let place = reading.document.place("freeze", name, "");
-            let message = format!("`freeze.{name}` does not begin within twelve years");
+            let message = format!(
+                "`freeze.{name}` does not begin within twelve years from {}",
+                day(now)
+            );
             reading.problems.warning(place, message);
         }
         _ => {}

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::duration::format;
 use super::super::reading::Reading;
 use super::super::{Place, Purpose};
 use super::{MOST_OCCURRENCES, Year, day};
+use crate::core::calendar::Occurrence;
 use crate::core::policy::{App, MaintenanceJob, Name, Outside, PeriodicJob, Policy};
 
 const LONG_LEAD: SignedDuration = SignedDuration::from_hours(72);
@@ -52,7 +53,7 @@ fn names_somebody(app: &str, reading: &Reading<'_>) -> bool {
 
 pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
     means_of_telling(policy, reading);
-    leads(policy, reading);
+    leads(policy, &year, reading);
     let mut reserves = HashSet::new();
     for job in policy.maintenance.values() {
         let Some(app) = policy.apps.get(&job.app) else {
@@ -64,7 +65,7 @@ pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
     }
     let mut questions = MOST_QUESTIONS;
     for job in policy.periodic.values() {
-        periodic(job, &year, &mut questions, reading);
+        periodic(job, policy, &year, &mut questions, reading);
     }
 }
 
@@ -107,7 +108,7 @@ fn means_of_telling(policy: &Policy, reading: &mut Reading<'_>) {
     }
 }
 
-fn leads(policy: &Policy, reading: &mut Reading<'_>) {
+fn leads(policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
     let mut places: Vec<(Place, SignedDuration)> = Vec::new();
     let default = reading
         .document
@@ -122,12 +123,15 @@ fn leads(policy: &Policy, reading: &mut Reading<'_>) {
         }
     }
     for (place, lead) in places {
+        let earliest = policy
+            .zone
+            .date(year.now.saturating_add(lead).unwrap_or(Timestamp::MAX));
         reading
             .problems
             .warning(
                 place,
                 format!(
-                    "with a lead of {} security updates wait for more than three days",
+                    "with a lead of {} security updates wait for more than three days: until {earliest} from now",
                     format(lead)
                 ),
             )
@@ -177,17 +181,29 @@ fn fits(
     year: &mut Year,
     reading: &mut Reading<'_>,
 ) {
+    let Some(window) = policy.windows.get(&job.window) else {
+        return;
+    };
     let Some(longest) = year.longest_visible(policy, &job.window, &app.name, &job.labels) else {
         return;
     };
-    let room = longest.saturating_sub(app.leave_reserve);
+    let shortest = year.shortest(&job.window);
+    let room = |occurrence: &Occurrence| occurrence.length().saturating_sub(app.leave_reserve);
+    // Its length, and when it is.
+    let shown = |occurrence: &Occurrence| {
+        format!(
+            "{} (on {})",
+            format(occurrence.length()),
+            day(window, occurrence.opens)
+        )
+    };
     let needed = job.estimate.unwrap_or(job.timeout);
     let place = |key| reading.document.place("maintenance", &job.name, key);
     let left = match app.leave_reserve.is_zero() {
         true => String::new(),
         false => format!(" less {} for leaving", format(app.leave_reserve)),
     };
-    if needed > room {
+    if needed > room(&longest) {
         let (key, what) = if job.estimate.is_some() {
             ("estimate", "estimate")
         } else {
@@ -198,19 +214,34 @@ fn fits(
             job.name,
             format(needed),
             job.window,
-            format(longest)
+            shown(&longest)
         );
         let hint = match job.estimate {
             Some(_) => "a longer window, or less work in one step",
             None => "without an `estimate` the timeout is what is planned with",
         };
         reading.by_circumstance(place(key), message).hint(hint);
-    } else if job.timeout.saturating_add(job.grace) > room {
+        return;
+    }
+    if let Some(short) = shortest.filter(|shortest| needed > room(shortest)) {
+        let message = format!(
+            "`window.{}` is too short for one step of `maintenance.{}` at times: it has {}{left}, the step is planned with {}",
+            job.window,
+            job.name,
+            shown(&short),
+            format(needed)
+        );
+        reading
+            .problems
+            .warning(place(""), message)
+            .hint("such an occurrence is passed over, and the work waits for the next one");
+    }
+    if job.timeout.saturating_add(job.grace) > room(&longest) {
         let message = format!(
             "the timeout of {} is longer than `window.{}`, which has at most {}{left}",
             format(job.timeout),
             job.window,
-            format(longest)
+            shown(&longest)
         );
         reading
             .problems
@@ -219,18 +250,28 @@ fn fits(
     }
 }
 
-fn periodic(job: &PeriodicJob, year: &Year, questions: &mut usize, reading: &mut Reading<'_>) {
+fn periodic(
+    job: &PeriodicJob,
+    policy: &Policy,
+    year: &Year,
+    questions: &mut usize,
+    reading: &mut Reading<'_>,
+) {
     let Some((name, outside)) = &job.window else {
+        return;
+    };
+    let Some(window) = policy.windows.get(name) else {
         return;
     };
     let Some(longest) = year.longest(name) else {
         return;
     };
-    if job.timeout > longest {
+    if job.timeout > longest.length() {
         let message = format!(
-            "the timeout of {} is longer than `window.{name}`, which has at most {}",
+            "the timeout of {} is longer than `window.{name}`, which has at most {} (on {})",
             format(job.timeout),
-            format(longest)
+            format(longest.length()),
+            day(window, longest.opens)
         );
         reading.problems.warning(
             reading.document.place("periodic", &job.name, "timeout"),
@@ -258,8 +299,9 @@ fn periodic(job: &PeriodicJob, year: &Year, questions: &mut usize, reading: &mut
         }
     }
     let message = format!(
-        "`periodic.{}` does not run within a year: its schedule never falls into `window.{name}`",
-        job.name
+        "`periodic.{}` does not run within a year: its schedule never falls into `window.{name}` before {}",
+        job.name,
+        day(window, year.until)
     );
     reading
         .problems

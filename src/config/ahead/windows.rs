@@ -99,10 +99,21 @@ fn not_soon(window: &Window, year: &Year, reading: &mut Reading<'_>) {
             format!("`window.{}` does not open within a year", window.name),
             format!("it opens on {}", day(window, next.opens)),
         ),
-        None => (
-            format!("`window.{}` does not open any more", window.name),
-            "nothing of it opens between now and its `valid_until`".to_owned(),
-        ),
+        None => {
+            let ends = window.rules.iter().map(|rule| match rule.pattern {
+                Pattern::Once { until, .. } => until,
+                _ => rule.valid.until,
+            });
+            let last = ends.max().unwrap_or(year.now);
+            (
+                format!(
+                    "`window.{}` does not open any more from {} on",
+                    window.name,
+                    day(window, year.now)
+                ),
+                format!("its last `valid_until` is {}", day(window, last)),
+            )
+        }
     };
     reading.problems.warning(place, message).hint(hint);
 }
@@ -141,9 +152,10 @@ fn passed(window: &Window, policy: &Policy, year: &Year, reading: &mut Reading<'
         .is_ok_and(|deadline| deadline < year.now)
     {
         let message = format!(
-            "the deadline for notices of `window.{}` has passed: {} before it opens",
+            "the deadline for notices of `window.{}` has passed: {} before it opens on {}",
             window.name,
-            format(lead)
+            format(lead),
+            day(window, opens)
         );
         reading
             .problems
