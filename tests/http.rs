@@ -1,4 +1,7 @@
 //! The HTTP side over real sockets, with a made-up loop behind it.
+#[path = "support/shell.rs"]
+mod shell;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,13 +10,15 @@ use jiff::Timestamp;
 use offhours::config::{self, Env, HttpConfig, Purpose};
 use offhours::core::plan::plan;
 use offhours::core::policy::Policy;
-use offhours::core::report::{Counters, Daemon, Lock, Shell};
+use offhours::core::report::Counters;
 use offhours::core::run::{Outcome, What};
 use offhours::core::state::{AlarmState, Attention, AttentionKind, Running, State};
 use offhours::http::{self, Access, HttpError, Snapshot, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+
+use shell::shell;
 
 const FILE: &str = r#"
 name = "shop <&> sons"
@@ -86,24 +91,6 @@ fn state() -> State {
 fn snapshot(recovered: bool) -> Snapshot {
     let (policy, state) = (policy(), state());
     let until = "2026-11-25T12:00:00Z".parse().expect("instant");
-    let shell = Shell {
-        daemon: Daemon {
-            running: true,
-            pid: Some(4711),
-            since: Some(now()),
-            version: None,
-        },
-        lock_dir: Some("/secret-folder/locks".into()),
-        state_dir: Some("/secret-folder".into()),
-        locks: vec![Lock {
-            name: "apt@secret-host".into(),
-            held: true,
-            run: Some("42".into()),
-            pid: Some(4711),
-            age: None,
-            holder: Some("secret-holder".into()),
-        }],
-    };
     let counters = Counters {
         attempts: BTreeMap::from([(("periodic", Outcome::Failed), 3)]),
         ..Counters::default()
@@ -112,7 +99,7 @@ fn snapshot(recovered: bool) -> Snapshot {
         &policy,
         &state,
         &plan(&policy, &state, now(), until),
-        shell,
+        shell(now()),
         counters,
         recovered,
         now(),

@@ -112,9 +112,13 @@ fn date(year: i16, month: i16, day: i16) -> Result<Date, String> {
     let part = |number: i16| i8::try_from(number).unwrap_or(i8::MAX);
     let date =
         Date::new(year, part(month), part(day)).map_err(|_| "there is no such day".to_owned())?;
-    // Far from both ends of the time line, so that later arithmetic cannot leave it.
+    within(year).map(|()| date)
+}
+
+/// Far from both ends of the time line, so that later arithmetic cannot leave it.
+fn within(year: i16) -> Result<(), String> {
     if (1970..=9000).contains(&year) {
-        Ok(date)
+        Ok(())
     } else {
         Err("the year must be from 1970 to 9000".to_owned())
     }
@@ -156,8 +160,9 @@ fn offset(text: &str) -> Option<i32> {
 fn absolute(local: DateTime, seconds: i32) -> Result<Written, String> {
     Offset::from_seconds(seconds)
         .and_then(|offset| offset.to_timestamp(local))
-        .map(Written::Instant)
         .map_err(|_| "this instant is out of range".to_owned())
+        // An offset may move it into another year.
+        .and_then(|at| within(Offset::UTC.to_datetime(at).year()).map(|()| Written::Instant(at)))
 }
 
 #[cfg(test)]

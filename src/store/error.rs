@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+// A damaged file says anything, and its words are shown to people.
+use crate::text::clean;
+
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -19,15 +22,15 @@ pub enum StoreError {
         known: i64,
     },
     #[error(
-        "{}: the state is damaged: {what}; restore the file, or begin anew with \
+        "{}: the state is damaged: {}; restore the file, or begin anew with \
          `offhours run --fresh-state`, which moves it aside and runs every app's leave hooks first",
-        path.display()
+        path.display(), clean(what)
     )]
     Damaged { path: PathBuf, what: String },
     #[error(
-        "{}: fact {seq} cannot be used: {why}; restore the file, or begin anew with \
+        "{}: fact {seq} cannot be used: {}; restore the file, or begin anew with \
          `offhours run --fresh-state`, which moves it aside and runs every app's leave hooks first",
-        path.display()
+        path.display(), clean(why)
     )]
     BadFact {
         path: PathBuf,
@@ -52,7 +55,7 @@ pub enum StoreError {
         verb: &'static str,
         source: io::Error,
     },
-    #[error("{}: cannot {verb}: {source}", path.display())]
+    #[error("{}: cannot {verb}: {}", path.display(), clean(&source.to_string()))]
     Sql {
         path: PathBuf,
         verb: &'static str,

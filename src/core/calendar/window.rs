@@ -39,7 +39,12 @@ impl Window {
             .iter()
             .map(|rule| Raw::new(&self.zone, rule, start))
             .collect();
-        Merged { rules, until }.skip_while(move |o| o.closes <= from)
+        let merged = Merged {
+            rules,
+            until,
+            cut: None,
+        };
+        merged.skip_while(move |o| o.closes <= from)
     }
 
     /// The first occurrence that opens at `t` or later; `None` if there is none within a century.
@@ -66,6 +71,8 @@ impl Window {
 struct Merged<'a> {
     rules: Vec<Raw<'a>>,
     until: Timestamp,
+    /// Where the last one was cut off, because it was too long to go on with.
+    cut: Option<Timestamp>,
 }
 
 impl Merged<'_> {
@@ -87,6 +94,13 @@ impl Iterator for Merged<'_> {
 
     fn next(&mut self) -> Option<Occurrence> {
         let mut merged = self.take(Timestamp::MAX)?;
+        if let Some(cut) = self.cut {
+            // What lies in the piece before is in it already.
+            while merged.closes <= cut {
+                merged = self.take(Timestamp::MAX)?;
+            }
+            merged.opens = merged.opens.max(cut);
+        }
         if merged.opens >= self.until {
             self.rules.clear();
             return None;
@@ -97,6 +111,7 @@ impl Iterator for Merged<'_> {
             };
             merged.closes = merged.closes.max(more.closes);
         }
+        self.cut = (merged.length() > MERGE_LIMIT).then_some(merged.closes);
         Some(merged)
     }
 }

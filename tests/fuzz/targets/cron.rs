@@ -47,10 +47,12 @@ fn instants(expr: &CronExpr, zone: &Zone, from: Timestamp) {
     let whole: Timestamp = LAST.parse().expect("an instant");
     if expr.never_matches() {
         assert_eq!(last, from);
-    } else if from
-        < whole
-            .saturating_sub(SignedDuration::from_hours(24 * 366 * 9))
-            .expect("early")
+    // Elsewhere it may fall into hours that clocks leave out, always.
+    } else if zone.name() == "UTC"
+        && from
+            < whole
+                .saturating_sub(SignedDuration::from_hours(24 * 366 * 9))
+                .expect("early")
     {
         assert!(last > from, "there is a next one");
     }

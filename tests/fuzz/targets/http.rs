@@ -5,12 +5,16 @@ use std::sync::OnceLock;
 
 use offhours::config::HttpConfig;
 use offhours::core::plan::plan;
-use offhours::core::report::{Counters, Daemon, Lock, Shell};
+use offhours::core::report::Counters;
 use offhours::core::state::{AlarmState, Attention, AttentionKind, State};
 use offhours::http::{Access, Snapshot, Source, converse};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::fixture::{self, now, week};
+use shell::shell;
+
+#[path = "../../support/shell.rs"]
+mod shell;
 
 /// More than any answer, so that nobody waits for room.
 const ROOM: usize = 1 << 20;
@@ -109,30 +113,12 @@ fn make() -> Snapshot {
     state
         .attention
         .insert("notice:secret-address@example.org".into(), attention);
-    let shell = Shell {
-        daemon: Daemon {
-            running: true,
-            pid: Some(4711),
-            since: Some(now()),
-            version: None,
-        },
-        lock_dir: Some("/secret-folder/locks".into()),
-        state_dir: Some("/secret-folder".into()),
-        locks: vec![Lock {
-            name: "apt@secret-host".into(),
-            held: true,
-            run: Some("42".into()),
-            pid: Some(4711),
-            age: None,
-            holder: Some("secret-holder".into()),
-        }],
-    };
     let planned = plan(&policy, &state, now(), week());
     Snapshot::new(
         &policy,
         &state,
         &planned,
-        shell,
+        shell(now()),
         Counters::default(),
         true,
         now(),

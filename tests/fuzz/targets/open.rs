@@ -39,17 +39,19 @@ fn rule(text: &str) -> Option<Rule> {
 
 fn occurrences(window: &Window) {
     let year = now() + SignedDuration::from_hours(24 * 366);
-    let mut closed = None;
+    let mut last = None;
     for occurrence in window.occurrences(now(), year).take(400) {
         assert!(occurrence.opens < occurrence.closes && occurrence.opens < year);
         assert!(occurrence.closes > now());
         // One that never closes comes in pieces.
         let endless = occurrence.length() > offhours::core::calendar::LONGEST;
-        assert!(closed.is_none_or(|closed| closed < occurrence.opens) || endless);
+        let apart =
+            |(closed, piece)| closed < occurrence.opens || piece && closed == occurrence.opens;
+        assert!(last.is_none_or(apart), "{occurrence:?} after {last:?}");
         if !endless {
             assert_eq!(window.open_at(occurrence.opens), Some(occurrence));
         }
-        closed = Some(occurrence.closes);
+        last = Some((occurrence.closes, endless));
     }
     let next = window.next_opening(now());
     assert!(next.is_none_or(|next| next.opens >= now()));

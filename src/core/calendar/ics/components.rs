@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::super::Malformed;
 use super::line::{Line, lines};
 use super::{MOST_EVENTS, MOST_MISTAKES};
+use crate::text::is_harmful;
 
 /// Events hold alarms, and nothing nests much deeper.
 const DEEPEST: usize = 16;
@@ -189,6 +190,7 @@ impl<'t> Open<'t> {
 /// The name of the component that a line begins or ends.
 fn name(line: &Line<'_>) -> String {
     let value = line.value().trim();
-    let short: String = value.chars().take(LONGEST_NAME).collect();
+    let shown = |c: char| if is_harmful(c) { '\u{fffd}' } else { c };
+    let short: String = value.chars().take(LONGEST_NAME).map(shown).collect();
     short.to_ascii_uppercase()
 }
