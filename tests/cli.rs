@@ -126,6 +126,36 @@ fn check_says_good_or_refuses_with_its_code() {
 }
 
 #[test]
+fn what_nobody_reads_does_not_change_the_exit_code() {
+    let bad = Place::new("[window.night]\nopne = \"daily 22:00-05:00\"\n");
+    for (args, code) in [(&["check"][..], 3), (&["plan"], 3), (&["nonsense"], 2)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let done = bad.command(args).stderr(writer).output().expect("started");
+        assert_eq!(done.status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn check_looks_at_the_year_that_it_is_told() {
+    let place = Place::new(
+        "time_zone = \"Europe/Berlin\"\n[window.move]\nfrom = 2027-03-01T22:00\nuntil = 2027-03-02T02:00\n",
+    );
+    let said = |from: &str| place.run(&["check", "--strict", "--from", from]);
+    assert_eq!(said("2027-02-01").code, 0, "{}", said("2027-02-01").err);
+    // By the zone of the file: it has just closed.
+    let over = said("2027-03-02T02:00");
+    assert_eq!(over.code, 3);
+    assert!(over.err.contains("closed on 2027-03-02"), "{}", over.err);
+    assert_eq!(
+        said("2027-03-02T01:59:59").code,
+        3,
+        "its deadline has passed"
+    );
+    assert_eq!(said("some day").code, 2);
+}
+
+#[test]
 fn a_missing_file_is_a_refused_configuration() {
     let place = Place::new(FILE);
     let said = place.run(&["check", "--config", "nothing.toml"]);

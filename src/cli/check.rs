@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::CheckArgs;
 use super::load::{self, Context};
-use super::out::Out;
+use super::out::{Out, said};
 use super::table::{Paint, Table};
 use crate::config::{self, Note, Problem, Purpose, Sources};
 use crate::core::calendar::Zone;
@@ -94,10 +94,7 @@ fn problems(
         }
         out.json(&all)?;
     } else if !problems.is_empty() {
-        eprintln!(
-            "{}",
-            config::render(problems, sources, context.colour).trim_end()
-        );
+        said(config::render(problems, sources, context.colour).trim_end());
     }
     Ok(())
 }

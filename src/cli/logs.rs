@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::LogsArgs;
 use super::load::{self, Context};
-use super::out::Out;
+use super::out::{Out, said};
 use super::refusal::{Refusal, refused, usage};
 use crate::config::Loaded;
 use crate::core::fact::Fact;
@@ -73,7 +73,9 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
             }
             .into());
         }
-        eprintln!("run {wanted} printed nothing, or its log is no longer kept");
+        said(&format!(
+            "run {wanted} printed nothing, or its log is no longer kept"
+        ));
     }
     Ok(file)
 }

@@ -22,7 +22,7 @@ mod status;
 pub mod table;
 mod windows;
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal};
 
 use clap::Parser;
 use jiff::Timestamp;
@@ -98,7 +98,6 @@ fn told(error: &anyhow::Error) -> Exit {
     } else {
         format!("offhours: {}", text::clean(&text))
     };
-    // Nobody is left to be told where standard error is gone too.
-    let _ = writeln!(io::stderr(), "{shown}");
+    out::said(&shown);
     exit
 }

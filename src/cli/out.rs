@@ -9,6 +9,11 @@ use super::args::ColorWhen;
 use super::table::{Paint, Table};
 use crate::text::is_harmful;
 
+/// On standard error. Where that is gone nobody is left to be told, and the exit code still says it.
+pub fn said(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// The output of one command.
 pub struct Out<'a> {
     writer: &'a mut dyn Write,

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Purpose;
+use super::duration;
 use super::reading::Reading;
 use crate::core::calendar::{LONGEST, Occurrence, Spans, Window};
 use crate::core::policy::{Name, Policy};
@@ -151,6 +152,12 @@ fn longest(all: impl Iterator<Item = Occurrence>) -> Option<Occurrence> {
         true => other,
         false => longest,
     })
+}
+
+/// How long an occurrence is, and when.
+fn dated(window: &Window, occurrence: &Occurrence) -> String {
+    let length = duration::format(occurrence.length());
+    format!("{length} (on {})", day(window, occurrence.opens))
 }
 
 /// A day as the window's people would say it.

@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::duration::format;
 use super::super::reading::Reading;
 use super::super::{Place, Purpose};
-use super::{MOST_OCCURRENCES, Year, day};
-use crate::core::calendar::Occurrence;
-use crate::core::policy::{App, MaintenanceJob, Name, Outside, PeriodicJob, Policy};
+use super::windows::LEFT_OUT;
+use super::{MOST_OCCURRENCES, Year, dated, day};
+use crate::core::calendar::{CronExpr, Occurrence, Zone};
+use crate::core::policy::{App, Due, MaintenanceJob, Name, Outside, PeriodicJob, Policy};
 
 const LONG_LEAD: SignedDuration = SignedDuration::from_hours(72);
 /// How often schedules are asked, all jobs together, whether they ever meet their windows.
@@ -56,6 +57,9 @@ pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
     leads(policy, &year, reading);
     let mut reserves = HashSet::new();
     for job in policy.maintenance.values() {
+        if let Due::Schedule(schedule, zone) = &job.due {
+            has_instants(("maintenance", &job.name), schedule, zone, &year, reading);
+        }
         let Some(app) = policy.apps.get(&job.app) else {
             continue;
         };
@@ -65,8 +69,35 @@ pub fn check(policy: &Policy, mut year: Year, reading: &mut Reading<'_>) {
     }
     let mut questions = MOST_QUESTIONS;
     for job in policy.periodic.values() {
+        has_instants(
+            ("periodic", &job.name),
+            &job.schedule,
+            &job.zone,
+            &year,
+            reading,
+        );
         periodic(job, policy, &year, &mut questions, reading);
     }
+}
+
+/// Dates alone do not make an instant: each may fall into an hour that the clocks of its zone leave out.
+fn has_instants(
+    (table, job): (&'static str, &Name),
+    schedule: &CronExpr,
+    zone: &Zone,
+    year: &Year,
+    reading: &mut Reading<'_>,
+) {
+    if schedule.next_after(zone, year.now).is_some() {
+        return;
+    }
+    let place = reading.document.place(table, job, "schedule");
+    let message = format!(
+        "this schedule never matches in {}, from {} on",
+        zone.name(),
+        zone.date(year.now)
+    );
+    reading.by_circumstance(place, message).hint(LEFT_OUT);
 }
 
 fn means_of_telling(policy: &Policy, reading: &mut Reading<'_>) {
@@ -189,14 +220,6 @@ fn fits(
     };
     let shortest = year.shortest(&job.window);
     let room = |occurrence: &Occurrence| occurrence.length().saturating_sub(app.leave_reserve);
-    // Its length, and when it is.
-    let shown = |occurrence: &Occurrence| {
-        format!(
-            "{} (on {})",
-            format(occurrence.length()),
-            day(window, occurrence.opens)
-        )
-    };
     let needed = job.estimate.unwrap_or(job.timeout);
     let place = |key| reading.document.place("maintenance", &job.name, key);
     let left = match app.leave_reserve.is_zero() {
@@ -214,7 +237,7 @@ fn fits(
             job.name,
             format(needed),
             job.window,
-            shown(&longest)
+            dated(window, &longest)
         );
         let hint = match job.estimate {
             Some(_) => "a longer window, or less work in one step",
@@ -228,7 +251,7 @@ fn fits(
             "`window.{}` is too short for one step of `maintenance.{}` at times: it has {}{left}, the step is planned with {}",
             job.window,
             job.name,
-            shown(&short),
+            dated(window, &short),
             format(needed)
         );
         reading
@@ -241,7 +264,7 @@ fn fits(
             "the timeout of {} is longer than `window.{}`, which has at most {}{left}",
             format(job.timeout),
             job.window,
-            shown(&longest)
+            dated(window, &longest)
         );
         reading
             .problems
@@ -268,10 +291,9 @@ fn periodic(
     };
     if job.timeout > longest.length() {
         let message = format!(
-            "the timeout of {} is longer than `window.{name}`, which has at most {} (on {})",
+            "the timeout of {} is longer than `window.{name}`, which has at most {}",
             format(job.timeout),
-            format(longest.length()),
-            day(window, longest.opens)
+            dated(window, &longest)
         );
         reading.problems.warning(
             reading.document.place("periodic", &job.name, "timeout"),

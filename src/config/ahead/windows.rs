@@ -11,6 +11,8 @@ use super::{Year, day};
 use crate::core::calendar::{Pattern, Window};
 use crate::core::policy::Policy;
 
+/// Where a crontab expression has dates, and yet no instant.
+pub const LEFT_OUT: &str = "its times fall into hours that clocks leave out, always";
 const MOST_DATES: usize = 3;
 /// Windows whose clock changes are noted.
 const MOST_NOTES: usize = 1_000;
@@ -99,21 +101,17 @@ fn not_soon(window: &Window, year: &Year, reading: &mut Reading<'_>) {
             format!("`window.{}` does not open within a year", window.name),
             format!("it opens on {}", day(window, next.opens)),
         ),
-        None => {
-            let ends = window.rules.iter().map(|rule| match rule.pattern {
-                Pattern::Once { until, .. } => until,
-                _ => rule.valid.until,
-            });
-            let last = ends.max().unwrap_or(year.now);
-            (
-                format!(
-                    "`window.{}` does not open any more from {} on",
-                    window.name,
-                    day(window, year.now)
-                ),
-                format!("its last `valid_until` is {}", day(window, last)),
-            )
-        }
+        None => (
+            format!(
+                "`window.{}` does not open any more from {} on",
+                window.name,
+                day(window, year.now)
+            ),
+            match window.ends() {
+                Some(ends) => format!("its last `valid_until` is {}", day(window, ends)),
+                None => LEFT_OUT.to_owned(),
+            },
+        ),
     };
     reading.problems.warning(place, message).hint(hint);
 }

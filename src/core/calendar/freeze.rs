@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::spans::{Span, Spans};
-use super::{Pattern, Validity, Window, Yearly, Zone};
+use super::{Window, Yearly, Zone};
 
 /// How far what comes again is worked out when it is read: what plans ask about is looked up, thousands of times.
 const BEFORE: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -111,13 +111,7 @@ impl Freeze {
         match &self.frozen {
             Frozen::Once { until, .. } => Some(*until),
             Frozen::Listed(spans) => spans.all().last().map(|span| span.1),
-            Frozen::Rules(window) => {
-                let ends = window.rules.iter().map(|rule| match &rule.pattern {
-                    Pattern::Once { until, .. } => Some(*until),
-                    _ => Some(rule.valid.until).filter(|until| *until < Validity::ALWAYS.until),
-                });
-                ends.collect::<Option<Vec<_>>>()?.into_iter().max()
-            }
+            Frozen::Rules(window) => window.ends(),
             Frozen::Yearly(_) => None,
         }
     }

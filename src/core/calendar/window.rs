@@ -4,7 +4,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::raw::Raw;
-use super::{Occurrence, Rule, Zone};
+use super::{Occurrence, Pattern, Rule, Validity, Zone};
 
 /// No window may stay open longer than this.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -51,6 +51,15 @@ impl Window {
     pub fn next_opening(&self, t: Timestamp) -> Option<Occurrence> {
         let until = t.saturating_add(SEARCH).unwrap_or(Timestamp::MAX);
         self.occurrences(t, until).find(|o| o.opens >= t)
+    }
+
+    /// After which nothing of it opens; `None` for what comes again for ever.
+    pub fn ends(&self) -> Option<Timestamp> {
+        let ends = self.rules.iter().map(|rule| match &rule.pattern {
+            Pattern::Once { until, .. } => Some(*until),
+            _ => Some(rule.valid.until).filter(|until| *until < Validity::ALWAYS.until),
+        });
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// The occurrence that is open at `t`.

@@ -117,6 +117,9 @@ pub fn next_run(
     let mut gate = Gate::of(policy, job, due.max(now), until)?;
     // What its window skips is not served: bounded, because a window may open seldom.
     for _ in 0..SKIPPED {
+        if due >= until {
+            return None;
+        }
         if let Some(at) = gate.served(due.max(now)) {
             // What waits already has been moved by its jitter.
             let moved = if due > now {

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::course::Course;
 use crate::core::plan::{Plan, PlannedRun, PlannedSession, PlannedStep, Unplanned};
 use crate::core::policy::{Hook, Policy};
 
@@ -22,17 +23,10 @@ pub struct SessionView<'a> {
     pub id: &'a str,
     pub app: &'a str,
     pub window: &'a str,
-    pub phase: &'static str,
-    pub opens: Timestamp,
-    pub closes: Timestamp,
+    #[serde(flatten)]
+    pub course: Course,
     /// Elapsed minus wall-clock length of the window.
     pub clock_change_s: i64,
-    pub starts: Timestamp,
-    pub ends: Timestamp,
-    #[serde(rename = "expected_s", serialize_with = "super::seconds::serialize")]
-    pub expected: SignedDuration,
-    pub announce_at: Timestamp,
-    pub notice_by: Timestamp,
     pub recipients: Vec<&'a str>,
     pub enter: Vec<HookView<'a>>,
     /// In the order of running.
@@ -103,15 +97,8 @@ impl<'a> PlanView<'a> {
             id: &session.id,
             app: &session.app,
             window: &session.window,
-            phase: session.phase.word(),
-            opens: session.opens,
-            closes: session.closes,
+            course: Course::of(session),
             clock_change_s: window.map_or(0, |w| w.clock_change_s(&session.occurrence())),
-            starts: session.starts,
-            ends: session.ends,
-            expected: session.expected,
-            announce_at: session.announce_at,
-            notice_by: session.notice_by,
             recipients,
             enter: app.iter().flat_map(|a| &a.enter).map(hook).collect(),
             leave: app

@@ -1,7 +1,7 @@
 //! The launcher: receives runs, forks a supervisor for each, and does nothing else, so that forking it stays cheap.
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,9 @@ pub(super) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let socket = match own_socket() {
         Ok(socket) => socket,
         Err(error) => {
-            eprintln!("offhours {}: not for people: {error}", super::COMMAND);
+            // Whoever began this may have gone, and its standard error with it.
+            let name = super::COMMAND;
+            let _ = writeln!(io::stderr(), "offhours {name}: not for people: {error}");
             return ExitCode::from(2);
         }
     };

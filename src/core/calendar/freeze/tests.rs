@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::calendar::{Occurrence, YearDay, parse_open};
+use crate::core::calendar::{Occurrence, Pattern, YearDay, parse_open};
 use jiff::civil;
 
 fn at(text: &str) -> Timestamp {

@@ -4,13 +4,10 @@ use std::ops::Range;
 
 use super::super::Malformed;
 use super::line::{Line, lines};
-use super::{MOST_EVENTS, MOST_MISTAKES};
-use crate::text::is_harmful;
+use super::{LONGEST_NAME, MOST_EVENTS, MOST_MISTAKES, shown};
 
 /// Events hold alarms, and nothing nests much deeper.
 const DEEPEST: usize = 16;
-/// Names of components are shown to people.
-const LONGEST_NAME: usize = 64;
 
 /// The lines of one event that say when it is.
 #[derive(Debug)]
@@ -66,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<Components<'_>, Vec<Malformed>> {
         }
     }
     if let Some((name, place)) = open.stack.pop() {
-        let message = format!("{name} is not ended: the calendar is cut off");
+        let message = format!("{} is not ended: the calendar is cut off", shown(&name));
         mistakes.push(Malformed::new(place, message, "get the file again"));
     } else if !open.begun {
         mistakes.push(no_calendar(0..0));
@@ -169,12 +166,12 @@ impl<'t> Open<'t> {
         match self.stack.pop() {
             Some((open, _)) if open == name => {}
             Some((open, _)) => {
-                let message = format!("END:{name} stands where {open} is open");
+                let message = format!("END:{} stands where {} is open", shown(&name), shown(&open));
                 return Err(Trouble::Grave(line.wrong(message, "")));
             }
             None if !self.begun => return Err(Trouble::Grave(no_calendar(line.range()))),
             None => {
-                let message = format!("END:{name} ends nothing");
+                let message = format!("END:{} ends nothing", shown(&name));
                 return Err(Trouble::Grave(line.wrong(message, "")));
             }
         }
@@ -190,7 +187,6 @@ impl<'t> Open<'t> {
 /// The name of the component that a line begins or ends.
 fn name(line: &Line<'_>) -> String {
     let value = line.value().trim();
-    let shown = |c: char| if is_harmful(c) { '\u{fffd}' } else { c };
-    let short: String = value.chars().take(LONGEST_NAME).map(shown).collect();
+    let short: String = value.chars().take(LONGEST_NAME).collect();
     short.to_ascii_uppercase()
 }

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use super::spans::{Span, Spans};
 use super::{Malformed, Zone};
+use crate::text::is_harmful;
 use event::Event;
 use zones::Zones;
 
@@ -31,6 +32,15 @@ const MOST_SPANS: usize = 20_000;
 const MOST_MISTAKES: usize = 20;
 /// Days and periods that are tried for all rules together: 10,000 yearly events need a quarter of it.
 const MOST_DAYS: u32 = 1_000_000;
+
+/// Names of components and zones: more of one says nothing.
+const LONGEST_NAME: usize = 64;
+
+/// A name of the calendar's, as people may see it.
+fn shown(name: &str) -> String {
+    let harmless = |c: char| if is_harmful(c) { '\u{fffd}' } else { c };
+    name.chars().take(LONGEST_NAME).map(harmless).collect()
+}
 
 /// What a calendar says about a span of time.
 #[derive(Clone, Debug)]

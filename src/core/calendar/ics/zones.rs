@@ -3,9 +3,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::super::Zone;
-
-/// Of a name that is not known.
-const LONGEST_SHOWN: usize = 64;
+use super::shown;
 
 /// From a calendar's own name to the zone of the system's database: the rules that calendars bring along are not read,
 /// for they are those of the day on which they were written.
@@ -43,9 +41,8 @@ impl<'t> Zones<'t> {
             }
         };
         zone.ok_or_else(|| {
-            let id: String = id.chars().take(LONGEST_SHOWN).collect();
             (
-                format!("no time zone {id:?} in this system's database"),
+                format!("no time zone \"{}\" in this system's database", shown(id)),
                 "write an IANA name such as \"Europe/Berlin\" instead, here and in its VTIMEZONE"
                     .into(),
             )
