@@ -3,7 +3,7 @@
 //! The first byte chooses how the client connects; the rest is sent at once, or line by line.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use offhours::mail::{
@@ -29,7 +29,10 @@ pub fn run(data: &[u8]) {
     let Some((mode, said)) = data.split_first() else {
         return;
     };
+    // By the clock, for a server may say itself that it has waited.
+    let began = Instant::now();
     let (answer, again) = SCENE.with(|scene| scene.runtime.block_on(scene.deliver(*mode, said)));
+    assert!(began.elapsed() < TIMEOUT, "it waited: {answer:?} {again:?}");
     for answer in [Some(answer), again].into_iter().flatten() {
         judge(&answer, said, mode & 2 != 0);
     }
@@ -143,12 +146,6 @@ fn judge(answer: &Answer, said: &[u8], login: bool) {
     };
     assert!(!why.trim().is_empty());
     safe::line(why, 300);
-    let waited = "no answer within";
-    let told = String::from_utf8_lossy(said);
-    assert!(
-        !why.contains(waited) || told.contains(waited),
-        "it waited: {why}"
-    );
     assert!(!login || !why.contains(PASSWORD), "{why}");
     if accepted {
         assert!(
