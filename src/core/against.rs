@@ -35,7 +35,10 @@ pub fn against(
     let facts = reload(new, &mut state, now);
     let after = plan(new, &state, now, until);
     let owed = facts.into_iter().flat_map(|fact| match fact {
-        Fact::NoticesOwed { notices } | Fact::SessionPlanned { notices, .. } => notices,
+        Fact::NoticesOwed { notices }
+        | Fact::SessionPlanned { notices, .. }
+        | Fact::SessionRevised { notices, .. }
+        | Fact::SessionReverted { notices, .. } => notices,
         _ => Vec::new(),
     });
     Against {

@@ -2,14 +2,17 @@
 
 mod attempts;
 mod clock;
+mod notices;
+mod revised;
 
 use jiff::{SignedDuration, Timestamp};
 
 use attempts::{attempt_ended, attempt_started};
+use notices::{after_all, forget_settled, give_up_unsent, owe, settle};
 
 use super::event::Event;
 use super::fact::Fact;
-use super::notice::{Kind, Notice, NoticeId, Progress};
+use super::notice::{Notice, NoticeId, Progress};
 use super::policy::Name;
 use super::run::Outcome;
 use super::session::{Closed, Code, HookState, Phase, Session, Step, StepState};
@@ -205,6 +208,19 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 step.closes = step.closes.min(*closes);
             }
         }
+        Fact::SessionRevised {
+            session,
+            told,
+            sequence,
+            restarts,
+            notices,
+        } => revised::revised(state, session, told, *sequence, *restarts, notices)?,
+        Fact::SessionConfirmed { session } => revised::confirmed(state, session)?,
+        Fact::SessionReverted {
+            session,
+            sequence,
+            notices,
+        } => revised::reverted(state, session, *sequence, notices)?,
         Fact::StepNeed {
             session,
             step,
@@ -521,75 +537,6 @@ fn opened(state: &mut State, at: Timestamp, session: &Session) {
 fn after(number: u64) -> Result<u64, String> {
     let next = number.checked_add(1);
     next.ok_or_else(|| format!("nothing follows number {number}"))
-}
-
-/// The number of the notice that follows all of these; 0 where there are none.
-fn after_all(notices: &[Notice]) -> Result<NoticeId, String> {
-    let last = notices.iter().map(|notice| notice.id).max();
-    last.map_or(Ok(0), after)
-}
-
-/// `next` is [`after_all`] of them.
-fn owe(state: &mut State, notices: &[Notice], next: NoticeId) {
-    state.next_notice = state.next_notice.max(next);
-    for notice in notices {
-        state.notices.insert(notice.id, notice.clone());
-        if let Some(session) = notice
-            .session
-            .as_ref()
-            .and_then(|id| state.sessions.get_mut(id))
-        {
-            session.sequence = session.sequence.max(notice.sequence);
-        }
-    }
-}
-
-fn settle(
-    state: &mut State,
-    id: NoticeId,
-    progress: Progress,
-    answer: Option<&String>,
-) -> Result<(), String> {
-    let notice = notice_of(state, id)?;
-    notice.progress = progress;
-    if answer.is_some() {
-        notice.answer = answer.cloned();
-    }
-    match (notice.kind, notice.session.clone()) {
-        (Kind::Operators, _) | (_, None) => drop(state.notices.remove(&id)),
-        (_, Some(session)) => forget_settled(state, &session),
-    }
-    Ok(())
-}
-
-/// What was not yet told of a session that is over is of no use any more.
-fn give_up_unsent(state: &mut State, session: &Name) {
-    for notice in state.notices.values_mut() {
-        let advance = notice.kind == Kind::Advance && notice.session.as_ref() == Some(session);
-        if advance && matches!(notice.progress, Progress::Owed { .. }) {
-            notice.progress = Progress::GivenUp {
-                why: "the session is over".into(),
-            };
-        }
-    }
-}
-
-/// A closed session is kept until all that is owed about it is settled.
-fn forget_settled(state: &mut State, session: &Name) {
-    let closed = state
-        .sessions
-        .get(session)
-        .is_some_and(|s| s.phase == Phase::Closed);
-    let mut about = state
-        .notices
-        .values()
-        .filter(|n| n.session.as_ref() == Some(session));
-    if closed && about.all(|n| n.settled() || n.kind == Kind::Operators) {
-        state.sessions.remove(session);
-        state
-            .notices
-            .retain(|_, n| n.session.as_ref() != Some(session) || n.kind == Kind::Operators);
-    }
 }
 
 #[cfg(test)]

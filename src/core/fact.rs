@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::notice::{Notice, NoticeId};
 use super::policy::{Hook, Name};
 use super::run::{Dues, Outcome, RunId, SessionId, What};
-use super::session::{Code, Need, Reason, Session, SessionResult, Step};
+use super::session::{Code, Need, Reason, Restarts, Session, SessionResult, Step, Told};
 use super::state::AttentionKind;
 
 /// One thing that happened, or was begun. Durable before its effect.
@@ -89,6 +89,25 @@ pub enum Fact {
     SessionBounded {
         session: SessionId,
         closes: Timestamp,
+    },
+    /// The configuration changed what is told.
+    SessionRevised {
+        session: SessionId,
+        told: Box<Told>,
+        sequence: u32,
+        #[serde(default, skip_serializing_if = "Restarts::no")]
+        restarts: Restarts,
+        notices: Vec<Notice>,
+    },
+    /// The change was accepted in time.
+    SessionConfirmed {
+        session: SessionId,
+    },
+    /// The change was not accepted in time, or taken back: what was announced before applies again.
+    SessionReverted {
+        session: SessionId,
+        sequence: u32,
+        notices: Vec<Notice>,
     },
     /// An answer to `only_if` that was given without asking, or a question to be asked again.
     StepNeed {
@@ -263,6 +282,9 @@ impl Fact {
             Self::SessionReopened { .. } => "session_reopened",
             Self::SessionClosed { .. } => "session_closed",
             Self::SessionBounded { .. } => "session_bounded",
+            Self::SessionRevised { .. } => "session_revised",
+            Self::SessionConfirmed { .. } => "session_confirmed",
+            Self::SessionReverted { .. } => "session_reverted",
             Self::StepNeed { .. } => "step_need",
             Self::StepDone { .. } => "step_done",
             Self::AttemptStarted { .. } => "attempt_started",
@@ -308,6 +330,9 @@ impl Fact {
             | Self::SessionReopened { session, .. }
             | Self::SessionClosed { session, .. }
             | Self::SessionBounded { session, .. }
+            | Self::SessionRevised { session, .. }
+            | Self::SessionConfirmed { session }
+            | Self::SessionReverted { session, .. }
             | Self::StepNeed { session, .. }
             | Self::StepDone { session, .. } => Some(session),
             Self::AttemptStarted { what, .. } => what.session(),

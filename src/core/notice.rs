@@ -1,5 +1,7 @@
 //! One message owed to one recipient, and how far it is.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,8 @@ pub type NoticeId = u64;
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Advance,
+    /// What was announced has changed: this is what applies now.
+    Changed,
     Started,
     Finished,
     Failed,
@@ -29,6 +33,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Advance => "advance",
+            Self::Changed => "changed",
             Self::Started => "started",
             Self::Finished => "finished",
             Self::Failed => "failed",
@@ -36,6 +41,13 @@ impl Kind {
             Self::Cancelled => "cancelled",
             Self::Operators => "operators",
         }
+    }
+}
+
+impl Kind {
+    /// Whether it says what will be: only before that is it of use.
+    pub fn is_ahead(self) -> bool {
+        matches!(self, Self::Advance | Self::Changed)
     }
 }
 
@@ -101,33 +113,35 @@ impl Notice {
     }
 }
 
-/// Whether enough of a session's advance notices were accepted by `by`.
+/// Whether enough people accepted by `by` what applies to a session: by one of the notices of its last change that had
+/// to be announced, or of a later one.
 pub fn enough<'a>(
     rule: Accepted,
     session: &Session,
     notices: impl Iterator<Item = &'a Notice>,
     by: Timestamp,
 ) -> bool {
-    let mut roles: Vec<(&str, bool)> = Vec::new();
-    let (mut all, mut any) = (true, false);
-    for notice in notices {
-        if notice.kind != Kind::Advance || notice.session.as_ref() != Some(&session.id) {
-            continue;
-        }
+    let counts = |notice: &&Notice| {
+        let about = notice.session.as_ref() == Some(&session.id);
+        about && notice.kind.is_ahead() && notice.sequence >= session.gate
+    };
+    let mut roles: BTreeMap<&str, bool> = BTreeMap::new();
+    // Of each person: has accepted, and has not refused for good.
+    let mut people: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
+    for notice in notices.filter(counts) {
         let accepted = notice.accepted_at().is_some_and(|at| at <= by);
-        any |= accepted;
-        all &= accepted || matches!(notice.progress, Progress::Refused { .. });
-        for name in &notice.roles {
-            match roles.iter_mut().find(|(role, _)| *role == &**name) {
-                Some((_, reached)) => *reached |= accepted,
-                None => roles.push((name, accepted)),
-            }
+        let person = people.entry(&notice.person.email).or_insert((false, true));
+        person.0 |= accepted;
+        person.1 &= !matches!(notice.progress, Progress::Refused { .. });
+        for role in &notice.roles {
+            *roles.entry(role).or_default() |= accepted;
         }
     }
-    any && match rule {
-        Accepted::All => all,
-        Accepted::EachRole => roles.iter().all(|(_, reached)| *reached),
-    }
+    people.values().any(|(accepted, _)| *accepted)
+        && match rule {
+            Accepted::All => people.values().all(|(accepted, waits)| *accepted || !waits),
+            Accepted::EachRole => roles.values().all(|reached| *reached),
+        }
 }
 
 /// How long to wait after the n-th attempt (from 1) that was refused for now: 5 s, doubling to five minutes.

@@ -88,6 +88,12 @@ pub struct Session {
     pub phase: Phase,
     /// The calendar entry's SEQUENCE last told.
     pub sequence: u32,
+    /// Only what was told with this SEQUENCE or a later one counts as an announcement.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub gate: u32,
+    /// What was announced before a change that is not accepted yet: it applies again if it is not accepted in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Told>>,
     /// An operator's recorded override of window and notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsal: Option<Rehearsal>,
@@ -110,7 +116,83 @@ pub struct Session {
     pub closed: Option<Closed>,
 }
 
+fn is_first(sequence: &u32) -> bool {
+    *sequence == 0
+}
+
+/// What a change of an announced session means for its lead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restarts {
+    /// It goes on.
+    #[default]
+    No,
+    /// It begins anew; where it is not kept, what was announced before applies.
+    ElseAsBefore,
+    /// It begins anew; where it is not kept, the session is postponed.
+    ElsePostponed,
+}
+
+impl Restarts {
+    pub fn no(&self) -> bool {
+        *self == Self::No
+    }
+}
+
+/// The part of a session that people are told, and that a change of the configuration can change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub opens: Timestamp,
+    pub closes: Timestamp,
+    pub starts: Timestamp,
+    pub expected: SignedDuration,
+    pub notice_by: Timestamp,
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub gate: u32,
+    pub steps: Vec<Step>,
+    pub locks: Vec<Name>,
+}
+
+impl Told {
+    pub fn of(session: &Session) -> Self {
+        Self {
+            opens: session.opens,
+            closes: session.closes,
+            starts: session.starts,
+            expected: session.expected,
+            notice_by: session.notice_by,
+            gate: session.gate,
+            steps: session.steps.clone(),
+            locks: session.locks.clone(),
+        }
+    }
+
+    /// What is still to be done, as `(job, host)` in order.
+    pub fn work(&self) -> impl Iterator<Item = (&Name, &Name)> {
+        let waiting = self.steps.iter().filter(|step| !step.done());
+        waiting.map(|step| (&step.job, &step.host))
+    }
+
+    /// Whether a mail about it would say something else than one about the other.
+    pub fn reads_otherwise(&self, other: &Self) -> bool {
+        let times = |told: &Self| (told.opens, told.closes, told.starts, told.expected);
+        times(self) != times(other) || !self.work().eq(other.work())
+    }
+}
+
 impl Session {
+    /// Takes over what is told now.
+    pub fn tell(&mut self, told: Told) {
+        self.opens = told.opens;
+        self.closes = told.closes;
+        self.starts = told.starts;
+        self.expected = told.expected;
+        self.notice_by = told.notice_by;
+        self.gate = told.gate;
+        self.steps = told.steps;
+        self.locks = told.locks;
+    }
+
     /// Whether its occurrence has not begun: the clock was set back under it.
     pub fn outside(&self, now: Timestamp) -> bool {
         self.rehearsal.is_none() && now < self.opens
@@ -177,6 +259,12 @@ pub struct Step {
     /// When the answer was given.
     pub asked: Option<Timestamp>,
     pub state: StepState,
+}
+
+impl Step {
+    pub fn done(&self) -> bool {
+        matches!(self.state, StepState::Done { .. })
+    }
 }
 
 /// How far a step is.

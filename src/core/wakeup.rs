@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::agenda::Agenda;
-use super::notice::{Kind, Progress};
+use super::notice::Progress;
 use super::policy::{Name, Policy};
 use super::session::{Phase, Session, StepState};
 use super::state::{AlarmState, State};
@@ -80,12 +80,13 @@ fn consider_session(policy: &Policy, state: &State, session: &Session, next: &mu
     match session.phase {
         Phase::Planned => next.consider(Some(session.notice_by)),
         Phase::Announced => {
+            next.consider(session.before.as_ref().map(|_| session.notice_by));
             next.consider(Some(session.starts));
             next.consider(Some(session.closes));
             let drain = policy.apps.get(&session.app).map(|app| app.drain);
             next.consider(drain.and_then(|drain| session.starts.checked_add(drain).ok()));
             // After a step of the clock the lead may end later than the start.
-            for notice in state.notices.values().filter(|n| n.kind == Kind::Advance) {
+            for notice in state.notices.values().filter(|n| n.kind.is_ahead()) {
                 if notice.session.as_ref() == Some(&session.id) {
                     next.consider(
                         notice

@@ -101,6 +101,8 @@ fn leaving(policy: &Policy, app: &str, now: Timestamp) -> Vec<Fact> {
         locks: Vec::new(),
         phase: Phase::Starting,
         sequence: 0,
+        gate: 0,
+        before: None,
         rehearsal: None,
         round: 1,
         entered: None,

@@ -61,10 +61,14 @@ pub fn installation(seed: u64, less: bool) -> String {
     let accepted = pick(rng, &["each-role", "all"]);
     let lead = pick(rng, &["12h", "2h", "24h"]);
     let runs = rng.u32(1..6);
+    // Of their own, so that the rest stays what it was.
+    let own = &mut Rng::with_seed(seed ^ 0x3a12);
+    let margin = pick(own, &["1h", "1h", "5h", "20h"]);
+    let moved: Vec<i32> = (0..2).map(|_| own.i32(-2..3)).collect();
     let mut text = format!(
         "name = \"played\"\ntime_zone = \"{zone}\"\n[mail]\ntransport = \"file\"\ndir = \"/tmp/mail\"\n\
          from = \"ops@example.org\"\n[contacts]\ntech = [\"a@example.org\", \"b@example.org\"]\n\
-         support = [\"c@example.org\"]\nops = [\"o@example.org\"]\n[notice]\nlead = \"{lead}\"\n\
+         support = [\"c@example.org\"]\nops = [\"o@example.org\"]\n[notice]\nlead = \"{lead}\"\nmargin = \"{margin}\"\n\
          to = [\"tech\"]\noperators = [\"ops\"]\naccepted = \"{accepted}\"\nalarm = {{ run = [\"/bin/alarm\"] }}\n\
          started = {}\n[limits]\nruns = {runs}\n",
         rng.bool()
@@ -78,6 +82,11 @@ pub fn installation(seed: u64, less: bool) -> String {
         };
         let hours = (rng.i32(1..7) - i32::from(less)).max(1);
         let (start, minute) = (rng.i32(18..24), pick(rng, &["00", "10", "45"]));
+        let start = if less {
+            (start + moved[index]).clamp(16, 23)
+        } else {
+            start
+        };
         let cutoff = pick(rng, &["0s", "15m", "30m"]);
         let cron = index == 1 && rng.bool();
         let when = match cron {

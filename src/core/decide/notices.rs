@@ -40,7 +40,13 @@ impl Turn<'_> {
             let Some(notice) = self.state.notices.get(&id).cloned() else {
                 continue;
             };
-            if let Some(why) = self.no_longer_of_use(&notice) {
+            if self.overtaken(&notice) {
+                self.record(Fact::NoticeGivenUp {
+                    notice: id,
+                    why: "a change took its place".into(),
+                    about: About::of(&notice),
+                });
+            } else if let Some(why) = self.no_longer_of_use(&notice) {
                 self.give_up(&notice, why);
             } else if room > 0 && !self.behind_another(&notice) && self.may_tell(&notice) {
                 room -= 1;
@@ -68,20 +74,32 @@ impl Turn<'_> {
             .as_ref()
             .and_then(|id| self.state.sessions.get(id));
         match (notice.kind, session) {
-            (Kind::Advance, Some(session)) if session.phase == Phase::Closed => {
+            (Kind::Advance | Kind::Changed, Some(session)) if session.phase == Phase::Closed => {
                 Some("the session is over")
             }
-            (Kind::Advance, Some(session))
+            (Kind::Advance | Kind::Changed, Some(session))
                 if self.now >= session.starts && session.rehearsal.is_none() =>
             {
                 Some("the session has begun")
             }
-            (Kind::Advance, _) => None,
+            (Kind::Advance | Kind::Changed, _) => None,
             _ => {
                 let until = notice.owed.saturating_add(TRIED_FOR).unwrap_or(notice.owed);
                 (self.now >= until).then_some("the mail server did not take it for three days")
             }
         }
+    }
+
+    /// A later mail says to the same person what applies by now.
+    fn overtaken(&self, notice: &Notice) -> bool {
+        let later = |other: &Notice| {
+            other.kind == Kind::Changed
+                && other.sequence > notice.sequence
+                && other.session == notice.session
+                && other.person.email == notice.person.email
+        };
+        let mut after = self.state.notices.range(notice.id + 1..);
+        notice.kind.is_ahead() && after.any(|(_, other)| later(other))
     }
 
     /// What is told later does not overtake what is told first.
@@ -137,7 +155,10 @@ impl Turn<'_> {
             .session
             .as_ref()
             .and_then(|id| self.state.sessions.get(id))
-            .filter(|session| notice.kind == Kind::Advance && session.phase == Phase::Planned)
+            .filter(|session| {
+                let waits = session.phase == Phase::Planned || session.before.is_some();
+                notice.kind.is_ahead() && waits
+            })
             .map(|session| session.notice_by);
         let retry_at = match deadline {
             Some(deadline) if retry_at >= deadline && self.now < deadline => {
@@ -173,7 +194,7 @@ impl Turn<'_> {
                 .get(id)
                 .is_none_or(|s| s.phase == Phase::Closed)
         });
-        if notice.kind == Kind::Advance && over {
+        if notice.kind.is_ahead() && over {
             return;
         }
         let answer = notice.answer.as_deref().unwrap_or("no answer");
@@ -265,19 +286,7 @@ impl Turn<'_> {
             session.sequence + u32::from(matches!(kind, Kind::Postponed | Kind::Cancelled));
         let mut notices = self.notices_for(&session, kind, sequence);
         if matches!(kind, Kind::Postponed | Kind::Cancelled) {
-            let expects = |notice: &Notice| {
-                self.state.notices.values().any(|n| {
-                    n.session.as_ref() == Some(id)
-                        && n.person.email == notice.person.email
-                        && may_know(n)
-                })
-            };
-            notices.retain(expects);
-            let first = self.state.next_notice.max(1);
-            notices
-                .iter_mut()
-                .zip(first..)
-                .for_each(|(notice, id)| notice.id = id);
+            notices = self.numbered(notices, |notice| self.expects(id, &notice.person.email));
         }
         // Frozen now: the session may be gone when the mail goes out.
         let mut text = vec![
@@ -289,6 +298,26 @@ impl Turn<'_> {
             .iter_mut()
             .for_each(|notice| notice.text.clone_from(&text));
         self.record(Fact::NoticesOwed { notices });
+    }
+
+    /// Whether this person may know of the session.
+    pub(super) fn expects(&self, id: &SessionId, email: &str) -> bool {
+        let about = |n: &Notice| n.session.as_ref() == Some(id) && n.person.email == email;
+        self.state.notices.values().any(|n| about(n) && may_know(n))
+    }
+
+    /// Those of the notices that are to be owed, numbered anew.
+    pub(super) fn numbered(
+        &self,
+        mut notices: Vec<Notice>,
+        wanted: impl Fn(&Notice) -> bool,
+    ) -> Vec<Notice> {
+        notices.retain(wanted);
+        let first = self.state.next_notice.max(1);
+        for (notice, id) in notices.iter_mut().zip(first..) {
+            notice.id = id;
+        }
+        notices
     }
 
     fn letter(&self, notice: &Notice) -> Letter {
@@ -312,6 +341,7 @@ impl Turn<'_> {
         Letter {
             kind: match notice.kind {
                 Kind::Advance => LetterKind::Advance,
+                Kind::Changed => LetterKind::Changed,
                 Kind::Started => LetterKind::Started,
                 Kind::Finished => LetterKind::Finished,
                 Kind::Failed => LetterKind::Failed,
@@ -371,7 +401,7 @@ impl Turn<'_> {
     /// The steps of a session by job, in their order.
     fn letter_jobs(&self, session: &Session, ended: bool) -> Vec<LetterJob> {
         let mut jobs: Vec<LetterJob> = Vec::new();
-        for step in &session.steps {
+        for step in session.steps.iter().filter(|step| ended || !step.done()) {
             let (outcome, detail) = match &step.state {
                 StepState::Done { outcome, reason } if ended => {
                     (Some(outcome.word().to_string()), reason.as_ref().map(words))
@@ -433,7 +463,7 @@ impl Turn<'_> {
     }
 }
 
-fn may_know(notice: &Notice) -> bool {
+pub(super) fn may_know(notice: &Notice) -> bool {
     match &notice.progress {
         Progress::Accepted { .. } | Progress::Sending => true,
         // Something was tried, and nobody knows how far it came.

@@ -85,32 +85,8 @@ impl Turn<'_> {
         let Some(app) = self.policy.apps.get(&planned.app) else {
             return;
         };
-        let mut locks: Vec<Name> = planned
-            .steps
-            .iter()
-            .filter_map(|step| self.policy.maintenance.get(&step.job))
-            .flat_map(|job| job.locks.iter().cloned())
-            .collect();
-        locks.sort_unstable();
-        locks.dedup();
-        let steps = planned
-            .steps
-            .iter()
-            .map(|step| Step {
-                job: step.job.clone(),
-                host: step.host.clone(),
-                dues: step.dues,
-                starts: step.starts,
-                estimate: step.estimate,
-                opens: Some(step.opens),
-                closes: step.closes,
-                cutoff: step.cutoff,
-                if_needed: step.if_needed,
-                need: None,
-                asked: None,
-                state: StepState::Waiting,
-            })
-            .collect();
+        let locks = plan::locks(self.policy, planned.steps.iter().map(|step| &step.job));
+        let steps = planned.steps.iter().map(Step::from).collect();
         let session = Session {
             starts: planned.starts,
             expected: planned.expected,
@@ -406,12 +382,7 @@ impl Turn<'_> {
             }
         }
         let closes = cursor.saturating_add(app.leave_reserve).unwrap_or(cursor);
-        let mut locks: Vec<Name> = jobs
-            .iter()
-            .flat_map(|job| job.locks.iter().cloned())
-            .collect();
-        locks.sort_unstable();
-        locks.dedup();
+        let locks = plan::locks(self.policy, jobs.iter().map(|job| &job.name));
         let session = Session {
             starts: self.now,
             expected: quarter(closes.duration_since(self.now)),
@@ -497,6 +468,8 @@ fn blank(
         locks: Vec::new(),
         phase: Phase::Asking,
         sequence: 0,
+        gate: 0,
+        before: None,
         rehearsal: None,
         round: 1,
         entered: None,

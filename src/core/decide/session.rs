@@ -78,6 +78,9 @@ impl Turn<'_> {
 
     /// Not before it was told, not before the lead is over, not on top of another.
     fn wait_for_start(&mut self, session: &Session) {
+        if session.before.is_some() {
+            return self.wait_for_change(session);
+        }
         if self.now < session.starts || self.held_back() {
             return;
         }

@@ -1,4 +1,5 @@
 //! What will happen: a pure function of policy, recorded state, now and horizon. It runs no command.
+mod anew;
 pub mod diff;
 mod lane;
 mod periodic;
@@ -8,6 +9,7 @@ mod sessions;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use anew::{anew, in_place_of};
 pub use lane::first_due_after;
 pub use periodic::{PERIODIC_CAP, jitter_offset, next_run};
 pub use place::{Sight, Source, estimate, estimate_from, fits, order, place, quarter};
@@ -16,7 +18,7 @@ pub use sessions::next_id;
 use super::calendar::Occurrence;
 use super::policy::{MaintenanceJob, Name, Policy};
 use super::run::{Dues, SessionId};
-use super::session::{Phase, Reason};
+use super::session::{Phase, Reason, Step, StepState};
 use super::state::State;
 
 /// What will happen between two instants.
@@ -78,6 +80,34 @@ pub struct PlannedStep {
     /// The end of the occurrence as this job sees it.
     pub closes: Timestamp,
     pub cutoff: SignedDuration,
+}
+
+impl From<&PlannedStep> for Step {
+    fn from(planned: &PlannedStep) -> Self {
+        Self {
+            job: planned.job.clone(),
+            host: planned.host.clone(),
+            dues: planned.dues,
+            starts: planned.starts,
+            estimate: planned.estimate,
+            opens: Some(planned.opens),
+            closes: planned.closes,
+            cutoff: planned.cutoff,
+            if_needed: planned.if_needed,
+            need: None,
+            asked: None,
+            state: StepState::Waiting,
+        }
+    }
+}
+
+/// The locks of these jobs, each once.
+pub fn locks<'a>(policy: &Policy, jobs: impl Iterator<Item = &'a Name>) -> Vec<Name> {
+    let jobs = jobs.filter_map(|job| policy.maintenance.get(job));
+    let mut locks: Vec<Name> = jobs.flat_map(|job| job.locks.iter().cloned()).collect();
+    locks.sort_unstable();
+    locks.dedup();
+    locks
 }
 
 /// One due instant of a periodic job.

@@ -23,6 +23,7 @@ pub enum Happening {
     SessionOpened,
     SessionPlanned,
     SessionAnnounced,
+    SessionChanged,
     SessionStarting,
     SessionEntering,
     SessionActive,
@@ -241,6 +242,7 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
         | Fact::JobsForgotten { .. }
         | Fact::StepNeed { .. }
         | Fact::SessionBounded { .. }
+        | Fact::SessionConfirmed { .. }
         | Fact::Proven { .. }
         | Fact::NoticesOwed { .. }
         | Fact::NoticeSending { .. } => return Vec::new(),
@@ -271,6 +273,14 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
             ..new(H::SessionPlanned).of(session)
         },
         Fact::SessionAnnounced { session } => new(H::SessionAnnounced).of(session),
+        Fact::SessionRevised { session, told, .. } => Line {
+            next: Some(told.starts),
+            ..new(H::SessionChanged).of(session)
+        },
+        Fact::SessionReverted { session, .. } => Line {
+            text: Some("as it was announced before".into()),
+            ..new(H::SessionChanged).of(session)
+        },
         Fact::SessionStarting { session } => new(H::SessionStarting).of(session),
         Fact::SessionEntering { session, .. } => new(H::SessionEntering).of(session),
         Fact::SessionActive { session } => new(H::SessionActive).of(session),

@@ -19,6 +19,7 @@ impl Happening {
             Self::SessionOpened => "session known",
             Self::SessionPlanned => "session planned",
             Self::SessionAnnounced => "session announced",
+            Self::SessionChanged => "session changed",
             Self::SessionStarting => "session is about to start",
             Self::SessionEntering => "app is taken out of service",
             Self::SessionActive => "app is in maintenance",

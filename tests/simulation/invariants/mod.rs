@@ -17,7 +17,7 @@ use offhours::core::fact::Fact;
 use offhours::core::notice::{Kind, Progress};
 use offhours::core::policy::{Accepted, Due, DuringMaintenance, MaintenanceJob, Policy};
 use offhours::core::run::{End, Outcome, RunId, What};
-use offhours::core::session::{Code, Session};
+use offhours::core::session::{Code, Restarts, Session};
 use offhours::core::state::UNWRITABLE;
 use offhours::simulate::{Happened, Moment, Played};
 
@@ -77,7 +77,7 @@ const INVARIANTS: [(&str, Invariant); 16] = [
         in_windows(l.policies, l.moments, &l.real, &l.sessions, bad);
     }),
     ("announced", |l, bad| {
-        announced(l.policies, l.moments, &l.sessions, bad);
+        announced(l.policies, l.moments, &l.real, &l.sessions, bad);
     }),
     ("never_twice", |l, bad| never_twice(&l.real, bad)),
     ("apart", |l, bad| apart(l.moments, &l.sessions, bad)),

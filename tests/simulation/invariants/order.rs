@@ -108,6 +108,8 @@ pub(super) fn comes_back(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
 pub(super) fn in_order(moments: &[Moment], bad: &mut Bad) {
     let mut at: HashMap<&str, &str> = HashMap::new();
     let mut again: BTreeSet<&str> = BTreeSet::new();
+    // Told of a change that is not accepted yet.
+    let mut changing: BTreeSet<&str> = BTreeSet::new();
     for (when, fact) in facts(moments) {
         let Some(id) = fact.session() else { continue };
         let kind = fact.kind();
@@ -116,7 +118,34 @@ pub(super) fn in_order(moments: &[Moment], bad: &mut Bad) {
             "session_opened" => before.is_empty(),
             "session_planned" => before == "session_opened",
             "session_announced" => before == "session_planned",
-            "session_starting" => matches!(before, "session_announced" | "session_reopened"),
+            "session_starting" => {
+                matches!(before, "session_announced" | "session_reopened")
+                    && !changing.contains(&**id)
+            }
+            "session_revised" => {
+                let Fact::SessionRevised { restarts, .. } = fact else {
+                    continue;
+                };
+                match restarts {
+                    Restarts::ElseAsBefore if before == "session_announced" => {
+                        changing.insert(id);
+                    }
+                    Restarts::ElsePostponed => {
+                        at.insert(id, "session_planned");
+                    }
+                    _ => {}
+                }
+                if !matches!(before, "session_planned" | "session_announced") {
+                    bad.push(format!("{id}: revised after {before:?} at {when}"));
+                }
+                continue;
+            }
+            "session_confirmed" | "session_reverted" => {
+                if !changing.remove(&**id) {
+                    bad.push(format!("{id}: {kind} without a change at {when}"));
+                }
+                continue;
+            }
             "session_entering" => before == "session_starting",
             "session_active" => before == "session_entering",
             "session_leaving" => matches!(before, "session_entering" | "session_active"),
@@ -290,6 +319,7 @@ pub(super) fn loud(moments: &[Moment], bad: &mut Bad) {
 /// An app that stays in maintenance past its window raises one alarm.
 pub(super) fn alarmed(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, bad: &mut Bad) {
     let mut inside: HashMap<&str, (u32, SignedDuration)> = HashMap::new();
+    let mut closes: HashMap<&str, Timestamp> = HashMap::new();
     let mut quiet: Option<SignedDuration> = None;
     for moment in moments {
         match &moment.what {
@@ -302,6 +332,12 @@ pub(super) fn alarmed(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, b
             | Happened::Suspended { .. }
             | Happened::PolicyChanged { .. } => quiet = Some(moment.elapsed),
             Happened::Recorded { fact, .. } => match &**fact {
+                Fact::SessionRevised { session, told, .. } => {
+                    closes.insert(session, told.closes);
+                }
+                Fact::SessionReverted { session, .. } => {
+                    closes.remove(&**session);
+                }
                 Fact::SessionEntering { session, .. } => {
                     inside.insert(session, (0, moment.elapsed));
                 }
@@ -323,7 +359,10 @@ pub(super) fn alarmed(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, b
                     else {
                         continue;
                     };
-                    let over = moment.at.duration_since(known.closes);
+                    let closes = closes.get(&**session).copied();
+                    let over = moment
+                        .at
+                        .duration_since(closes.unwrap_or(known.closes).max(known.closes));
                     let calm = quiet.is_none_or(|q| moment.elapsed - q > over);
                     if over > SignedDuration::from_mins(2) && calm && count != 1 {
                         bad.push(format!("{session} was stuck for {over:?}, alarms: {count}"));

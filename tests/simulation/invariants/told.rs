@@ -1,83 +1,131 @@
 //! Who was told, when, and how often.
 
 use super::*;
+use offhours::core::letter::{Letter, LetterKind};
 
-/// When a notice was accepted, and for which roles.
-type Acceptance = (Timestamp, Vec<Arc<str>>);
+/// One person of a session: through which roles, what they were told and when that was accepted, and whether they
+/// refused for good.
+#[derive(Default)]
+struct Reached<'a> {
+    roles: BTreeSet<Arc<str>>,
+    accepted: Vec<(Timestamp, &'a Letter)>,
+    refused: bool,
+}
 
-/// Promise 2: accepted at least the lead before the app is touched.
+/// Promise 2: what is done was told, and that was accepted at least the lead before the app is touched. Held against
+/// the mails themselves: the job, the host and the start that they name.
 pub(super) fn announced(
     policies: &[Arc<Policy>],
     moments: &[Moment],
+    real: &[Real<'_>],
     sessions: &BTreeMap<&str, &Session>,
     bad: &mut Bad,
 ) {
-    let mut owed: HashMap<u64, (String, Vec<Arc<str>>)> = HashMap::new();
-    let mut accepted: HashMap<String, Vec<Acceptance>> = HashMap::new();
-    let mut refused: HashMap<String, usize> = HashMap::new();
-    let mut delivered = BTreeSet::new();
+    let mut about: HashMap<u64, (Arc<str>, String)> = HashMap::new();
+    let mut people: HashMap<Arc<str>, BTreeMap<String, Reached<'_>>> = HashMap::new();
+    let mut sent: HashMap<u64, Vec<(SignedDuration, &Letter)>> = HashMap::new();
+    let mut entered: HashMap<Arc<str>, Timestamp> = HashMap::new();
     for moment in moments {
         match &moment.what {
-            Happened::Delivered { notice, .. } => {
-                delivered.insert(*notice);
+            Happened::Delivered { notice, letter } => {
+                sent.entry(*notice)
+                    .or_default()
+                    .push((moment.elapsed, letter));
             }
             Happened::Recorded { decided, fact } => match &**fact {
-                Fact::SessionPlanned {
-                    session, notices, ..
-                } => {
-                    for n in notices {
-                        owed.insert(n.id, (session.to_string(), n.roles.clone()));
+                Fact::SessionPlanned { notices, .. }
+                | Fact::NoticesOwed { notices }
+                | Fact::SessionRevised { notices, .. }
+                | Fact::SessionReverted { notices, .. } => {
+                    for n in notices
+                        .iter()
+                        .filter(|n| matches!(n.kind, Kind::Advance | Kind::Changed))
+                    {
+                        let Some(session) = n.session.clone() else {
+                            continue;
+                        };
+                        let person = people
+                            .entry(session.clone())
+                            .or_default()
+                            .entry(n.person.email.clone())
+                            .or_default();
+                        person.roles.extend(n.roles.iter().cloned());
+                        about.insert(n.id, (session, n.person.email.clone()));
                     }
                 }
                 Fact::NoticeAccepted { notice, .. } => {
-                    if !delivered.contains(notice) {
+                    let letter = sent.get(notice).and_then(|sent| sent.last());
+                    let Some((_, letter)) = letter else {
                         bad.push(format!(
                             "notice {notice} is said to be accepted and never was"
                         ));
-                    }
-                    if let Some((session, roles)) = owed.get(notice) {
-                        let list = accepted.entry(session.clone()).or_default();
-                        list.push((*decided, roles.clone()));
+                        continue;
+                    };
+                    if let Some(person) = person(&mut people, &about, notice) {
+                        person.accepted.push((*decided, letter));
                     }
                 }
                 Fact::NoticeRefused { notice, .. } => {
-                    if let Some((session, _)) = owed.get(notice) {
-                        *refused.entry(session.clone()).or_default() += 1;
+                    if let Some(person) = person(&mut people, &about, notice) {
+                        person.refused = true;
                     }
                 }
                 Fact::SessionEntering { session, .. } => {
-                    let Some(known) = sessions.get(&**session).filter(|s| s.rehearsal.is_none())
-                    else {
-                        continue;
-                    };
-                    let early: Vec<_> = accepted
-                        .get(&**session)
-                        .into_iter()
-                        .flatten()
-                        .filter(|(at, _)| *at <= *decided - known.lead)
-                        .collect();
-                    let wanted: BTreeSet<&Arc<str>> = owed
-                        .values()
-                        .filter(|(id, _)| **id == **session)
-                        .flat_map(|(_, roles)| roles)
-                        .collect();
-                    let count = owed.values().filter(|(id, _)| **id == **session).count();
-                    let no = refused.get(&**session).copied().unwrap_or(0);
-                    let enough = match policies[0].notice.accepted {
-                        Accepted::All => early.len() + no >= count && !early.is_empty(),
-                        Accepted::EachRole => wanted
-                            .iter()
-                            .all(|role| early.iter().any(|(_, roles)| roles.contains(role))),
-                    };
-                    if !enough || early.is_empty() {
-                        bad.push(format!("{session} entered at {decided} unannounced"));
-                    }
+                    // A second round goes on with what the first began.
+                    entered.entry(session.clone()).or_insert(*decided);
                 }
                 _ => {}
             },
             _ => {}
         }
     }
+    for attempt in real.iter().filter(|attempt| attempt.began.is_some()) {
+        let (id, work) = match &attempt.start.what {
+            What::Step {
+                session, job, host, ..
+            } => (session, Some((&**job, &**host))),
+            What::Enter { session, .. } => (session, None),
+            _ => continue,
+        };
+        let known = sessions.get(&**id).filter(|s| s.rehearsal.is_none());
+        let (Some(known), Some(entered)) = (known, entered.get(id)) else {
+            continue;
+        };
+        let tells = |letter: &Letter| {
+            let named = work.is_none_or(|(job, host)| {
+                let jobs = letter.jobs.iter();
+                jobs.filter(|j| j.name == job)
+                    .any(|j| j.hosts.iter().any(|h| h == host))
+            });
+            named && letter.starts <= *entered
+        };
+        let early = |person: &Reached<'_>| {
+            let mut accepted = person.accepted.iter();
+            accepted.any(|(at, letter)| *at <= *entered - known.lead && tells(letter))
+        };
+        let none = BTreeMap::new();
+        let people = people.get(id).unwrap_or(&none);
+        let roles: BTreeSet<&Arc<str>> = people.values().flat_map(|p| &p.roles).collect();
+        let enough = match policies[0].notice.accepted {
+            Accepted::All => people.values().all(|p| early(p) || p.refused),
+            Accepted::EachRole => roles
+                .iter()
+                .all(|role| people.values().any(|p| early(p) && p.roles.contains(*role))),
+        };
+        if !enough || !people.values().any(early) {
+            let what = &attempt.start.what;
+            bad.push(format!("{what:?} of {id}, entered {entered}: unannounced"));
+        }
+    }
+}
+
+fn person<'a, 'b>(
+    people: &'a mut HashMap<Arc<str>, BTreeMap<String, Reached<'b>>>,
+    about: &HashMap<u64, (Arc<str>, String)>,
+    notice: &u64,
+) -> Option<&'a mut Reached<'b>> {
+    let (session, email) = about.get(notice)?;
+    people.get_mut(session)?.get_mut(email)
 }
 
 /// Promise 7: every notice owed comes to an end, and none is sent after it was accepted.
@@ -97,7 +145,7 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
                     bad.push(format!("notice {notice} was sent after its end"));
                 }
                 let over = closed.get(&*letter.session);
-                let advance = letter.kind == offhours::core::letter::LetterKind::Advance;
+                let advance = matches!(letter.kind, LetterKind::Advance | LetterKind::Changed);
                 if advance
                     && over.is_some_and(|at| moment.elapsed - *at > SignedDuration::from_mins(6))
                 {
@@ -105,7 +153,10 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
                 }
             }
             Happened::Recorded { decided, fact } => match &**fact {
-                Fact::SessionPlanned { notices, .. } | Fact::NoticesOwed { notices } => {
+                Fact::SessionPlanned { notices, .. }
+                | Fact::NoticesOwed { notices }
+                | Fact::SessionRevised { notices, .. }
+                | Fact::SessionReverted { notices, .. } => {
                     for n in notices {
                         if open
                             .insert(n.id, (*decided, n.session.clone(), n.kind))
@@ -126,7 +177,8 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
                 Fact::SessionClosed { session, .. } => {
                     closed.insert(session.clone(), moment.elapsed);
                     open.retain(|_, (_, of, kind)| {
-                        of.as_ref() != Some(session) || *kind != Kind::Advance
+                        of.as_ref() != Some(session)
+                            || !matches!(kind, Kind::Advance | Kind::Changed)
                     });
                 }
                 _ => {}

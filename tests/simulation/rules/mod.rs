@@ -1,5 +1,6 @@
 //! One rule at a time, played: a policy, a script for commands and mails, and what was recorded.
 
+mod changes;
 mod order;
 mod periodic;
 mod sessions;

@@ -300,9 +300,8 @@ impl<'a> Look<'a> {
     }
 
     fn told(&self, app: &App, session: &Session) -> Link {
-        let about = |kind: Kind, of: &Option<Name>| {
-            kind == Kind::Advance && of.as_ref() == Some(&session.id)
-        };
+        let about =
+            |kind: Kind, of: &Option<Name>| kind.is_ahead() && of.as_ref() == Some(&session.id);
         let notices = self.state.notices.values();
         let notices = notices.filter(|n| about(n.kind, &n.session));
         let (mut accepted, mut all) = (0, 0);

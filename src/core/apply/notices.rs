@@ -1,0 +1,76 @@
+//! What becomes of notices.
+
+use super::{after, notice_of};
+use crate::core::notice::{Kind, Notice, NoticeId, Progress};
+use crate::core::policy::Name;
+use crate::core::session::Phase;
+use crate::core::state::State;
+
+/// The number of the notice that follows all of these; 0 where there are none.
+pub(super) fn after_all(notices: &[Notice]) -> Result<NoticeId, String> {
+    let last = notices.iter().map(|notice| notice.id).max();
+    last.map_or(Ok(0), after)
+}
+
+/// `next` is [`after_all`] of them.
+pub(super) fn owe(state: &mut State, notices: &[Notice], next: NoticeId) {
+    state.next_notice = state.next_notice.max(next);
+    for notice in notices {
+        state.notices.insert(notice.id, notice.clone());
+        if let Some(session) = notice
+            .session
+            .as_ref()
+            .and_then(|id| state.sessions.get_mut(id))
+        {
+            session.sequence = session.sequence.max(notice.sequence);
+        }
+    }
+}
+
+pub(super) fn settle(
+    state: &mut State,
+    id: NoticeId,
+    progress: Progress,
+    answer: Option<&String>,
+) -> Result<(), String> {
+    let notice = notice_of(state, id)?;
+    notice.progress = progress;
+    if answer.is_some() {
+        notice.answer = answer.cloned();
+    }
+    match (notice.kind, notice.session.clone()) {
+        (Kind::Operators, _) | (_, None) => drop(state.notices.remove(&id)),
+        (_, Some(session)) => forget_settled(state, &session),
+    }
+    Ok(())
+}
+
+/// What was not yet told of a session that is over is of no use any more.
+pub(super) fn give_up_unsent(state: &mut State, session: &Name) {
+    for notice in state.notices.values_mut() {
+        let ahead = notice.kind.is_ahead() && notice.session.as_ref() == Some(session);
+        if ahead && matches!(notice.progress, Progress::Owed { .. }) {
+            notice.progress = Progress::GivenUp {
+                why: "the session is over".into(),
+            };
+        }
+    }
+}
+
+/// A closed session is kept until all that is owed about it is settled.
+pub(super) fn forget_settled(state: &mut State, session: &Name) {
+    let closed = state
+        .sessions
+        .get(session)
+        .is_some_and(|s| s.phase == Phase::Closed);
+    let mut about = state
+        .notices
+        .values()
+        .filter(|n| n.session.as_ref() == Some(session));
+    if closed && about.all(|n| n.settled() || n.kind == Kind::Operators) {
+        state.sessions.remove(session);
+        state
+            .notices
+            .retain(|_, n| n.session.as_ref() != Some(session) || n.kind == Kind::Operators);
+    }
+}
