@@ -73,6 +73,7 @@ fn letter(kind: LetterKind, to: &str, language: Language) -> Letter {
             zone_name: "Europe/Berlin".into(),
         },
         text: vec!["a line".into()],
+        parts: Vec::new(),
     }
 }
 

@@ -107,6 +107,7 @@ fn blank() -> Policy {
         maintenance: Default::default(),
         periodic: Default::default(),
         notice: NoticePolicy {
+            digest_after: usize::MAX,
             accepted: Accepted::EachRole,
             operators: Vec::new(),
             alarm: None,

@@ -32,9 +32,16 @@ impl<'a> Reading<'a> {
         {
             windows.insert(name.clone(), window);
         }
-        let notify = self
+        let mut notify = self
             .audiences(&fields, "notify", &defaults.roles)
             .unwrap_or_else(|| defaults.to.clone());
+        let digests = fields
+            .get("digest")
+            .map(|item| self.digests(item, &defaults.roles));
+        digests
+            .as_ref()
+            .unwrap_or(&defaults.digests)
+            .put(&mut notify);
         let contact = match fields.get("contact") {
             Some(item) => self
                 .lines(item)

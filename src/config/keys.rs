@@ -41,6 +41,8 @@ pub const NOTICE: &[&str] = &[
     "started",
     "finished",
     "failed",
+    "digest",
+    "digest_after",
 ];
 pub const HTTP: &[&str] = &["listen", "token_file", "hosts"];
 pub const LIMITS: &[&str] = &["runs", "log_size", "stop_timeout"];
@@ -107,6 +109,7 @@ pub const APP: &[&str] = &[
     "leave",
     "leave_reserve",
     "drain",
+    "digest",
 ];
 pub const HOOK: &[&str] = &[
     "run", "script", "timeout", "grace", "dir", "user", "group", "umask", "env",

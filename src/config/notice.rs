@@ -1,5 +1,6 @@
 //! `[notice]`, `[limits]` and what is kept.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -9,8 +10,9 @@ use super::keys;
 use super::people::Roles;
 use super::reading::Reading;
 use super::tree::{Fields, Item};
+use crate::core::calendar::DayTime;
 use crate::core::policy::{
-    Accepted, Alarm, Audience, Keep, Limits, NoticeKinds, NoticePolicy, Probe,
+    Accepted, Alarm, Audience, Keep, Limits, Name, NoticeKinds, NoticePolicy, Probe,
 };
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -23,6 +25,28 @@ pub struct Defaults {
     /// The operators' addresses.
     pub contact: Arc<[String]>,
     pub roles: Roles,
+    pub digests: Digests,
+}
+
+/// When people are told of all that comes: everybody, or by role.
+#[derive(Clone, Debug, Default)]
+pub struct Digests {
+    all: Option<Arc<DayTime>>,
+    roles: HashMap<Name, Option<Arc<DayTime>>>,
+}
+
+impl Digests {
+    /// That of one role.
+    fn of(&self, role: &Name) -> Option<Arc<DayTime>> {
+        let own = self.roles.get(role).cloned();
+        own.unwrap_or_else(|| self.all.clone())
+    }
+
+    pub fn put(&self, audiences: &mut [Audience]) {
+        for audience in audiences {
+            audience.digest = self.of(&audience.role);
+        }
+    }
 }
 
 impl<'a> Reading<'a> {
@@ -64,6 +88,15 @@ impl<'a> Reading<'a> {
             SignedDuration::ZERO,
             SignedDuration::from_hours(1),
         );
+        let digests = fields
+            .get("digest")
+            .map(|item| self.digests(item, &roles))
+            .unwrap_or_default();
+        let digest_after = fields
+            .get("digest_after")
+            .and_then(|item| self.integer(item, 1..=1_000))
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(5);
         let people = operators.iter().flat_map(|audience| audience.people.iter());
         let contact = people.map(|person| person.email.clone()).collect();
         (
@@ -72,6 +105,7 @@ impl<'a> Reading<'a> {
                 operators,
                 alarm,
                 kinds,
+                digest_after,
             },
             Defaults {
                 to,
@@ -79,8 +113,49 @@ impl<'a> Reading<'a> {
                 margin,
                 contact,
                 roles,
+                digests,
             },
         )
+    }
+
+    /// `"Mon 09:00"`, or a table of roles with such a time or `"none"` each.
+    pub fn digests(&mut self, item: Item<'a>, roles: &Roles) -> Digests {
+        let mut digests = Digests::default();
+        if item.value.is_str() {
+            digests.all = self.day_time(item);
+            return digests;
+        }
+        let Some(inner) = item.value.as_table() else {
+            self.mismatch(
+                item,
+                r#""Mon 09:00", or a table such as { technical = "Mon 09:00" }"#,
+            );
+            return digests;
+        };
+        for field in Fields::of(inner, item.place).list {
+            if !roles.contains_key(field.key) && self.document.complete {
+                self.problems
+                    .error(field.place, format!("there is no role `{}`", field.key))
+                    .hint("roles are the keys of `contacts_file` and [contacts]");
+            }
+            let at = self.day_time(field.item);
+            digests.roles.insert(self.name(field.key), at);
+        }
+        digests
+    }
+
+    fn day_time(&mut self, item: Item<'a>) -> Option<Arc<DayTime>> {
+        let text = self.line(item)?;
+        if text == "none" {
+            return None;
+        }
+        match DayTime::parse(text, &self.zone) {
+            Ok(at) => Some(Arc::new(at)),
+            Err(wrong) => {
+                self.malformed(item, wrong);
+                None
+            }
+        }
     }
 
     /// A command with a time-out that is asked something: `only_if`, `alarm`.

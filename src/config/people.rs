@@ -158,6 +158,7 @@ impl<'a> Reading<'a> {
                     audiences.push(Audience {
                         role: self.name(text),
                         people: people.clone(),
+                        digest: None,
                     });
                 }
             } else if self.document.complete {
@@ -174,6 +175,7 @@ impl<'a> Reading<'a> {
             audiences.push(Audience {
                 role: self.name(""),
                 people: plain.into(),
+                digest: None,
             });
         }
         let told: usize = audiences.iter().map(|audience| audience.people.len()).sum();

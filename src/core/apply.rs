@@ -8,7 +8,7 @@ mod revised;
 use jiff::{SignedDuration, Timestamp};
 
 use attempts::{attempt_ended, attempt_started};
-use notices::{after_all, forget_settled, give_up_unsent, owe, settle};
+use notices::{after_all, bundle, forget_settled, give_up_unsent, owe, settle};
 
 use super::event::Event;
 use super::fact::Fact;
@@ -296,8 +296,10 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             }
         }
         Fact::NoticesOwed { notices } => owe(state, notices, after_all(notices)?),
+        Fact::NoticesBundled { into, notices } => bundle(state, *into, notices)?,
         Fact::NoticeSending { notice, attempt } => {
             let notice = notice_of(state, *notice)?;
+            notice.within = None;
             notice.attempts = *attempt;
             notice.progress = Progress::Sending;
         }

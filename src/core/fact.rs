@@ -145,6 +145,11 @@ pub enum Fact {
     NoticesOwed {
         notices: Vec<Notice>,
     },
+    /// These are told in one mail, that of the first.
+    NoticesBundled {
+        into: NoticeId,
+        notices: Vec<NoticeId>,
+    },
     NoticeSending {
         notice: NoticeId,
         attempt: u32,
@@ -291,6 +296,7 @@ impl Fact {
             Self::AttemptEnded(_) => "attempt_ended",
             Self::Proven { .. } => "proven",
             Self::NoticesOwed { .. } => "notices_owed",
+            Self::NoticesBundled { .. } => "notices_bundled",
             Self::NoticeSending { .. } => "notice_sending",
             Self::NoticeAccepted { .. } => "notice_accepted",
             Self::NoticeDelayed { .. } => "notice_delayed",

@@ -21,6 +21,8 @@ pub enum LetterKind {
     Finished,
     /// Maintenance ended and did not do what it should.
     Failed,
+    /// Several are announced at once: `Letter::parts`.
+    Digest,
     /// Something needs a person; says `Letter::text` and little else.
     Operators,
 }
@@ -36,6 +38,7 @@ impl LetterKind {
             Self::Started => "started",
             Self::Finished => "finished",
             Self::Failed => "failed",
+            Self::Digest => "digest",
             Self::Operators => "operators",
         }
     }
@@ -86,12 +89,16 @@ pub struct Letter<R = Person> {
     pub recipient: R,
     /// To the operators: what is the matter.
     pub text: Vec<String>,
+    /// Of a digest: each as it would be told alone, in the order in which they start. Empty else.
+    pub parts: Vec<Self>,
 }
 
 impl<R> Letter<R> {
     /// The same letter, to the recipient as `known` gives it.
-    pub fn to<Q>(self, known: impl FnOnce(R) -> Q) -> Letter<Q> {
+    pub fn to<Q>(self, known: &impl Fn(R) -> Q) -> Letter<Q> {
+        let parts = self.parts.into_iter().map(|part| part.to(known));
         Letter {
+            parts: parts.collect(),
             kind: self.kind,
             message_id: self.message_id,
             in_reply_to: self.in_reply_to,

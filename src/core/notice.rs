@@ -91,6 +91,12 @@ pub struct Notice {
     /// An attempt ended without an answer: it may have been delivered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uncertain: bool,
+    /// Told with all that comes until the next time, where that is possible.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub digest: bool,
+    /// Told in the mail of this notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<NoticeId>,
     /// The first message of the thread, to this recipient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<NoticeId>,
@@ -121,15 +127,14 @@ pub fn enough<'a>(
     notices: impl Iterator<Item = &'a Notice>,
     by: Timestamp,
 ) -> bool {
-    let counts = |notice: &&Notice| {
-        let about = notice.session.as_ref() == Some(&session.id);
-        about && notice.kind.is_ahead() && notice.sequence >= session.gate
-    };
+    let counts =
+        |notice: &&Notice| notice.session.as_ref() == Some(&session.id) && notice.kind.is_ahead();
     let mut roles: BTreeMap<&str, bool> = BTreeMap::new();
     // Of each person: has accepted, and has not refused for good.
     let mut people: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
     for notice in notices.filter(counts) {
-        let accepted = notice.accepted_at().is_some_and(|at| at <= by);
+        let valid = notice.sequence >= session.gate;
+        let accepted = valid && notice.accepted_at().is_some_and(|at| at <= by);
         let person = people.entry(&notice.person.email).or_insert((false, true));
         person.0 |= accepted;
         person.1 &= !matches!(notice.progress, Progress::Refused { .. });

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{CronExpr, Freeze, Window, Zone};
+use super::calendar::{CronExpr, DayTime, Freeze, Window, Zone};
 
 /// A name from the configuration: cheap to copy, compared by text.
 pub type Name = Arc<str>;
@@ -58,12 +58,30 @@ pub struct App {
 }
 
 /// A role with its people, or one plain address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Audience {
     /// The role's name; plain addresses together form the role `""`.
     pub role: Name,
     /// Shared: many apps may name the same role.
     pub people: Arc<[Person]>,
+    /// When they are told of all that comes until the next time; none: of each session by itself.
+    pub digest: Option<Arc<DayTime>>,
+}
+
+impl App {
+    /// When a session that opens then is to be known: its first notice is sent, or its digest comes.
+    pub fn announce_at(&self, opens: Timestamp) -> Timestamp {
+        let alone = self.tell_at(opens);
+        let digests = self.notify.iter().filter_map(|a| a.digest.as_ref());
+        let first = digests.filter_map(|digest| digest.latest(alone)).min();
+        first.map_or(alone, |first| first.min(alone))
+    }
+
+    /// When those are told of it who get no digest.
+    pub fn tell_at(&self, opens: Timestamp) -> Timestamp {
+        let by = opens.saturating_sub(self.lead).unwrap_or(opens);
+        by.saturating_sub(self.margin).unwrap_or(by)
+    }
 }
 
 /// Somebody who is told.
@@ -248,6 +266,8 @@ pub struct NoticePolicy {
     /// A command for the same.
     pub alarm: Option<Alarm>,
     pub kinds: NoticeKinds,
+    /// Who would get more mails than this about sessions of one night gets one instead.
+    pub digest_after: usize,
 }
 
 /// The command that is run when something needs a person.

@@ -265,6 +265,14 @@ impl Step {
     pub fn done(&self) -> bool {
         matches!(self.state, StepState::Done { .. })
     }
+
+    /// Whether its session may still do it: also what was cut off, in a second round.
+    pub fn claimed(&self) -> bool {
+        let StepState::Done { outcome, .. } = self.state else {
+            return true;
+        };
+        outcome == Outcome::Interrupted
+    }
 }
 
 /// How far a step is.

@@ -8,12 +8,19 @@ use crate::mail;
 
 /// The letter as it is composed; `domain` is the sender's.
 pub(super) fn letter(letter: said::Letter, domain: &str) -> mail::Letter {
+    let mut letter = letter.to(&recipient);
+    complete(&mut letter, domain);
+    letter
+}
+
+fn complete(letter: &mut mail::Letter, domain: &str) {
     let id = |left: &str| format!("{left}@{domain}");
-    let mut letter = letter.to(recipient);
     letter.message_id = id(&letter.message_id);
     letter.in_reply_to = letter.in_reply_to.as_deref().map(id);
     letter.uid = id(&letter.uid);
-    letter
+    for part in &mut letter.parts {
+        complete(part, domain);
+    }
 }
 
 /// Checked when the file was read; a zone that vanished since is told in UTC rather than not at all.

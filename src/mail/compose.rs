@@ -102,22 +102,47 @@ fn body(
             ContentType::TEXT_HTML,
             render("letter.html", HTML, content)?,
         ));
-    let Some(method) = invitation::method(letter.kind) else {
+    let mixed = || MultiPart::mixed().boundary(format!("=_mixed_{tag}"));
+    if letter.kind == LetterKind::Digest {
+        // One entry a session: a calendar object with several of them could not be changed one by one.
+        let mut whole = mixed().multipart(alternative);
+        for (number, part) in letter.parts.iter().enumerate() {
+            let content = content::content(part)?;
+            if let Some((calendar, kind)) = entry(from, to, part, &content)? {
+                let name = format!("maintenance-{}.ics", number + 1);
+                whole = whole.singlepart(Attachment::new(name).body(calendar, kind));
+            }
+        }
+        return Ok(whole);
+    }
+    let Some((calendar, kind)) = entry(from, to, letter, content)? else {
         return Ok(alternative);
+    };
+    // As an alternative, mail programs show the entry beside the text; the attachment is for all others.
+    let shown = SinglePart::builder()
+        .content_type(kind.clone())
+        .body(calendar.clone());
+    let attachment = Attachment::new(String::from("maintenance.ics")).body(calendar, kind);
+    Ok(mixed()
+        .multipart(alternative.singlepart(shown))
+        .singlepart(attachment))
+}
+
+/// The calendar entry of one session, where its letter has one.
+fn entry(
+    from: &Mailbox,
+    to: &Mailbox,
+    letter: &Letter,
+    content: &Content,
+) -> Result<Option<(Body, ContentType)>, ComposeError> {
+    let Some(method) = invitation::method(letter.kind) else {
+        return Ok(None);
     };
     let calendar = invitation::invitation(from, to, letter, content, method)?;
     let kind = ContentType::parse(&format!("text/calendar; method={method}; charset=utf-8"))
         .expect("a fixed media type and one of two fixed words");
-    // As an alternative, mail programs show the entry beside the text; the attachment is for all others.
     let calendar = encoded(calendar, ContentTransferEncoding::Base64);
-    let entry = SinglePart::builder()
-        .content_type(kind.clone())
-        .body(calendar.clone());
-    let attachment = Attachment::new(String::from("maintenance.ics")).body(calendar, kind);
-    Ok(MultiPart::mixed()
-        .boundary(format!("=_mixed_{tag}"))
-        .multipart(alternative.singlepart(entry))
-        .singlepart(attachment))
+    Ok(Some((calendar, kind)))
 }
 
 fn text_part(kind: ContentType, text: String) -> SinglePart {

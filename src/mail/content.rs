@@ -1,5 +1,7 @@
 //! The text of a letter: the same rows for plain text, HTML and the calendar entry, so that they cannot differ.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use minijinja::{Value, context};
 
@@ -27,7 +29,7 @@ pub(super) struct Content {
 
 #[derive(Debug)]
 pub(super) struct Row {
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     pub lines: Vec<String>,
 }
 
@@ -37,7 +39,7 @@ impl Content {
         let rows: Vec<Value> = self
             .rows
             .iter()
-            .map(|row| context! { label => row.label, lines => row.lines.clone() })
+            .map(|row| context! { label => row.label.as_ref(), lines => row.lines.clone() })
             .collect();
         context! {
             subject => self.subject.as_str(),
@@ -66,7 +68,10 @@ pub(super) fn content(letter: &Letter) -> Result<Content, ComposeError> {
     Ok(Content {
         subject: subject(letter),
         opening: words::opening(letter.kind, language).replace("{app}", &app),
-        rows: rows(letter, words)?,
+        rows: match letter.kind {
+            LetterKind::Digest => digest_rows(letter, words)?,
+            _ => rows(letter, words)?,
+        },
         footer,
         language: match language {
             Language::En => "en",
@@ -85,7 +90,9 @@ fn text(text: &str) -> String {
 
 fn subject(letter: &Letter) -> String {
     let language = letter.recipient.language;
-    let what = words::subject(letter.kind, language).replace("{app}", &name(&letter.app));
+    let what = words::subject(letter.kind, language)
+        .replace("{app}", &name(&letter.app))
+        .replace("{count}", &letter.parts.len().to_string());
     let what = what.trim_end_matches(": ");
     let installation = name(&letter.installation);
     match letter.kind {
@@ -94,8 +101,17 @@ fn subject(letter: &Letter) -> String {
             None => format!("[{installation}] {what}"),
         },
         _ => {
-            let when = moment::short(letter.starts, &letter.recipient.zone, language);
-            format!("[{installation}] {what}, {when}")
+            // Of a digest the first.
+            let starts = letter
+                .parts
+                .first()
+                .map_or(letter.starts, |part| part.starts);
+            let when = moment::short(starts, &letter.recipient.zone, language);
+            let from = match letter.kind {
+                LetterKind::Digest => words::words(language).from,
+                _ => "",
+            };
+            format!("[{installation}] {what}, {from}{when}")
         }
     }
 }
@@ -106,6 +122,7 @@ fn rows(letter: &Letter, words: &'static Words) -> Result<Vec<Row>, ComposeError
     let mut rows = Vec::new();
     let mut row = |label, lines: Vec<String>| {
         if lines.iter().any(|line| !line.is_empty()) {
+            let label = Cow::Borrowed(label);
             rows.push(Row { label, lines });
         }
     };
@@ -181,6 +198,67 @@ fn rows(letter: &Letter, words: &'static Words) -> Result<Vec<Row>, ComposeError
     );
     row(words.session, vec![text(&letter.session)]);
     Ok(rows)
+}
+
+/// A row for each session, under its app; what is the same for all of them at the end.
+fn digest_rows(letter: &Letter, words: &'static Words) -> Result<Vec<Row>, ComposeError> {
+    let language = letter.recipient.language;
+    let zone = &letter.recipient.zone;
+    let mut sections = Vec::new();
+    let mut contact: Vec<String> = Vec::new();
+    for part in &letter.parts {
+        let mut lines = vec![
+            format!(
+                "{} {} {}",
+                moment::long(part.starts, zone, language),
+                words.to,
+                moment::long(ends(part)?, zone, language)
+            ),
+            format!(
+                "{}: {}",
+                words.expected,
+                moment::length(part.expected, language)
+            ),
+        ];
+        lines.extend(bounded(
+            &part.jobs,
+            MAX_JOBS,
+            language,
+            |job: &LetterJob| job_line(job, words, language),
+        ));
+        if !part.longer.is_zero() {
+            let length = moment::length(part.longer.abs(), language);
+            let change = words::clock_change(&length, part.longer.is_positive(), language);
+            lines.push(format!("{}: {change}", words.clock_change));
+        }
+        lines.push(format!("{}: {}", words.session, text(&part.session)));
+        let label = match &part.app_description {
+            Some(description) => format!("{} – {}", name(&part.app), text(description)),
+            None => name(&part.app),
+        };
+        sections.push(Row {
+            label: Cow::Owned(label),
+            lines,
+        });
+        contact.extend(
+            part.contact
+                .iter()
+                .filter(|c| !contact.contains(c))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+    }
+    sections.push(Row {
+        label: Cow::Borrowed(words.zone),
+        lines: vec![name(&letter.recipient.zone_name)],
+    });
+    if !contact.is_empty() {
+        sections.push(Row {
+            label: Cow::Borrowed(words.contact),
+            lines: bounded(&contact, MAX_HOSTS, language, |line: &String| text(line)),
+        });
+    }
+    Ok(sections)
 }
 
 /// The first `max` of `items`, and how many more there are.

@@ -19,6 +19,8 @@ pub(super) fn method(kind: LetterKind) -> Option<&'static str> {
     match kind {
         LetterKind::Advance | LetterKind::Changed => Some("REQUEST"),
         LetterKind::Cancelled | LetterKind::Postponed => Some("CANCEL"),
+        // Each of its parts has one.
+        LetterKind::Digest => None,
         LetterKind::Started | LetterKind::Finished | LetterKind::Failed | LetterKind::Operators => {
             None
         }

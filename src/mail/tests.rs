@@ -59,6 +59,7 @@ fn letter(kind: LetterKind, language: Language) -> Letter {
             zone_name: "Europe/Berlin".into(),
         },
         text: Vec::new(),
+        parts: Vec::new(),
     }
 }
 

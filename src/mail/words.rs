@@ -15,6 +15,8 @@ pub(super) struct Words {
     pub window: &'static str,
     pub clock_change: &'static str,
     pub to: &'static str,
+    /// Before the first time of several.
+    pub from: &'static str,
     pub work: &'static str,
     pub work_done: &'static str,
     pub work_planned: &'static str,
@@ -46,6 +48,7 @@ static EN: Words = Words {
     window: "Window",
     clock_change: "Clock change",
     to: "to",
+    from: "from ",
     work: "What is done",
     work_done: "What was done",
     work_planned: "What was planned",
@@ -70,6 +73,7 @@ static DE: Words = Words {
     window: "Wartungsfenster",
     clock_change: "Zeitumstellung",
     to: "bis",
+    from: "ab ",
     work: "Was getan wird",
     work_done: "Was getan wurde",
     work_planned: "Was geplant war",
@@ -94,6 +98,7 @@ pub(super) fn subject(kind: LetterKind, language: Language) -> &'static str {
         (Language::En, Started) => "Started: maintenance of {app}",
         (Language::En, Finished) => "Finished: maintenance of {app}",
         (Language::En, Failed) => "Failed: maintenance of {app}",
+        (Language::En, Digest) => "Planned maintenance: {count} sessions",
         (Language::En, Operators) => "Needs attention: {app}",
         (Language::De, Advance) => "Wartung von {app}",
         (Language::De, Changed) => "Geändert: Wartung von {app}",
@@ -102,6 +107,7 @@ pub(super) fn subject(kind: LetterKind, language: Language) -> &'static str {
         (Language::De, Started) => "Begonnen: Wartung von {app}",
         (Language::De, Finished) => "Beendet: Wartung von {app}",
         (Language::De, Failed) => "Fehlgeschlagen: Wartung von {app}",
+        (Language::De, Digest) => "Geplante Wartungen: {count} Termine",
         (Language::De, Operators) => "Eingreifen nötig: {app}",
     }
 }
@@ -124,6 +130,10 @@ pub(super) fn opening(kind: LetterKind, language: Language) -> &'static str {
         (Language::En, Started) => "Maintenance of {app} has begun.",
         (Language::En, Finished) => "Maintenance of {app} is finished.",
         (Language::En, Failed) => "Maintenance of {app} has ended, but not everything succeeded.",
+        (Language::En, Digest) => {
+            "Maintenance is planned. During these times the applications may not be available. Changes, and what is \
+             added, are told separately."
+        }
         (Language::En, Operators) => "Something needs a person.",
         (Language::De, Advance) => {
             "Eine Wartung von {app} ist geplant. In dieser Zeit ist die Anwendung möglicherweise nicht erreichbar."
@@ -140,6 +150,10 @@ pub(super) fn opening(kind: LetterKind, language: Language) -> &'static str {
         (Language::De, Finished) => "Die Wartung von {app} ist beendet.",
         (Language::De, Failed) => {
             "Die Wartung von {app} ist beendet, aber nicht alles ist gelungen."
+        }
+        (Language::De, Digest) => {
+            "Wartungen sind geplant. In diesen Zeiten sind die Anwendungen möglicherweise nicht erreichbar. Änderungen \
+             und Neues werden gesondert mitgeteilt."
         }
         (Language::De, Operators) => "Hier wird jemand gebraucht.",
     }

@@ -65,10 +65,17 @@ pub fn installation(seed: u64, less: bool) -> String {
     let own = &mut Rng::with_seed(seed ^ 0x3a12);
     let margin = pick(own, &["1h", "1h", "5h", "20h"]);
     let moved: Vec<i32> = (0..2).map(|_| own.i32(-2..3)).collect();
+    let digest = match own.u32(0..5) {
+        0 => "digest = \"Mon 09:00\"\n",
+        1 => "digest = { tech = \"daily 08:30\" }\n",
+        2 => "digest = { support = \"Mon,Thu 10:00\" }\ndigest_after = 1\n",
+        3 => "digest_after = 1\n",
+        _ => "",
+    };
     let mut text = format!(
         "name = \"played\"\ntime_zone = \"{zone}\"\n[mail]\ntransport = \"file\"\ndir = \"/tmp/mail\"\n\
          from = \"ops@example.org\"\n[contacts]\ntech = [\"a@example.org\", \"b@example.org\"]\n\
-         support = [\"c@example.org\"]\nops = [\"o@example.org\"]\n[notice]\nlead = \"{lead}\"\nmargin = \"{margin}\"\n\
+         support = [\"c@example.org\"]\nops = [\"o@example.org\"]\n[notice]\nlead = \"{lead}\"\nmargin = \"{margin}\"\n{digest}\
          to = [\"tech\"]\noperators = [\"ops\"]\naccepted = \"{accepted}\"\nalarm = {{ run = [\"/bin/alarm\"] }}\n\
          started = {}\n[limits]\nruns = {runs}\n",
         rng.bool()

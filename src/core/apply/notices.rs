@@ -27,6 +27,23 @@ pub(super) fn owe(state: &mut State, notices: &[Notice], next: NoticeId) {
     }
 }
 
+/// From here on they are told together, or not at all.
+pub(super) fn bundle(
+    state: &mut State,
+    into: NoticeId,
+    notices: &[NoticeId],
+) -> Result<(), String> {
+    notice_of(state, into)?;
+    for id in notices {
+        let notice = notice_of(state, *id)?;
+        if *id == into || !matches!(notice.progress, Progress::Owed { .. }) {
+            return Err(format!("notice {id} cannot be told within another"));
+        }
+        notice.within = Some(into);
+    }
+    Ok(())
+}
+
 pub(super) fn settle(
     state: &mut State,
     id: NoticeId,

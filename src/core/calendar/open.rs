@@ -44,7 +44,7 @@ pub fn parse_open(text: &str) -> Result<Rule, Malformed> {
 }
 
 /// `HH:MM`, seconds if wanted.
-fn time((at, text): (usize, &str)) -> Result<civil::Time, Malformed> {
+pub(super) fn time((at, text): (usize, &str)) -> Result<civil::Time, Malformed> {
     let lead = text.len() - text.trim_start().len();
     let trimmed = text.trim();
     let wrong = || {

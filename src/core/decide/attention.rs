@@ -85,7 +85,7 @@ impl Turn<'_> {
         let notices = (first..)
             .zip(recipients(&self.policy.notice.operators))
             .map(|(id, (roles, person))| {
-                let mut notice = self.notice(id, Kind::Operators, None, roles, person, 0);
+                let mut notice = self.notice(id, Kind::Operators, roles, person);
                 notice.text = vec![subject.clone(), text.clone()];
                 notice
             })

@@ -79,10 +79,7 @@ impl Turn<'_> {
         ) else {
             return false;
         };
-        let late = session
-            .notice_by
-            .saturating_sub(app.margin)
-            .and_then(|at| at.saturating_sub(EARLY));
+        let late = app.announce_at(session.opens).saturating_sub(EARLY);
         if late.is_ok_and(|late| late <= self.now) {
             return false;
         }

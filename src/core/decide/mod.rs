@@ -7,14 +7,18 @@
 //! | `steps` | the jobs of a session, one after another |
 //! | `ending` | what an ended attempt means |
 //! | `notices` | which mails go out, and what an answer means |
+//! | `letters` | what a notice says |
+//! | `bundle` | which announcements go into one mail |
 //! | `attention` | what needs a person, and that somebody is called |
 //! | `periodic` | the periodic jobs |
 //! | `reload` | what a changed configuration means for what is known
 //! | `clock` | what a clock that was set means for what is known |
 //! | `start` | how an attempt is started |
 mod attention;
+mod bundle;
 mod clock;
 mod ending;
+mod letters;
 mod notices;
 mod opening;
 mod periodic;
@@ -23,8 +27,11 @@ mod session;
 mod start;
 mod steps;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+pub use letters::{letter, uid};
 pub use session::{FRESH, REHEARSAL, owed_leave};
 
 use super::agenda::Agenda;
@@ -32,7 +39,7 @@ use super::apply::{Illegal, apply, observe};
 use super::effect::Effect;
 use super::event::Event;
 use super::fact::Fact;
-use super::policy::Policy;
+use super::policy::{Name, Policy};
 use super::recover;
 use super::state::{ROOM_GIVEN, State, UNWRITABLE};
 
@@ -55,6 +62,8 @@ pub struct Turn<'a> {
     pub agenda: &'a mut Agenda,
     pub now: Timestamp,
     pub decision: Decision,
+    /// App and window of sessions that ended with work left over.
+    pub put_off: BTreeSet<(Name, Name)>,
 }
 
 /// A session cannot take more transitions than this in one turn.
@@ -74,6 +83,7 @@ pub fn decide(
         agenda,
         now,
         decision: Decision::default(),
+        put_off: BTreeSet::new(),
     };
     observe(turn.state, now, &event);
     turn.hear(event);
@@ -153,6 +163,7 @@ impl Turn<'_> {
             let before = self.decision.facts.len();
             self.open_sessions();
             self.advance_sessions();
+            self.take_up();
             if self.decision.facts.len() == before {
                 break;
             }

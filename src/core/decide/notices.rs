@@ -3,15 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
+use super::letters::{digest, letter};
 use super::session::words;
-use crate::core::calendar::{ClockEffect, Occurrence};
 use crate::core::effect::Effect;
 use crate::core::event::Answer;
 use crate::core::fact::{About, Fact};
-use crate::core::letter::{Letter, LetterJob, LetterKind};
+use crate::core::letter::Letter;
 use crate::core::notice::{Kind, Notice, NoticeId, Progress, TRIED_FOR, backoff};
 use crate::core::run::{Outcome, SessionId};
-use crate::core::session::{Phase, Reason, Session, StepState};
+use crate::core::session::{Phase, Reason, Session};
 use crate::core::state::AttentionKind;
 
 /// Mails under way at once.
@@ -40,6 +40,10 @@ impl Turn<'_> {
             let Some(notice) = self.state.notices.get(&id).cloned() else {
                 continue;
             };
+            // Its mail is another's.
+            if self.leader(&notice).is_some() {
+                continue;
+            }
             if self.overtaken(&notice) {
                 self.record(Fact::NoticeGivenUp {
                     notice: id,
@@ -48,10 +52,15 @@ impl Turn<'_> {
                 });
             } else if let Some(why) = self.no_longer_of_use(&notice) {
                 self.give_up(&notice, why);
-            } else if room > 0 && !self.behind_another(&notice) && self.may_tell(&notice) {
+            } else if room > 0
+                && !self.behind_another(&notice)
+                && self.may_tell(&notice)
+                && !self.waits_for_others(&notice)
+            {
                 room -= 1;
+                self.bundle(&notice);
                 let attempt = notice.attempts.saturating_add(1);
-                let letter = Box::new(self.letter(&notice));
+                let letter = Box::new(self.mail_of(&notice));
                 self.record(Fact::NoticeSending {
                     notice: id,
                     attempt,
@@ -59,6 +68,17 @@ impl Turn<'_> {
                 self.effect(Effect::Send { notice: id, letter });
             }
         }
+    }
+
+    /// The mail of a notice: what is told with it is in it.
+    fn mail_of(&self, notice: &Notice) -> Letter {
+        let with = self.told_with(notice.id);
+        if with.is_empty() {
+            return letter(self.policy, self.state, notice);
+        }
+        let all: Vec<&Notice> = std::iter::once(notice).chain(&with).collect();
+        digest(self.policy, self.state, &all)
+            .unwrap_or_else(|| letter(self.policy, self.state, notice))
     }
 
     /// While nothing can be recorded, or the daemon is being stopped, only the operators are told.
@@ -121,8 +141,19 @@ impl Turn<'_> {
             return;
         }
         let about = About::of(&notice);
+        // What the server says to the mail it says to all that is told in it.
+        let with = match answer {
+            Answer::Accepted | Answer::Permanent { .. } => self.told_with(id),
+            _ => Vec::new(),
+        };
         match answer {
             Answer::Accepted => {
+                for other in &with {
+                    self.record(Fact::NoticeAccepted {
+                        notice: other.id,
+                        about: About::of(other),
+                    });
+                }
                 self.record(Fact::NoticeAccepted { notice: id, about });
                 if notice.session.is_none() {
                     self.clear(&format!("notice:{}", notice.person.email));
@@ -131,6 +162,13 @@ impl Turn<'_> {
             Answer::Temporary { why } => self.later(&notice, why, false),
             Answer::Unknown { why } => self.later(&notice, why, true),
             Answer::Permanent { why } => {
+                for other in &with {
+                    self.record(Fact::NoticeRefused {
+                        notice: other.id,
+                        why: why.clone(),
+                        about: About::of(other),
+                    });
+                }
                 self.record(Fact::NoticeRefused {
                     notice: id,
                     why: why.clone(),
@@ -258,7 +296,7 @@ impl Turn<'_> {
         self.state
             .notices
             .values()
-            .any(|n| n.session.as_ref() == Some(&session.id) && may_know(n))
+            .any(|n| n.session.as_ref() == Some(&session.id) && self.may_know(n))
     }
 
     /// Tells everybody of the session's audience.
@@ -303,7 +341,21 @@ impl Turn<'_> {
     /// Whether this person may know of the session.
     pub(super) fn expects(&self, id: &SessionId, email: &str) -> bool {
         let about = |n: &Notice| n.session.as_ref() == Some(id) && n.person.email == email;
-        self.state.notices.values().any(|n| about(n) && may_know(n))
+        self.state
+            .notices
+            .values()
+            .any(|n| about(n) && self.may_know(n))
+    }
+
+    /// Whether this mail may have reached its recipient.
+    pub(super) fn may_know(&self, notice: &Notice) -> bool {
+        let mail = self.leader(notice).unwrap_or(notice);
+        match &mail.progress {
+            Progress::Accepted { .. } | Progress::Sending => true,
+            // Something was tried, and nobody knows how far it came.
+            Progress::Owed { .. } | Progress::GivenUp { .. } => mail.uncertain,
+            Progress::Refused { .. } => false,
+        }
     }
 
     /// Those of the notices that are to be owed, numbered anew.
@@ -318,119 +370,6 @@ impl Turn<'_> {
             notice.id = id;
         }
         notices
-    }
-
-    fn letter(&self, notice: &Notice) -> Letter {
-        let session = notice
-            .session
-            .as_ref()
-            .and_then(|id| self.state.sessions.get(id));
-        let id = |notice: NoticeId| format!("offhours.{}.{notice}", self.state.nonce);
-        let app = session.and_then(|s| self.policy.apps.get(&s.app));
-        let text = |index: usize| {
-            notice
-                .text
-                .get(index)
-                .filter(|text| !text.is_empty())
-                .cloned()
-        };
-        let ended = matches!(
-            notice.kind,
-            Kind::Finished | Kind::Failed | Kind::Postponed | Kind::Cancelled
-        );
-        Letter {
-            kind: match notice.kind {
-                Kind::Advance => LetterKind::Advance,
-                Kind::Changed => LetterKind::Changed,
-                Kind::Started => LetterKind::Started,
-                Kind::Finished => LetterKind::Finished,
-                Kind::Failed => LetterKind::Failed,
-                Kind::Postponed => LetterKind::Postponed,
-                Kind::Cancelled => LetterKind::Cancelled,
-                Kind::Operators => LetterKind::Operators,
-            },
-            message_id: match notice.kind {
-                // It may be sent before it is recorded: a life that does not know of it gives its number again.
-                Kind::Operators => format!("{}.{}", id(notice.id), notice.owed.as_millisecond()),
-                _ => id(notice.id),
-            },
-            in_reply_to: notice.thread.map(id),
-            date: notice.owed,
-            installation: self.policy.name.to_string(),
-            app: session.map(|s| s.app.to_string()).unwrap_or_default(),
-            app_description: app.and_then(|app| app.description.clone()),
-            window: session.map(|s| s.window.to_string()).unwrap_or_default(),
-            session: session.map(|s| s.id.to_string()).unwrap_or_default(),
-            uid: session
-                .map(|s| format!("offhours-{}-{}", self.state.nonce, s.id.replace('/', "-")))
-                .unwrap_or_default(),
-            sequence: notice.sequence,
-            opens: session.map_or(notice.owed, |s| s.opens),
-            closes: session.map_or(notice.owed, |s| s.closes),
-            longer: session.map_or(SignedDuration::ZERO, |s| self.longer(s)),
-            starts: session.map_or(notice.owed, |s| s.starts),
-            expected: session.map(|s| s.expected).unwrap_or_default(),
-            jobs: session
-                .map(|s| self.letter_jobs(s, ended))
-                .unwrap_or_default(),
-            reason: text(1).filter(|_| ended),
-            next: text(2).filter(|_| ended).and_then(|at| at.parse().ok()),
-            contact: app.map(|app| app.contact.to_vec()).unwrap_or_default(),
-            recipient: notice.person.clone(),
-            text: if notice.kind == Kind::Operators {
-                notice.text.clone()
-            } else {
-                Vec::new()
-            },
-        }
-    }
-
-    /// How much longer than usual its window is open, for the clocks change.
-    fn longer(&self, session: &Session) -> SignedDuration {
-        let piece = Occurrence {
-            opens: session.opens,
-            closes: session.closes,
-        };
-        let window = self.policy.windows.get(&session.window);
-        match window.and_then(|window| window.clock_effect(&piece)) {
-            Some(ClockEffect::Longer(longer)) => longer,
-            _ => SignedDuration::ZERO,
-        }
-    }
-
-    /// The steps of a session by job, in their order.
-    fn letter_jobs(&self, session: &Session, ended: bool) -> Vec<LetterJob> {
-        let mut jobs: Vec<LetterJob> = Vec::new();
-        for step in session.steps.iter().filter(|step| ended || !step.done()) {
-            let (outcome, detail) = match &step.state {
-                StepState::Done { outcome, reason } if ended => {
-                    (Some(outcome.word().to_string()), reason.as_ref().map(words))
-                }
-                _ => (None, None),
-            };
-            match jobs.iter_mut().find(|job| job.name == *step.job) {
-                Some(job) => {
-                    job.hosts.push(step.host.to_string());
-                    // The worst of them is what people need to know.
-                    if detail.is_some() || job.outcome.is_none() {
-                        (job.outcome, job.detail) = (outcome, detail);
-                    }
-                }
-                None => jobs.push(LetterJob {
-                    name: step.job.to_string(),
-                    description: self
-                        .policy
-                        .maintenance
-                        .get(&step.job)
-                        .and_then(|job| job.description.clone()),
-                    hosts: vec![step.host.to_string()],
-                    if_needed: step.if_needed && !ended,
-                    outcome,
-                    detail,
-                }),
-            }
-        }
-        jobs
     }
 
     /// These effects were not performed: their facts could not be made durable.
@@ -460,14 +399,5 @@ impl Turn<'_> {
                 },
             );
         }
-    }
-}
-
-pub(super) fn may_know(notice: &Notice) -> bool {
-    match &notice.progress {
-        Progress::Accepted { .. } | Progress::Sending => true,
-        // Something was tried, and nobody knows how far it came.
-        Progress::Owed { .. } | Progress::GivenUp { .. } => notice.uncertain,
-        Progress::Refused { .. } => false,
     }
 }

@@ -1,5 +1,7 @@
 //! Which sessions become known, what is told of them, and to whom.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
@@ -246,12 +248,17 @@ impl Turn<'_> {
                 self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
             }
         }
+        let early = self.told_early(session);
+        let asks = |step: &Step| {
+            let job = self.policy.maintenance.get(&step.job);
+            job.is_some_and(|job| job.only_if.is_some())
+        };
         let mut steps: Vec<Step> = session
             .steps
             .iter()
             .filter(|s| s.need != Some(Need::NothingToDo))
             .map(|s| Step {
-                if_needed: self.follows(session, s),
+                if_needed: self.follows(session, s) || early && asks(s),
                 ..s.clone()
             })
             .collect();
@@ -295,48 +302,55 @@ impl Turn<'_> {
         let Some(app) = self.policy.apps.get(&session.app) else {
             return Vec::new();
         };
+        // The mail that began the thread, by address.
+        let about = self.state.notices.values();
+        let first =
+            about.filter(|n| n.kind == Kind::Advance && n.session.as_ref() == Some(&session.id));
+        let threads: HashMap<&str, &Notice> = first.map(|n| (&*n.person.email, n)).collect();
         let first = self.state.next_notice.max(1);
         let told = recipients(&app.notify);
         (first..)
             .zip(told)
             .map(|(id, (roles, person))| {
-                self.notice(id, kind, Some(session), roles, person, sequence)
+                let digest = app
+                    .notify
+                    .iter()
+                    .filter(|audience| roles.contains(&audience.role))
+                    .all(|audience| audience.digest.is_some());
+                let mut notice = self.notice(id, kind, roles, person);
+                notice.session = Some(session.id.clone());
+                notice.sequence = sequence;
+                notice.thread = threads
+                    .get(&*person.email)
+                    .filter(|first| first.person == *person)
+                    .map(|first| first.within.unwrap_or(first.id));
+                if kind == Kind::Advance && session.rehearsal.is_none() {
+                    notice.digest = digest;
+                    if !digest {
+                        let not_before = app.tell_at(session.opens).max(self.now);
+                        notice.progress = Progress::Owed { not_before };
+                    }
+                }
+                notice
             })
             .collect()
     }
 
-    pub(super) fn notice(
-        &self,
-        id: u64,
-        kind: Kind,
-        session: Option<&Session>,
-        roles: Vec<Name>,
-        person: &Person,
-        sequence: u32,
-    ) -> Notice {
-        let thread = session.and_then(|session| {
-            self.state
-                .notices
-                .values()
-                .find(|n| {
-                    n.kind == Kind::Advance
-                        && n.session.as_ref() == Some(&session.id)
-                        && n.person == *person
-                })
-                .map(|n| n.id)
-        });
+    pub(super) fn notice(&self, id: u64, kind: Kind, roles: Vec<Name>, person: &Person) -> Notice {
         Notice {
             id,
             kind,
-            session: session.map(|s| s.id.clone()),
+            session: None,
             roles,
             person: person.clone(),
-            sequence,
+            sequence: 0,
             owed: self.now,
             attempts: 0,
             answer: None,
             uncertain: false,
-            thread,
+            digest: false,
+            within: None,
+            thread: None,
             text: Vec::new(),
             progress: Progress::Owed {
                 not_before: self.now,

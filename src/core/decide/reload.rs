@@ -24,10 +24,24 @@ use crate::core::state::AttentionKind;
 impl Turn<'_> {
     /// Looks at all that is known and not begun. What has begun is not disturbed.
     pub(in crate::core) fn reconcile(&mut self) {
+        self.reconsider_all(|_| true);
+        self.agenda.stir();
+    }
+
+    /// Work that was put off may join what is announced already, where that can be told a lead ahead.
+    pub(super) fn take_up(&mut self) {
+        let lanes = std::mem::take(&mut self.put_off);
+        if !lanes.is_empty() {
+            self.reconsider_all(|s| lanes.contains(&(s.app.clone(), s.window.clone())));
+        }
+    }
+
+    fn reconsider_all(&mut self, which: impl Fn(&Session) -> bool) {
         let waiting: Vec<Session> = self
             .state
             .sessions
             .values()
+            .filter(|s| which(s))
             .filter(|s| {
                 matches!(s.phase, Phase::Asking | Phase::Planned | Phase::Announced)
                     && s.rehearsal.is_none()
@@ -39,7 +53,6 @@ impl Turn<'_> {
         for session in waiting {
             self.reconsider(&session, in_place_of(self.policy, &session, &anew));
         }
-        self.agenda.stir();
     }
 
     fn reconsider(&mut self, session: &Session, wanted: Option<&PlannedSession>) {
@@ -84,7 +97,7 @@ impl Turn<'_> {
             return self.cancel(session, why);
         };
         if session.phase == Phase::Asking {
-            self.put_off(session, &off);
+            self.leave_out(session, &off);
             if next.closes < session.closes {
                 let (session, closes) = (session.id.clone(), next.closes);
                 self.record(Fact::SessionBounded { session, closes });
@@ -266,22 +279,18 @@ impl Turn<'_> {
     /// Whether nobody was told of this work by another session.
     fn is_new(&self, base: &Session, planned: &plan::PlannedStep) -> bool {
         let told = |other: &Session| {
-            // What was cut off in one that has begun may come again in its second round.
-            let begun = other.phase.in_maintenance()
-                || matches!(other.phase, Phase::Starting | Phase::Left)
-                || other.round > 1;
             other.id != base.id
                 && other.phase != Phase::Closed
                 && other.steps.iter().any(|step| {
                     let meets = step.dues.first <= planned.dues.last
                         && planned.dues.first <= step.dues.last;
-                    (begun || !step.done()) && same(step, planned) && meets
+                    step.claimed() && same(step, planned) && meets
                 })
         };
         !self.state.sessions.values().any(told)
     }
 
-    fn put_off(&mut self, session: &Session, off: &[Off]) {
+    fn leave_out(&mut self, session: &Session, off: &[Off]) {
         for (index, outcome, code) in off {
             self.step_done(session, *index, *outcome, (*code).into());
         }
@@ -306,7 +315,7 @@ impl Turn<'_> {
         let Some(session) = self.state.sessions.get(&id).cloned() else {
             return;
         };
-        self.put_off(&session, off);
+        self.leave_out(&session, off);
         // What is done is recorded by now, with its reason.
         if let Some(recorded) = self.state.sessions.get(&id) {
             let done: Vec<Step> = recorded
@@ -385,7 +394,7 @@ impl Turn<'_> {
                     && n.sequence >= session.gate
                     && n.session.as_ref() == Some(&session.id)
                     && n.person.email == notice.person.email
-                    && super::notices::may_know(n)
+                    && self.may_know(n)
             })
         });
         self.record(Fact::SessionReverted {

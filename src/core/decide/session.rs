@@ -388,6 +388,10 @@ impl Turn<'_> {
     pub(super) fn close(&mut self, session: &Session, outcome: Outcome, reason: Option<Reason>) {
         let why = reason.clone().unwrap_or(Code::Interrupted.into());
         self.carry_rest(session, &why);
+        if !matches!(outcome, Outcome::Succeeded | Outcome::Skipped) {
+            let lane = (session.app.clone(), session.window.clone());
+            self.put_off.insert(lane);
+        }
         let next = self.next_chance(session);
         let id = session.id.clone();
         let told = self.told(session);

@@ -10,6 +10,7 @@ use crate::core::notice::{Notice, Progress};
 use crate::core::policy::{Command, Hook, Name};
 use crate::core::run::{Dues, RunId, What};
 use crate::core::session::Session;
+use crate::core::state::Running;
 
 /// Everything about an attempt but the command.
 pub(super) struct Attempt {
@@ -91,11 +92,17 @@ impl Turn<'_> {
 
     /// Ends what runs into the time that is kept for leaving.
     pub(super) fn stop_overdue(&mut self) {
+        // What waits for a lock could begin at any time: not once the clock was set back before the opening.
+        let outside = |r: &Running| {
+            let session = r.what.session().and_then(|id| self.state.sessions.get(id));
+            let disturbs = matches!(r.what, What::Step { .. } | What::Enter { .. });
+            r.waiting.is_some() && disturbs && session.is_some_and(|s| s.outside(self.now))
+        };
         let overdue = self
             .state
             .running
             .iter()
-            .filter(|(_, r)| r.stop_by.is_some_and(|at| at <= self.now));
+            .filter(|(_, r)| r.stop_by.is_some_and(|at| at <= self.now) || outside(r));
         let overdue: Vec<RunId> = overdue.map(|(run, _)| *run).collect();
         overdue.into_iter().for_each(|run| self.stop(run));
     }
@@ -132,8 +139,10 @@ impl Turn<'_> {
     pub(super) fn maybe_exit(&mut self) {
         // Alone there is no next start soon: what is owed is tried once.
         let untried = |n: &Notice| {
+            let due = |at: Timestamp| n.attempts == 0 && at <= self.now;
             n.progress == Progress::Sending
-                || n.attempts == 0 && matches!(n.progress, Progress::Owed { .. })
+                || matches!(n.progress, Progress::Owed { not_before } if due(not_before))
+                    && self.leader(n).is_none()
         };
         let telling = self.state.live.alone && self.state.notices.values().any(untried);
         // An answer that is not heard means the same mail again after the next start.

@@ -16,9 +16,17 @@ use crate::core::session::{Code, Need, Reason, Session, SessionResult, Step, Ste
 impl Turn<'_> {
     /// The questions that are asked before anybody is told: of the jobs that follow no other.
     pub(super) fn ask_before_telling(&mut self, session: &Session) {
-        if !self.held_back() && !self.ask_open(session) {
+        // The answer of today says little about a night that is days away.
+        if !self.held_back() && (self.told_early(session) || !self.ask_open(session)) {
             self.announce(session);
         }
+    }
+
+    /// Whether it is told earlier than by itself, for it is part of a digest.
+    pub(super) fn told_early(&self, session: &Session) -> bool {
+        let app = self.policy.apps.get(&session.app);
+        let early = app.is_some_and(|app| self.now < app.tell_at(session.opens));
+        early && session.rehearsal.is_none()
     }
 
     /// The same questions again, before the app is touched.

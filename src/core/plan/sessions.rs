@@ -104,11 +104,7 @@ impl Walk<'_> {
         else {
             return;
         };
-        for step in session
-            .steps
-            .iter()
-            .filter(|s| !matches!(s.state, StepState::Done { .. }))
-        {
+        for step in session.steps.iter().filter(|step| step.claimed()) {
             let Some(job) = lane.jobs.iter_mut().find(|j| j.job.name == step.job) else {
                 continue;
             };
@@ -387,9 +383,7 @@ impl Walk<'_> {
             closes: seen.closes,
             starts,
             ends,
-            announce_at: notice_by
-                .saturating_sub(lane.app.margin)
-                .unwrap_or(notice_by),
+            announce_at: lane.app.announce_at(opens),
             notice_by,
             phase: Phase::Asking,
             expected: length,
@@ -500,10 +494,8 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
         })
         .collect();
     let last = steps.last().map_or(session.starts, |step| step.ends);
-    let margin = policy
-        .apps
-        .get(&session.app)
-        .map_or(SignedDuration::ZERO, |app| app.margin);
+    let app = policy.apps.get(&session.app);
+    let announce_at = app.map_or(session.notice_by, |app| app.announce_at(session.opens));
     // Past its expected end, it still has what it has.
     let ends = if session.phase.in_maintenance() {
         last.max(now)
@@ -518,10 +510,7 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
         closes: session.closes,
         starts: session.starts,
         ends,
-        announce_at: session
-            .notice_by
-            .saturating_sub(margin)
-            .unwrap_or(session.notice_by),
+        announce_at,
         notice_by: session.notice_by,
         phase: session.phase,
         expected: session.expected,

@@ -245,6 +245,7 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
         | Fact::SessionConfirmed { .. }
         | Fact::Proven { .. }
         | Fact::NoticesOwed { .. }
+        | Fact::NoticesBundled { .. }
         | Fact::NoticeSending { .. } => return Vec::new(),
         Fact::DaemonStarted { version, .. } => Line {
             version: Some(version.clone()),

@@ -97,6 +97,10 @@ pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut
 pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut Bad) {
     let mut served: BTreeSet<(&str, &str, Timestamp)> = BTreeSet::new();
     for (at, fact) in facts(&played.trace.moments) {
+        // What comes back is new.
+        if let Fact::JobsForgotten { maintenance, .. } = fact {
+            served.retain(|(job, ..)| !maintenance.iter().any(|gone| **gone == **job));
+        }
         if let Fact::AttemptEnded(ended) = fact
             && ended.outcome == Outcome::Postponed
             && matches!(ended.what, What::Step { .. })
@@ -120,8 +124,11 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
                 host,
                 due,
                 outcome,
+                reason,
                 ..
-            } if *outcome != Outcome::Postponed => (job, host, *due),
+            } if *outcome != Outcome::Postponed && reason.code != Code::Removed => {
+                (job, host, *due)
+            }
             _ => continue,
         };
         // Two sessions may be told at once; the later may be over first.

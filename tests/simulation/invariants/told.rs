@@ -23,14 +23,16 @@ pub(super) fn announced(
 ) {
     let mut about: HashMap<u64, (Arc<str>, String)> = HashMap::new();
     let mut people: HashMap<Arc<str>, BTreeMap<String, Reached<'_>>> = HashMap::new();
-    let mut sent: HashMap<u64, Vec<(SignedDuration, &Letter)>> = HashMap::new();
+    // By notice and session: one mail may tell of several.
+    let mut sent: HashMap<(u64, &str), &Letter> = HashMap::new();
+    let mut within: HashMap<u64, u64> = HashMap::new();
     let mut entered: HashMap<Arc<str>, Timestamp> = HashMap::new();
     for moment in moments {
         match &moment.what {
             Happened::Delivered { notice, letter } => {
-                sent.entry(*notice)
-                    .or_default()
-                    .push((moment.elapsed, letter));
+                for part in parts(letter) {
+                    sent.insert((*notice, &*part.session), part);
+                }
             }
             Happened::Recorded { decided, fact } => match &**fact {
                 Fact::SessionPlanned { notices, .. }
@@ -53,9 +55,16 @@ pub(super) fn announced(
                         about.insert(n.id, (session, n.person.email.clone()));
                     }
                 }
-                Fact::NoticeAccepted { notice, .. } => {
-                    let letter = sent.get(notice).and_then(|sent| sent.last());
-                    let Some((_, letter)) = letter else {
+                Fact::NoticesBundled { into, notices } => {
+                    within.extend(notices.iter().map(|notice| (*notice, *into)));
+                }
+                Fact::NoticeSending { notice, .. } => {
+                    within.remove(notice);
+                }
+                Fact::NoticeAccepted { notice, about: of } => {
+                    let mail = within.get(notice).unwrap_or(notice);
+                    let session = of.session.as_deref().unwrap_or("");
+                    let Some(letter) = sent.get(&(*mail, session)) else {
                         bad.push(format!(
                             "notice {notice} is said to be accepted and never was"
                         ));
@@ -119,6 +128,14 @@ pub(super) fn announced(
     }
 }
 
+/// A letter, or each of the sessions that a digest tells of.
+fn parts(letter: &Letter) -> &[Letter] {
+    match &letter.parts[..] {
+        [] => std::slice::from_ref(letter),
+        parts => parts,
+    }
+}
+
 fn person<'a, 'b>(
     people: &'a mut HashMap<Arc<str>, BTreeMap<String, Reached<'b>>>,
     about: &HashMap<u64, (Arc<str>, String)>,
@@ -144,12 +161,14 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
                 if done.contains(notice) {
                     bad.push(format!("notice {notice} was sent after its end"));
                 }
-                let over = closed.get(&*letter.session);
-                let advance = matches!(letter.kind, LetterKind::Advance | LetterKind::Changed);
-                if advance
-                    && over.is_some_and(|at| moment.elapsed - *at > SignedDuration::from_mins(6))
-                {
-                    bad.push(format!("{} was announced after its end", letter.session));
+                for letter in parts(letter) {
+                    let over = closed.get(&*letter.session);
+                    let ahead = matches!(letter.kind, LetterKind::Advance | LetterKind::Changed);
+                    let late =
+                        |at: &SignedDuration| moment.elapsed - *at > SignedDuration::from_mins(6);
+                    if ahead && over.is_some_and(late) {
+                        bad.push(format!("{} was announced after its end", letter.session));
+                    }
                 }
             }
             Happened::Recorded { decided, fact } => match &**fact {
@@ -158,8 +177,12 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
                 | Fact::SessionRevised { notices, .. }
                 | Fact::SessionReverted { notices, .. } => {
                     for n in notices {
+                        let from = match n.progress {
+                            Progress::Owed { not_before } => not_before.max(*decided),
+                            _ => *decided,
+                        };
                         if open
-                            .insert(n.id, (*decided, n.session.clone(), n.kind))
+                            .insert(n.id, (from, n.session.clone(), n.kind))
                             .is_some()
                         {
                             bad.push(format!("notice {} is owed twice", n.id));

@@ -204,14 +204,18 @@ impl Found {
             _ => u64::MAX,
         };
         // What is counted must be counted from its beginning.
-        let near = matches!(rule.ends, Ends::Never | Ends::By(_)).then(|| {
-            let days = Step::new().try_days(lasts.days().saturating_add(2));
-            let from = zone.date(self.from);
-            days.map_or(Date::MIN, |days| from.saturating_sub(days))
-        });
+        let days = Step::new().try_days(lasts.days().saturating_add(2));
+        let from = zone.date(self.from);
+        let of_use = days.map_or(Date::MIN, |days| from.saturating_sub(days));
+        let near = matches!(rule.ends, Ends::Never | Ends::By(_)).then_some(of_use);
         let mut budget = std::mem::replace(&mut self.budget, Budget(0));
         let mut full = false;
         let done = expand(rule, start.local, near, &mut budget, |local| {
+            // Long before the time that is looked at it is counted, and no more.
+            if left > 0 && local.date() < of_use {
+                left -= 1;
+                return ControlFlow::Continue(());
+            }
             let instant = zone.instant(local);
             if left == 0 || instant >= self.until || past(&rule.ends, start, local, instant) {
                 return ControlFlow::Break(());
