@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     connection::{Connection, Target},
+    guarded::Guarded,
     secrets::Login,
     stage::{Failure, Progress, Stage, classify},
 };
@@ -93,7 +94,8 @@ impl Server {
         // Nobody closes the semaphore; were it closed, one delivery more at a time would be no harm.
         let _permit = self.permits.acquire().await.ok();
         let progress = Progress::new();
-        let failure = match timeout(self.limit, self.attempt(message, &progress)).await {
+        let attempt = Guarded::new(self.attempt(message, &progress));
+        let failure = match timeout(self.limit, attempt).await {
             Ok(Ok(server)) => return Answer::accepted(&self.hide(&server)),
             Ok(Err(failure)) => failure,
             Err(_) => Failure::Broken(format!("no answer within {} s", self.limit.as_secs_f32())),

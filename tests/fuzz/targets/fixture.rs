@@ -116,5 +116,6 @@ pub fn letter(recipient: Recipient) -> Letter {
         contact: vec!["ops@example.org".into()],
         recipient,
         text: Vec::new(),
+        parts: Vec::new(),
     }
 }
