@@ -9,6 +9,7 @@ use super::command::SECOND;
 use super::keys;
 use super::people::Roles;
 use super::reading::Reading;
+use super::source::Place;
 use super::tree::{Fields, Item};
 use crate::core::calendar::DayTime;
 use crate::core::policy::{
@@ -52,10 +53,9 @@ impl Digests {
 impl<'a> Reading<'a> {
     pub fn notice(&mut self, roles: Roles) -> (NoticePolicy, Defaults) {
         let fields = self.document.section("notice").cloned().unwrap_or_default();
-        let words = [("each-role", Accepted::EachRole), ("all", Accepted::All)];
         let accepted = fields
             .get("accepted")
-            .and_then(|item| self.choice(item, &words))
+            .and_then(|item| self.accepted(item, &roles))
             .unwrap_or(Accepted::EachRole);
         let operators = self
             .audiences(&fields, "operators", &roles)
@@ -118,6 +118,28 @@ impl<'a> Reading<'a> {
         )
     }
 
+    /// `"each-role"`, `"all"`, or the roles that have to be reached.
+    fn accepted(&mut self, item: Item<'a>, roles: &Roles) -> Option<Accepted> {
+        if !item.value.is_array() {
+            let words = [("each-role", Accepted::EachRole), ("all", Accepted::All)];
+            return self.choice(item, &words);
+        }
+        let mut wanted = Vec::new();
+        for (text, item) in self.lines(item) {
+            self.role(text, item.place, roles);
+            wanted.push(self.name(text));
+        }
+        (!wanted.is_empty()).then(|| Accepted::Roles(wanted.into()))
+    }
+
+    fn role(&mut self, name: &str, place: Place, roles: &Roles) {
+        if !roles.contains_key(name) && self.document.complete {
+            self.problems
+                .error(place, format!("there is no role `{name}`"))
+                .hint("roles are the keys of `contacts_file` and [contacts]");
+        }
+    }
+
     /// `"Mon 09:00"`, or a table of roles with such a time or `"none"` each.
     pub fn digests(&mut self, item: Item<'a>, roles: &Roles) -> Digests {
         let mut digests = Digests::default();
@@ -133,11 +155,7 @@ impl<'a> Reading<'a> {
             return digests;
         };
         for field in Fields::of(inner, item.place).list {
-            if !roles.contains_key(field.key) && self.document.complete {
-                self.problems
-                    .error(field.place, format!("there is no role `{}`", field.key))
-                    .hint("roles are the keys of `contacts_file` and [contacts]");
-            }
+            self.role(field.key, field.place, roles);
             let at = self.day_time(field.item);
             digests.roles.insert(self.name(field.key), at);
         }

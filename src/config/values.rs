@@ -86,10 +86,10 @@ impl<'a> Reading<'a> {
     }
 
     /// One of a few words.
-    pub fn choice<T: Copy>(&mut self, item: Item<'a>, choices: &[(&str, T)]) -> Option<T> {
+    pub fn choice<T: Clone>(&mut self, item: Item<'a>, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(item)?;
-        if let Some(&(_, value)) = choices.iter().find(|(word, _)| *word == text) {
-            return Some(value);
+        if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text) {
+            return Some(value.clone());
         }
         let words: Vec<String> = choices
             .iter()

@@ -122,7 +122,7 @@ impl Notice {
 /// Whether enough people accepted by `by` what applies to a session: by one of the notices of its last change that had
 /// to be announced, or of a later one.
 pub fn enough<'a>(
-    rule: Accepted,
+    rule: &Accepted,
     session: &Session,
     notices: impl Iterator<Item = &'a Notice>,
     by: Timestamp,
@@ -146,6 +146,12 @@ pub fn enough<'a>(
         && match rule {
             Accepted::All => people.values().all(|(accepted, waits)| *accepted || !waits),
             Accepted::EachRole => roles.values().all(|reached| *reached),
+            Accepted::Roles(wanted) => {
+                let wanted = |role: &&str| wanted.iter().any(|name| **name == **role);
+                let any = roles.keys().any(wanted);
+                let mut asked = roles.iter().filter(|(role, _)| !any || wanted(role));
+                asked.all(|(_, reached)| *reached)
+            }
         }
 }
 
@@ -157,3 +163,94 @@ pub fn backoff(attempt: u32) -> jiff::SignedDuration {
 
 /// A notice that is of use after the fact is tried for this long.
 pub const TRIED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::policy::Language;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn session(gate: u32) -> Session {
+        let blank = r#"{"id": "shop/night/2027-01-04", "app": "shop", "window": "night",
+            "opens": "2027-01-04T22:00:00Z", "closes": "2027-01-05T02:00:00Z", "starts": "2027-01-04T22:00:00Z",
+            "expected": "PT15M", "notice_by": "2027-01-04T10:00:00Z", "lead": "PT12H", "reserve": "PT0S", "steps": [],
+            "locks": [], "phase": "planned", "sequence": 0, "round": 1, "entered": null, "enter_count": 0,
+            "enter_started": 0, "hook": {"index": 0, "running": null, "run": null, "attempts": 0, "not_before": null},
+            "leave": [], "result": "success"}"#;
+        Session {
+            gate,
+            ..serde_json::from_str(blank).unwrap()
+        }
+    }
+
+    fn notice(who: &str, role: &str, sequence: u32, progress: Progress) -> Notice {
+        Notice {
+            id: 1,
+            kind: if sequence == 0 {
+                Kind::Advance
+            } else {
+                Kind::Changed
+            },
+            session: Some("shop/night/2027-01-04".into()),
+            roles: vec![role.into()],
+            person: Person {
+                email: who.into(),
+                name: None,
+                language: Language::En,
+                time_zone: "UTC".into(),
+            },
+            sequence,
+            owed: at("2027-01-04T09:00:00Z"),
+            attempts: 1,
+            answer: None,
+            uncertain: false,
+            digest: false,
+            within: None,
+            thread: None,
+            text: Vec::new(),
+            progress,
+        }
+    }
+
+    fn accepted(time: &str) -> Progress {
+        Progress::Accepted {
+            at: at(&format!("2027-01-04T{time}Z")),
+        }
+    }
+
+    #[test]
+    fn the_deadline_is_to_the_second_and_includes_its_own() {
+        let by = at("2027-01-04T10:00:00Z");
+        for (time, early) in [("09:59:59", true), ("10:00:00", true), ("10:00:01", false)] {
+            let notice = notice("a", "tech", 0, accepted(time));
+            for rule in [Accepted::EachRole, Accepted::All] {
+                let notices = std::iter::once(&notice);
+                assert_eq!(
+                    enough(&rule, &session(0), notices, by),
+                    early,
+                    "{time} {rule:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_that_counts_is_accepted_by_all_who_were_to_accept_what_was_before() {
+        let by = at("2027-01-04T10:00:00Z");
+        let mut notices = vec![
+            notice("a", "tech", 0, accepted("09:00:00")),
+            notice("c", "support", 0, accepted("09:00:00")),
+            notice("a", "tech", 1, accepted("09:30:00")),
+        ];
+        let enough = |gate, notices: &[Notice]| {
+            enough(&Accepted::EachRole, &session(gate), notices.iter(), by)
+        };
+        assert!(enough(0, &notices));
+        assert!(!enough(1, &notices), "support does not know of the change");
+        notices.push(notice("c", "support", 1, accepted("09:45:00")));
+        assert!(enough(1, &notices));
+    }
+}

@@ -278,13 +278,15 @@ pub struct Alarm {
 }
 
 /// Whose acceptance makes a session announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// In every role at least one address.
     EachRole,
     /// Every address that was not refused for good.
     All,
+    /// In each of these roles at least one address; the others are told, and hold back nothing. Where none of these is
+    /// told of an app, each role is asked for.
+    Roles(Arc<[Name]>),
 }
 
 /// Which of the mails that may be left out are sent.

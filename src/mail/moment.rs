@@ -54,12 +54,19 @@ const MONTHS_DE: [&str; 12] = [
     "Dezember",
 ];
 
-/// `Tuesday, 17 November 2026, 22:00 (UTC+01:00)`; the offset is that of this very instant.
+/// `Tuesday, 17 November 2026, 22:00 (UTC+01:00, 21:00 UTC)`; the offset is that of this very instant.
 pub(super) fn long(at: Timestamp, zone: &TimeZone, language: Language) -> String {
     let local = at.to_zoned(zone.clone());
     let (day, month) = names(&local, language);
     let (date, time, year) = (local.day(), clock(&local), local.year());
-    let offset = offset(local.offset());
+    let offset = match local.offset().seconds() / 60 {
+        0 => "UTC".into(),
+        _ => format!(
+            "{}, {} UTC",
+            offset(local.offset()),
+            beside(&local, language)
+        ),
+    };
     match language {
         Language::En => format!("{day}, {date} {month} {year}, {time} ({offset})"),
         Language::De => format!("{day}, {date}. {month} {year}, {time} Uhr ({offset})"),
@@ -103,11 +110,22 @@ fn clock(local: &Zoned) -> String {
     }
 }
 
+/// The time in UTC, with its date where that is another one.
+fn beside(local: &Zoned, language: Language) -> String {
+    let utc = local.with_time_zone(TimeZone::UTC);
+    let time = clock(&utc);
+    if utc.date() == local.date() {
+        return time;
+    }
+    let (_, month) = names(&utc, language);
+    match language {
+        Language::En => format!("{} {month} {time}", utc.day()),
+        Language::De => format!("{}. {month} {time}", utc.day()),
+    }
+}
+
 fn offset(offset: Offset) -> String {
     let minutes = offset.seconds() / 60;
-    if minutes == 0 {
-        return "UTC".into();
-    }
     let sign = if minutes < 0 { '-' } else { '+' };
     let minutes = minutes.unsigned_abs();
     format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
@@ -150,11 +168,11 @@ mod tests {
         let second: Timestamp = "2026-10-25T01:30:00Z".parse().unwrap();
         assert_eq!(
             long(first, &berlin(), Language::En),
-            "Sunday, 25 October 2026, 02:30 (UTC+02:00)"
+            "Sunday, 25 October 2026, 02:30 (UTC+02:00, 00:30 UTC)"
         );
         assert_eq!(
             long(second, &berlin(), Language::De),
-            "Sonntag, 25. Oktober 2026, 02:30 Uhr (UTC+01:00)"
+            "Sonntag, 25. Oktober 2026, 02:30 Uhr (UTC+01:00, 01:30 UTC)"
         );
         assert_eq!(
             short(second, &berlin(), Language::De),

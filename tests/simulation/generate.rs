@@ -72,11 +72,15 @@ pub fn installation(seed: u64, less: bool) -> String {
         3 => "digest_after = 1\n",
         _ => "",
     };
+    let accepted = match own.u32(0..5) {
+        0 => "[\"tech\"]".into(),
+        _ => format!("\"{accepted}\""),
+    };
     let mut text = format!(
         "name = \"played\"\ntime_zone = \"{zone}\"\n[mail]\ntransport = \"file\"\ndir = \"/tmp/mail\"\n\
          from = \"ops@example.org\"\n[contacts]\ntech = [\"a@example.org\", \"b@example.org\"]\n\
          support = [\"c@example.org\"]\nops = [\"o@example.org\"]\n[notice]\nlead = \"{lead}\"\nmargin = \"{margin}\"\n{digest}\
-         to = [\"tech\"]\noperators = [\"ops\"]\naccepted = \"{accepted}\"\nalarm = {{ run = [\"/bin/alarm\"] }}\n\
+         to = [\"tech\"]\noperators = [\"ops\"]\naccepted = {accepted}\nalarm = {{ run = [\"/bin/alarm\"] }}\n\
          started = {}\n[limits]\nruns = {runs}\n",
         rng.bool()
     );

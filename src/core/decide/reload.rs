@@ -371,7 +371,7 @@ impl Turn<'_> {
     /// A change of an announced session is accepted by its deadline, or what was announced before applies again.
     pub(super) fn wait_for_change(&mut self, session: &Session) {
         let notices = self.state.notices.values();
-        let rule = self.policy.notice.accepted;
+        let rule = &self.policy.notice.accepted;
         let id = session.id.clone();
         if crate::core::notice::enough(rule, session, notices, session.notice_by) {
             return self.record(Fact::SessionConfirmed { session: id });

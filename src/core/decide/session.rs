@@ -61,7 +61,7 @@ impl Turn<'_> {
     fn wait_for_acceptance(&mut self, session: &Session) {
         let notices = self.state.notices.values();
         if crate::core::notice::enough(
-            self.policy.notice.accepted,
+            &self.policy.notice.accepted,
             session,
             notices,
             session.notice_by,
@@ -91,7 +91,7 @@ impl Turn<'_> {
             let lead_since = self.now.saturating_sub(session.lead).unwrap_or(self.now);
             let notices = self.state.notices.values();
             if !crate::core::notice::enough(
-                self.policy.notice.accepted,
+                &self.policy.notice.accepted,
                 session,
                 notices,
                 lead_since,

@@ -115,10 +115,17 @@ pub(super) fn announced(
         let none = BTreeMap::new();
         let people = people.get(id).unwrap_or(&none);
         let roles: BTreeSet<&Arc<str>> = people.values().flat_map(|p| &p.roles).collect();
+        let wanted = |role: &Arc<str>| match &policies[0].notice.accepted {
+            Accepted::Roles(named) => {
+                named.contains(role) || !roles.iter().any(|role| named.contains(*role))
+            }
+            _ => true,
+        };
         let enough = match policies[0].notice.accepted {
             Accepted::All => people.values().all(|p| early(p) || p.refused),
-            Accepted::EachRole => roles
+            Accepted::EachRole | Accepted::Roles(_) => roles
                 .iter()
+                .filter(|role| wanted(role))
                 .all(|role| people.values().any(|p| early(p) && p.roles.contains(*role))),
         };
         if !enough || !people.values().any(early) {

@@ -312,7 +312,7 @@ impl<'a> Look<'a> {
         let far = format!("{}: {accepted} of {all} notices accepted", session.id);
         let lead_ago = self.now.saturating_sub(app.lead).unwrap_or(self.now);
         let early = notice::enough(
-            self.policy.notice.accepted,
+            &self.policy.notice.accepted,
             session,
             self.state.notices.values(),
             lead_ago,
