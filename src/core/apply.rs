@@ -8,7 +8,9 @@ mod revised;
 use jiff::{SignedDuration, Timestamp};
 
 use attempts::{attempt_ended, attempt_started};
-use notices::{after_all, bundle, forget_settled, give_up_unsent, owe, settle};
+use notices::{
+    after_all, bundle, forget_settled, give_up_unsent, operators_told, owe, repeated, settle,
+};
 
 use super::event::Event;
 use super::fact::Fact;
@@ -388,6 +390,12 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             }
         }
         Fact::AttentionCleared { key } => drop(state.attention.remove(key)),
+        Fact::OperatorsTold {
+            group,
+            kind,
+            notices,
+        } => operators_told(state, at, group, *kind, notices)?,
+        Fact::AttentionRepeated { group, key, text } => repeated(state, group, key, text),
     }
     Ok(())
 }

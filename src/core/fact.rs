@@ -207,6 +207,18 @@ pub enum Fact {
     AttentionCleared {
         key: Name,
     },
+    /// The operators are owed a mail about matters of this group.
+    OperatorsTold {
+        group: Name,
+        kind: AttentionKind,
+        notices: Vec<Notice>,
+    },
+    /// Of such a matter they were told within the hour: it is told with a count.
+    AttentionRepeated {
+        group: Name,
+        key: Name,
+        text: String,
+    },
 }
 
 /// What a notice is about, repeated so that each line can be read by itself.
@@ -306,6 +318,8 @@ impl Fact {
             Self::RunDeferred { .. } => "run_deferred",
             Self::AttentionRaised { .. } => "attention_raised",
             Self::AttentionCleared { .. } => "attention_cleared",
+            Self::OperatorsTold { .. } => "operators_told",
+            Self::AttentionRepeated { .. } => "attention_repeated",
         }
     }
 

@@ -40,6 +40,9 @@ pub struct State {
     pub numbers: BTreeMap<Name, (u32, Timestamp)>,
     pub notices: BTreeMap<NoticeId, Notice>,
     pub attention: BTreeMap<Name, Attention>,
+    /// Per group of matters: when the operators were last told, and what came since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<Name, Told>,
     pub running: BTreeMap<RunId, Running>,
     /// Per app: how long entering took lately, in seconds, oldest first.
     #[serde(default)]
@@ -231,6 +234,16 @@ pub struct Attention {
     pub app: Option<Name>,
     /// The alarm command has to be run about it.
     pub alarm: AlarmState,
+}
+
+/// What the operators were told of a group of matters, and what happened again since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    pub at: Timestamp,
+    pub kind: AttentionKind,
+    /// By key: how often, and in what words last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub again: BTreeMap<Name, (u32, String)>,
 }
 
 /// How far the alarm command is.

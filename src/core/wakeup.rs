@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::agenda::Agenda;
+use super::decide::told_again_at;
 use super::notice::Progress;
 use super::policy::{Name, Policy};
 use super::session::{Phase, Session, StepState};
@@ -31,6 +32,9 @@ pub fn wakeup(
         if let Progress::Owed { not_before } = notice.progress {
             next.consider(Some(not_before));
         }
+    }
+    for told in state.told.values() {
+        next.consider(told_again_at(told));
     }
     for attention in state.attention.values() {
         if let AlarmState::Owed { not_before, .. } = attention.alarm {

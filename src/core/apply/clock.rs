@@ -56,7 +56,9 @@ fn openings_again(state: &mut State, at: Timestamp) {
 /// Timers that count elapsed time move with the wall clock.
 fn shift_timers(state: &mut State, by: SignedDuration) {
     let shift = |at: &mut Timestamp| *at = at.saturating_add(by).unwrap_or(*at);
-    for notice in state.notices.values_mut() {
+    // What was not tried yet waits for the calendar, not for so much time.
+    let tried = state.notices.values_mut().filter(|n| n.attempts > 0);
+    for notice in tried {
         if let Progress::Owed { not_before } = &mut notice.progress {
             shift(not_before);
         }
@@ -80,6 +82,7 @@ fn shift_timers(state: &mut State, by: SignedDuration) {
             shift(at);
         }
     }
+    state.told.values_mut().for_each(|told| shift(&mut told.at));
     for attention in state.attention.values_mut() {
         if let AlarmState::Owed { not_before, .. } = &mut attention.alarm {
             shift(not_before);

@@ -1,10 +1,14 @@
 //! What becomes of notices.
 
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
 use super::{after, notice_of};
 use crate::core::notice::{Kind, Notice, NoticeId, Progress};
 use crate::core::policy::Name;
 use crate::core::session::Phase;
-use crate::core::state::State;
+use crate::core::state::{AttentionKind, State, Told};
 
 /// The number of the notice that follows all of these; 0 where there are none.
 pub(super) fn after_all(notices: &[Notice]) -> Result<NoticeId, String> {
@@ -42,6 +46,44 @@ pub(super) fn bundle(
         notice.within = Some(into);
     }
     Ok(())
+}
+
+/// Matters of one group that are counted one by one; what is beyond that is in the history.
+const COUNTED: usize = 1_000;
+/// What was told this long ago is told anew at once.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(2);
+
+pub(super) fn operators_told(
+    state: &mut State,
+    at: Timestamp,
+    group: &Name,
+    kind: AttentionKind,
+    notices: &[Notice],
+) -> Result<(), String> {
+    let next = after_all(notices)?;
+    state.told.retain(|_, told| {
+        let old = told.at.checked_add(FORGOTTEN).is_ok_and(|old| old <= at);
+        !old || !told.again.is_empty()
+    });
+    let told = Told {
+        at,
+        kind,
+        again: BTreeMap::new(),
+    };
+    state.told.insert(group.clone(), told);
+    owe(state, notices, next);
+    Ok(())
+}
+
+pub(super) fn repeated(state: &mut State, group: &Name, key: &Name, text: &str) {
+    let Some(told) = state.told.get_mut(group) else {
+        return;
+    };
+    if told.again.len() < COUNTED || told.again.contains_key(key) {
+        let (count, last) = told.again.entry(key.clone()).or_default();
+        *count = count.saturating_add(1);
+        text.clone_into(last);
+    }
 }
 
 pub(super) fn settle(

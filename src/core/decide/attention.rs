@@ -1,11 +1,9 @@
 //! What needs a person, and that somebody is called about it.
 
 use super::Turn;
-use super::opening::recipients;
 use super::start::Attempt;
 use crate::core::effect::LockWait;
 use crate::core::fact::Fact;
-use crate::core::notice::Kind;
 use crate::core::policy::Name;
 use crate::core::run::What;
 use crate::core::state::{AlarmState, AttentionKind};
@@ -22,13 +20,14 @@ impl Turn<'_> {
         text: String,
         app: Option<&Name>,
     ) {
-        let mail = self
-            .policy
-            .notice
-            .operators
-            .iter()
-            .any(|audience| !audience.people.is_empty());
+        let mail = self.may_be_mailed();
         self.raise_by(key, kind, text, app, mail);
+    }
+
+    /// Whether there are operators to be told by mail.
+    pub(super) fn may_be_mailed(&self) -> bool {
+        let operators = &self.policy.notice.operators;
+        operators.iter().any(|audience| !audience.people.is_empty())
     }
 
     /// The same, with or without mail: where mail itself is the matter it is no way to tell.
@@ -61,36 +60,21 @@ impl Turn<'_> {
         );
         let call = kind.alarms() && (down || self.state.attention.len() < CALLED_ABOUT);
         let alarm = call && self.policy.notice.alarm.is_some();
-        let key: Name = key.into();
         self.record(Fact::AttentionRaised {
-            key,
+            key: key.into(),
             kind,
             text: text.clone(),
             app: app.cloned(),
             alarm,
         });
-        if call && mail {
-            self.tell_operators(kind, text);
+        if mail && (call || kind == AttentionKind::PeriodicFailing) {
+            self.tell_operators(key, kind, text);
         }
     }
 
     /// The state itself is the matter, from its first trouble until it has been well for a while.
     pub(super) fn state_trouble(&mut self, key: &str, text: String) {
         self.raise(key, AttentionKind::StateTrouble, text, None);
-    }
-
-    fn tell_operators(&mut self, kind: AttentionKind, text: String) {
-        let subject = kind.word().replace('_', " ");
-        let first = self.state.next_notice.max(1);
-        let notices = (first..)
-            .zip(recipients(&self.policy.notice.operators))
-            .map(|(id, (roles, person))| {
-                let mut notice = self.notice(id, Kind::Operators, roles, person);
-                notice.text = vec![subject.clone(), text.clone()];
-                notice
-            })
-            .collect();
-        self.record(Fact::NoticesOwed { notices });
     }
 
     pub(super) fn clear(&mut self, key: &str) {

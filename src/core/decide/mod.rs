@@ -9,6 +9,7 @@
 //! | `notices` | which mails go out, and what an answer means |
 //! | `letters` | what a notice says |
 //! | `bundle` | which announcements go into one mail |
+//! | `floods` | what happens again and again is told with a count |
 //! | `attention` | what needs a person, and that somebody is called |
 //! | `periodic` | the periodic jobs |
 //! | `reload` | what a changed configuration means for what is known
@@ -18,6 +19,7 @@ mod attention;
 mod bundle;
 mod clock;
 mod ending;
+mod floods;
 mod letters;
 mod notices;
 mod opening;
@@ -31,6 +33,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+pub use floods::told_again_at;
 pub use letters::{letter, uid};
 pub use session::{FRESH, REHEARSAL, owed_leave};
 
@@ -170,6 +173,7 @@ impl Turn<'_> {
         }
         self.clear_clock();
         self.attend();
+        self.tell_repeated();
         self.send_notices();
         self.start_periodic();
         self.maybe_exit();

@@ -286,7 +286,12 @@ impl Turn<'_> {
                     Some(why) => format!("{name} {}: {why}", outcome.word()),
                     None => format!("{name} {}", outcome.word()),
                 };
-                self.raise(&key, AttentionKind::PeriodicFailing, text, None);
+                let kind = AttentionKind::PeriodicFailing;
+                // One that goes on failing is counted.
+                if self.state.attention.contains_key(key.as_str()) && self.may_be_mailed() {
+                    self.tell_operators(&key, kind, text.clone());
+                }
+                self.raise(&key, kind, text, None);
             }
             _ => {}
         }

@@ -246,6 +246,8 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
         | Fact::Proven { .. }
         | Fact::NoticesOwed { .. }
         | Fact::NoticesBundled { .. }
+        | Fact::OperatorsTold { .. }
+        | Fact::AttentionRepeated { .. }
         | Fact::NoticeSending { .. } => return Vec::new(),
         Fact::DaemonStarted { version, .. } => Line {
             version: Some(version.clone()),

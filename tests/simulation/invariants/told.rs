@@ -37,6 +37,7 @@ pub(super) fn announced(
             Happened::Recorded { decided, fact } => match &**fact {
                 Fact::SessionPlanned { notices, .. }
                 | Fact::NoticesOwed { notices }
+                | Fact::OperatorsTold { notices, .. }
                 | Fact::SessionRevised { notices, .. }
                 | Fact::SessionReverted { notices, .. } => {
                     for n in notices
@@ -181,6 +182,7 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
             Happened::Recorded { decided, fact } => match &**fact {
                 Fact::SessionPlanned { notices, .. }
                 | Fact::NoticesOwed { notices }
+                | Fact::OperatorsTold { notices, .. }
                 | Fact::SessionRevised { notices, .. }
                 | Fact::SessionReverted { notices, .. } => {
                     for n in notices {

@@ -137,7 +137,7 @@ fn said_of_the_state(played: &Played) -> Vec<(String, String)> {
 
 fn called(played: &Played) -> usize {
     let owed = |fact: &Fact| match fact {
-        Fact::NoticesOwed { notices } => notices
+        Fact::OperatorsTold { notices, .. } => notices
             .iter()
             .filter(|n| n.kind == Kind::Operators && n.text[0] == "state trouble")
             .count(),
@@ -286,4 +286,62 @@ fn a_start_between_two_attempts_leaves_first() {
         2,
         "what was cut off between attempts is carried"
     );
+}
+
+/// The mails to the operators: when, and their lines.
+fn operators_read(played: &Played) -> Vec<(String, Vec<String>)> {
+    let moments = played.trace.moments.iter();
+    moments
+        .filter_map(|moment| match &moment.what {
+            Happened::Delivered { letter, .. } if letter.recipient.email == "o@example.org" => {
+                Some((moment.at.strftime("%H:%M").to_string(), letter.text.clone()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_periodic_job_that_fails_every_minute_is_told_once_an_hour_with_a_count() {
+    let job = "[periodic.p]\nschedule = \"* * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"30s\"\n";
+    // Every third run succeeds: it is not one long failure.
+    let played = given(job)
+        .days(1)
+        .when(|name, n| (name == "p").then(|| Fate::exit(i32::from(n % 3 != 0), 1)))
+        .play();
+    let read = operators_read(&played);
+    assert!((23..=25).contains(&read.len()), "{}", read.len());
+    assert_eq!(read[0].1[0], "periodic failing");
+    assert_eq!(read[0].1[1], "p failed: exit code 1");
+    let hours = read.windows(2).all(|pair| pair[0].0[..2] < pair[1].0[..2]);
+    assert!(hours, "{read:?}");
+    assert!(
+        read[1].1[1].contains("(40 times since 00:"),
+        "{:?}",
+        read[1]
+    );
+}
+
+#[test]
+fn many_jobs_that_fail_at_once_are_one_mail() {
+    let jobs: String = (0..45)
+        .map(|n| {
+            format!(
+                "[periodic.p{n}]\nschedule = \"0 3 * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"30s\"\n"
+            )
+        })
+        .collect();
+    let played = given(&jobs)
+        .days(1)
+        .when(|_, _| Some(Fate::exit(1, 1)))
+        .play();
+    let read = operators_read(&played);
+    assert_eq!(read.len(), 2, "{read:?}");
+    assert_eq!(read[0].1.len(), 2, "the first at once");
+    assert_eq!(
+        read[1].1.len(),
+        32,
+        "all others an hour later, thirty of them by name"
+    );
+    assert_eq!(read[1].1[31], "and 14 more");
 }
