@@ -51,6 +51,9 @@ impl Kind {
     }
 }
 
+/// Why a notice is given up that a later one makes needless.
+pub const OVERTAKEN: &str = "a change took its place";
+
 /// How far a notice is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -66,6 +69,8 @@ pub enum Progress {
     Refused {
         why: String,
     },
+    /// A later mail to the same person says what applies now.
+    Overtaken,
     /// It came too late to be of use, or was tried for too long.
     GivenUp {
         why: String,

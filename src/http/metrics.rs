@@ -126,6 +126,12 @@ fn gauges(registry: &mut Registry, snapshot: &Snapshot) {
         "Notices that nobody accepted yet",
         number(status.mail.owed),
     );
+    let age = |at: jiff::Timestamp| status.now.duration_since(at).as_secs().max(0);
+    gauge(
+        "notices_oldest_seconds",
+        "How long the notice that waits longest could have been sent; 0 where none waits",
+        status.mail.oldest.map_or(0, age),
+    );
     gauge(
         "notices_failed",
         "Notices that could not be delivered",

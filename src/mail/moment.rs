@@ -207,7 +207,7 @@ mod tests {
         let zone = TimeZone::get("America/St_Johns").unwrap();
         assert_eq!(
             long(at, &zone, Language::En),
-            "Wednesday, 31 December 2025, 20:30:30 (UTC-03:30)"
+            "Wednesday, 31 December 2025, 20:30:30 (UTC-03:30, 1 January 00:00:30 UTC)"
         );
     }
 

@@ -147,7 +147,7 @@ fn a_clock_change_is_told_beside_the_window() {
         SignedDuration::from_mins(-30),
     );
     let english = text(half, LetterKind::Advance, Language::En);
-    let told = "05:00 (UTC+01:00)\n\nClock change:\n  this window is 30 minutes shorter than usual\n\nTime zone:";
+    let told = "05:00 (UTC+01:00, 04:00 UTC)\n\nClock change:\n  this window is 30 minutes shorter than usual\n\nTime zone:";
     assert!(english.contains(told), "{english}");
     let german = text(hour, LetterKind::Changed, Language::De);
     let told = "\nZeitumstellung:\n  dieses Fenster ist 1 Stunde länger als sonst\n";
@@ -476,4 +476,55 @@ proptest::proptest! {
         );
         assert!(calendar.split("\r\n").all(|line| line.len() <= 75));
     }
+}
+
+/// Three sessions of two apps in one mail.
+fn digest(language: Language) -> Letter {
+    let part = |day: i64, app: &str| {
+        let mut part = letter(LetterKind::Advance, language);
+        let later = SignedDuration::from_hours(24 * day);
+        for at in [&mut part.opens, &mut part.closes, &mut part.starts] {
+            *at = at.checked_add(later).unwrap();
+        }
+        part.app = app.into();
+        part.session = format!("{app}/night/{day}");
+        part.uid = format!("offhours-{app}-{day}@example.org");
+        part
+    };
+    let parts = vec![part(0, "shop"), part(1, "shop"), part(1, "wiki")];
+    Letter {
+        kind: LetterKind::Digest,
+        parts,
+        ..letter(LetterKind::Advance, language)
+    }
+}
+
+#[test]
+fn a_digest_names_every_session() {
+    for language in [Language::En, Language::De] {
+        let name = format!("digest_{language:?}").to_lowercase();
+        insta::assert_snapshot!(name, part(&message(&digest(language)), "text/plain"));
+    }
+}
+
+#[test]
+fn a_digest_has_one_calendar_entry_a_session() {
+    let message = message(&digest(Language::En));
+    for name in [
+        "maintenance-1.ics",
+        "maintenance-2.ics",
+        "maintenance-3.ics",
+    ] {
+        assert!(
+            message.contains(&format!("filename=\"{name}\"")),
+            "{name}\n{message}"
+        );
+    }
+    assert!(!message.contains("maintenance-4.ics"));
+    assert_eq!(
+        message
+            .matches("Content-Type: text/calendar; method=REQUEST")
+            .count(),
+        3
+    );
 }

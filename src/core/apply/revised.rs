@@ -62,9 +62,7 @@ pub(super) fn reverted(
         let about = notice.session.as_ref() == Some(session) && notice.sequence >= gate;
         let unsent = matches!(notice.progress, Progress::Owed { .. }) && !notice.uncertain;
         if about && unsent && notice.kind == Kind::Changed {
-            notice.progress = Progress::GivenUp {
-                why: "the change was taken back".into(),
-            };
+            notice.progress = Progress::Overtaken;
         }
     }
     if sequence > known {
@@ -80,9 +78,7 @@ fn take_over(state: &mut State, session: &Name, sequence: u32) {
     for notice in about.filter(|n| n.kind.is_ahead() && n.session.as_ref() == Some(session)) {
         match notice.progress {
             Progress::Owed { .. } if notice.uncertain => {
-                notice.progress = Progress::GivenUp {
-                    why: "a change took its place".into(),
-                };
+                notice.progress = Progress::Overtaken;
             }
             Progress::Owed { .. } => notice.sequence = sequence,
             _ => {}

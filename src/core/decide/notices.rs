@@ -9,7 +9,7 @@ use crate::core::effect::Effect;
 use crate::core::event::Answer;
 use crate::core::fact::{About, Fact};
 use crate::core::letter::Letter;
-use crate::core::notice::{Kind, Notice, NoticeId, Progress, TRIED_FOR, backoff};
+use crate::core::notice::{Kind, Notice, NoticeId, OVERTAKEN, Progress, TRIED_FOR, backoff};
 use crate::core::run::{Outcome, SessionId};
 use crate::core::session::{Phase, Reason, Session};
 use crate::core::state::AttentionKind;
@@ -47,7 +47,7 @@ impl Turn<'_> {
             if self.overtaken(&notice) {
                 self.record(Fact::NoticeGivenUp {
                     notice: id,
-                    why: "a change took its place".into(),
+                    why: OVERTAKEN.into(),
                     about: About::of(&notice),
                 });
             } else if let Some(why) = self.no_longer_of_use(&notice) {
@@ -353,7 +353,9 @@ impl Turn<'_> {
         match &mail.progress {
             Progress::Accepted { .. } | Progress::Sending => true,
             // Something was tried, and nobody knows how far it came.
-            Progress::Owed { .. } | Progress::GivenUp { .. } => mail.uncertain,
+            Progress::Owed { .. } | Progress::GivenUp { .. } | Progress::Overtaken => {
+                mail.uncertain
+            }
             Progress::Refused { .. } => false,
         }
     }

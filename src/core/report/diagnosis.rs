@@ -34,6 +34,8 @@ pub struct Mail {
     /// Notices that were refused for good, or given up, and are not forgotten yet.
     pub failed: usize,
     pub last_accepted: Option<Timestamp>,
+    /// Since when the one that waits longest could have been sent.
+    pub oldest: Option<Timestamp>,
     /// What the server said to the one that was owed first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
@@ -63,10 +65,16 @@ pub(super) fn mail(state: &State) -> Mail {
     let (mut owed, mut retrying, mut failed) = (0, 0, 0);
     let mut last_accepted = None;
     let mut answer = None;
+    let mut oldest: Option<Timestamp> = None;
     for notice in state.notices.values() {
         match &notice.progress {
             Progress::Owed { .. } | Progress::Sending => {
                 owed += 1;
+                let since = match notice.progress {
+                    Progress::Owed { not_before } if notice.attempts == 0 => not_before,
+                    _ => notice.owed,
+                };
+                oldest = Some(oldest.map_or(since, |oldest| oldest.min(since)));
                 if notice.attempts > 0 && notice.answer.is_some() {
                     retrying += 1;
                     answer = answer.or_else(|| notice.answer.clone());
@@ -74,6 +82,7 @@ pub(super) fn mail(state: &State) -> Mail {
             }
             Progress::Accepted { at } => last_accepted = last_accepted.max(Some(*at)),
             Progress::Refused { .. } | Progress::GivenUp { .. } => failed += 1,
+            Progress::Overtaken => {}
         }
     }
     let mut parts = Vec::new();
@@ -97,6 +106,7 @@ pub(super) fn mail(state: &State) -> Mail {
         retrying,
         failed,
         last_accepted,
+        oldest,
         answer,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::course::Course;
-use crate::core::notice::{Kind, Progress};
+use crate::core::notice::Progress;
 use crate::core::plan::{Plan, PlannedSession};
 use crate::core::policy::{Name, Policy};
 use crate::core::run::SessionId;
@@ -104,21 +104,37 @@ fn describe(session: &PlannedSession, announcement: Announcement) -> Next {
     }
 }
 
+/// Of each session: who has accepted what applies to it now, and who has not.
 fn told(state: &State) -> BTreeMap<&SessionId, Announcement> {
-    let mut told: BTreeMap<&SessionId, Announcement> = BTreeMap::new();
-    for notice in state.notices.values().filter(|n| n.kind == Kind::Advance) {
-        let Some(session) = &notice.session else {
+    let mut people: BTreeMap<&SessionId, BTreeMap<&str, bool>> = BTreeMap::new();
+    for notice in state.notices.values().filter(|n| n.kind.is_ahead()) {
+        let Some((id, session)) = notice
+            .session
+            .as_ref()
+            .and_then(|id| state.sessions.get_key_value(id))
+        else {
             continue;
         };
-        let entry = told.entry(session).or_default();
-        entry.of += 1;
-        if matches!(notice.progress, Progress::Accepted { .. }) {
-            entry.accepted += 1;
-        } else if entry.missing.len() < WAITED_FOR {
-            entry.missing.push(notice.person.email.clone());
-        }
+        let valid = notice.sequence >= session.gate;
+        let accepted = valid && matches!(notice.progress, Progress::Accepted { .. });
+        let person = people.entry(id).or_default();
+        *person.entry(&notice.person.email).or_default() |= accepted;
     }
-    told
+    let announcement = |people: BTreeMap<&str, bool>| Announcement {
+        accepted: people.values().filter(|accepted| **accepted).count(),
+        of: people.len(),
+        missing: people
+            .iter()
+            .filter(|(_, accepted)| !**accepted)
+            .take(WAITED_FOR)
+            .map(|(email, _)| (*email).to_owned())
+            .collect(),
+        ..Announcement::default()
+    };
+    people
+        .into_iter()
+        .map(|(session, people)| (session, announcement(people)))
+        .collect()
 }
 
 fn recipients(policy: &Policy, app: &Name) -> usize {

@@ -6,6 +6,7 @@ mod order;
 mod periodic;
 mod sessions;
 mod staging;
+mod together;
 mod trouble;
 
 use std::collections::BTreeMap;
