@@ -13,6 +13,8 @@ macro_rules! lab {
 #[path = "support/smtp.rs"]
 mod smtp;
 
+#[path = "mail/failover.rs"]
+mod failover;
 #[path = "mail/hostile.rs"]
 mod hostile;
 #[path = "mail/local.rs"]
@@ -26,8 +28,8 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use offhours::mail::{
-    Answer, Composed, Language, Letter, LetterJob, LetterKind, MailSettings, Mailer, Recipient,
-    SetupError, SmtpSettings, Tls, Transport, compose,
+    Answer, Composed, Language, Letter, LetterJob, LetterKind, MailHost, MailSettings, Mailer,
+    Recipient, SetupError, SmtpSettings, Tls, Transport, compose,
 };
 use smtp::{Lab, SmtpServer};
 
@@ -85,8 +87,10 @@ fn message(to: &str) -> Composed {
 fn settings(port: u16, tls: Tls) -> MailSettings {
     MailSettings {
         transport: Transport::Smtp(SmtpSettings {
-            host: "127.0.0.1".into(),
-            port,
+            hosts: vec![MailHost {
+                name: "127.0.0.1".into(),
+                port,
+            }],
             tls,
             username: None,
             password: None,
@@ -109,7 +113,7 @@ fn host(settings: &mut MailSettings, name: &str) {
     let Transport::Smtp(smtp) = &mut settings.transport else {
         panic!("not smtp");
     };
-    smtp.host = name.into();
+    smtp.hosts[0].name = name.into();
 }
 
 async fn send(settings: &MailSettings, to: &str) -> Answer {

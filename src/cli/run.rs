@@ -11,7 +11,7 @@ use super::args::RunArgs;
 use super::beside;
 use super::load::Context;
 use super::refusal::{Refusal, refused};
-use crate::config::{Env, Loaded, MailConfig, Purpose, Settings};
+use crate::config::{Env, Loaded, Purpose, Settings, Way};
 use crate::core::event::Event;
 use crate::daemon::announce::Form;
 use crate::daemon::startup::{self, StartError};
@@ -119,7 +119,7 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
 /// Where to look: state, mails, page.
 fn places(settings: &Settings) -> Vec<String> {
     let mut places = vec![format!("state in {}", settings.state_dir.display())];
-    if let Some(MailConfig::File { dir, .. }) = &settings.mail {
+    if let Some(Way::File { dir }) = settings.mail.as_ref().map(|mail| &mail.way) {
         places.push(format!("mails go to {}/*.eml", dir.display()));
     }
     if let Some(http) = &settings.http {

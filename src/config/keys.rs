@@ -30,6 +30,7 @@ pub const MAIL: &[&str] = &[
     "ca_file",
     "timeout",
     "dir",
+    "program",
 ];
 pub const NOTICE: &[&str] = &[
     "lead",

@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::Purpose;
-use super::command::{MINUTE, SECOND};
+use super::mail::MailConfig;
 use super::reading::Reading;
 use super::tree::{Fields, Item};
 
@@ -28,36 +27,6 @@ pub struct Settings {
     pub http: Option<HttpConfig>,
 }
 
-/// How mail leaves.
-#[derive(Debug)]
-pub enum MailConfig {
-    Smtp {
-        host: String,
-        port: u16,
-        tls: Tls,
-        username: Option<String>,
-        /// Not read by commands that send nothing.
-        password: Option<SecretString>,
-        /// Certificates that are trusted beside those of the system.
-        ca_file: Option<PathBuf>,
-        timeout: SignedDuration,
-        /// One mailbox, with a name or without.
-        from: String,
-    },
-    File {
-        dir: PathBuf,
-        from: String,
-    },
-}
-
-/// How the connection to the mail server is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tls {
-    None,
-    Starttls,
-    Implicit,
-}
-
 /// Where the page is served.
 #[derive(Debug)]
 pub struct HttpConfig {
@@ -69,7 +38,12 @@ pub struct HttpConfig {
 }
 
 impl<'a> Reading<'a> {
-    fn path_or(&mut self, fields: Option<&Fields<'a>>, key: &str, default: PathBuf) -> PathBuf {
+    pub(super) fn path_or(
+        &mut self,
+        fields: Option<&Fields<'a>>,
+        key: &str,
+        default: PathBuf,
+    ) -> PathBuf {
         let item = fields.and_then(|fields| fields.get(key));
         let text = item.and_then(|item| self.line(item));
         text.map_or(default, |text| self.folder.join(text))
@@ -119,136 +93,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn mail(&mut self, fields: &Fields<'a>, state_dir: &Path) -> Option<MailConfig> {
-        let tls = [
-            ("starttls", Tls::Starttls),
-            ("implicit", Tls::Implicit),
-            ("none", Tls::None),
-        ];
-        let tls_item = fields.get("tls");
-        let tls = tls_item
-            .and_then(|item| self.choice(item, &tls))
-            .unwrap_or(Tls::Starttls);
-        let host = fields
-            .get("host")
-            .and_then(|item| self.line(item))
-            .map(str::to_owned);
-        let port = fields
-            .get("port")
-            .and_then(|item| self.integer(item, 1..=65_535))
-            .and_then(|port| u16::try_from(port).ok());
-        let username = fields
-            .get("username")
-            .and_then(|item| self.line(item))
-            .map(str::to_owned);
-        let ca_file = fields
-            .get("ca_file")
-            .and_then(|item| self.line(item))
-            .map(|text| self.folder.join(text));
-        let timeout = self.duration_or(fields, "timeout", SECOND, MINUTE);
-        let dir = self.path_or(Some(fields), "dir", state_dir.join("mail"));
-        let from = fields
-            .get("from")
-            .and_then(|item| self.mailbox(item))
-            .map(|mailbox| mailbox.to_string());
-        let Some(transport) = fields.get("transport") else {
-            self.missing(fields, "[mail]", "transport");
-            return None;
-        };
-        if !fields.has("from") {
-            self.missing(fields, "[mail]", "from");
-        }
-        match self.text(transport)? {
-            "file" => Some(MailConfig::File { dir, from: from? }),
-            "smtp" => {
-                if !fields.has("host") {
-                    self.missing(fields, "transport = \"smtp\"", "host");
-                }
-                let port = port.unwrap_or(match tls {
-                    Tls::Starttls => 587,
-                    Tls::Implicit => 465,
-                    Tls::None => 25,
-                });
-                let password = self.password(fields, tls);
-                self.certificates(fields, ca_file.as_deref());
-                Some(MailConfig::Smtp {
-                    host: host?,
-                    port,
-                    tls,
-                    username,
-                    password,
-                    ca_file,
-                    timeout,
-                    from: from?,
-                })
-            }
-            "sendmail" => {
-                self.problems
-                    .error(
-                        transport.place,
-                        "the transport \"sendmail\" is not in this version",
-                    )
-                    .hint("use \"smtp\" with host = \"localhost\", or \"file\"");
-                None
-            }
-            other => {
-                self.problems
-                    .error(transport.place, format!("there is no transport `{other}`"))
-                    .hint("one of \"smtp\", \"file\"");
-                None
-            }
-        }
-    }
-
-    /// Whoever can write the file with the certificates can read the mail.
-    fn certificates(&mut self, fields: &Fields<'a>, path: Option<&Path>) {
-        let Some(path) = path.filter(|_| self.purpose != Purpose::Read) else {
-            return;
-        };
-        let place = fields.place_of("ca_file");
-        match self.trust.resolve(path, None) {
-            Ok((_, meta)) if meta.is_file() => {}
-            Ok((path, _)) => {
-                self.problems
-                    .error(place, format!("{} is not a regular file", path.display()));
-            }
-            Err(error) => {
-                self.problems
-                    .error(place, error.to_string())
-                    .maybe_hint(error.hint());
-            }
-        }
-    }
-
-    fn password(&mut self, fields: &Fields<'a>, tls: Tls) -> Option<SecretString> {
-        match (fields.get("username"), fields.get("password_file")) {
-            (None, None) => None,
-            (Some(_), None) => {
-                self.problems.error(
-                    fields.place_of("username"),
-                    "`username` needs `password_file`",
-                );
-                None
-            }
-            (None, Some(_)) => {
-                self.problems.error(
-                    fields.place_of("password_file"),
-                    "`password_file` needs `username`",
-                );
-                None
-            }
-            (Some(_), Some(file)) => {
-                if tls == Tls::None {
-                    self.problems
-                        .warning(fields.place_of("tls"), "the password is sent in the clear");
-                }
-                self.secret(file)
-            }
-        }
-    }
-
     /// A secret from a file: a relative one is looked for among the credentials of the service first.
-    fn secret(&mut self, item: Item<'a>) -> Option<SecretString> {
+    pub(super) fn secret(&mut self, item: Item<'a>) -> Option<SecretString> {
         let text = self.line(item)?;
         if self.purpose == Purpose::Read {
             return None;

@@ -380,7 +380,8 @@ pub fn overrides(
             {
                 value.to_owned()
             }
-            "listen" | "hosts" => {
+            "host" if !value.contains(',') => quoted(value),
+            "host" | "listen" | "hosts" => {
                 let items = value
                     .split(',')
                     .map(str::trim)

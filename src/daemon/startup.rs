@@ -10,7 +10,7 @@ use super::anew;
 use super::announce::{Announcer, Form, Stamp};
 use super::real::{Parts, Places, Real};
 use super::turns::Turns;
-use crate::config::{MailConfig, Settings, Tls};
+use crate::config::{MailConfig, MailHost, Settings, Tls, Way};
 use crate::core::apply::{Illegal, apply};
 use crate::core::contract;
 use crate::core::event::Event;
@@ -271,18 +271,21 @@ pub fn rehearsal_mailer(settings: &Settings) -> Result<Option<Mailer>, StartErro
 }
 
 fn rehearsal_mail(settings: &Settings) -> Option<MailConfig> {
-    let (MailConfig::Smtp { from, .. } | MailConfig::File { from, .. }) = settings.mail.as_ref()?;
-    Some(MailConfig::File {
-        dir: settings.state_dir.join("rehearsal-mail"),
-        from: from.clone(),
+    let mail = settings.mail.as_ref()?;
+    Some(MailConfig {
+        way: Way::File {
+            dir: settings.state_dir.join("rehearsal-mail"),
+        },
+        from: mail.from.clone(),
+        timeout: mail.timeout,
     })
 }
 
 /// Makes sure of the folder of a transport that has one.
 fn mail_folder(config: &MailConfig) -> Result<(), StartError> {
-    match config {
-        MailConfig::File { dir, .. } => make_folder(dir),
-        MailConfig::Smtp { .. } => Ok(()),
+    match &config.way {
+        Way::File { dir } => make_folder(dir),
+        Way::Smtp(_) | Way::Sendmail { .. } => Ok(()),
     }
 }
 
@@ -299,38 +302,35 @@ fn mailer_at_start(config: Option<&MailConfig>) -> Result<Option<Mailer>, StartE
 }
 
 fn mail_settings(config: &MailConfig) -> mail::MailSettings {
-    match config {
-        MailConfig::Smtp {
-            host,
-            port,
-            tls,
-            username,
-            password,
-            ca_file,
-            timeout,
-            from,
-        } => mail::MailSettings {
-            transport: mail::Transport::Smtp(mail::SmtpSettings {
-                host: host.clone(),
-                port: *port,
-                tls: match tls {
+    let mut ca_file = None;
+    let transport = match &config.way {
+        Way::Smtp(smtp) => {
+            ca_file.clone_from(&smtp.ca_file);
+            let host = |host: &MailHost| mail::MailHost {
+                name: host.name.clone(),
+                port: host.port,
+            };
+            mail::Transport::Smtp(mail::SmtpSettings {
+                hosts: smtp.hosts.iter().map(host).collect(),
+                tls: match smtp.tls {
                     Tls::None => mail::Tls::None,
                     Tls::Starttls => mail::Tls::StartTls,
                     Tls::Implicit => mail::Tls::Implicit,
                 },
-                username: username.clone(),
-                password: password.clone(),
-            }),
-            from: from.clone(),
-            timeout: Duration::try_from(*timeout).unwrap_or(mail::MailSettings::TIMEOUT),
-            ca_file: ca_file.clone(),
+                username: smtp.username.clone(),
+                password: smtp.password.clone(),
+            })
+        }
+        Way::Sendmail { program } => mail::Transport::Sendmail {
+            program: program.clone(),
         },
-        MailConfig::File { dir, from } => mail::MailSettings {
-            transport: mail::Transport::File { dir: dir.clone() },
-            from: from.clone(),
-            timeout: mail::MailSettings::TIMEOUT,
-            ca_file: None,
-        },
+        Way::File { dir } => mail::Transport::File { dir: dir.clone() },
+    };
+    mail::MailSettings {
+        transport,
+        from: config.from.clone(),
+        timeout: Duration::try_from(config.timeout).unwrap_or(mail::MailSettings::TIMEOUT),
+        ca_file,
     }
 }
 

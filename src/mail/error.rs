@@ -29,6 +29,8 @@ pub enum SetupError {
     From(String),
     #[error("mail host {0:?} is neither a name nor an address")]
     Host(String),
+    #[error("no mail host is named")]
+    NoHost,
     #[error("a user name for the mail server needs a password, and a password a user name")]
     Login,
     #[error("cannot read certificates from {path}: {source}")]

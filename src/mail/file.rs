@@ -25,6 +25,10 @@ impl Folder {
         Self { dir, limit }
     }
 
+    pub(super) fn name(&self) -> String {
+        self.dir.display().to_string()
+    }
+
     pub(super) async fn send(&self, message: &Composed) -> Answer {
         let name = name(message);
         let shown = self.dir.join(&name).display().to_string();

@@ -23,8 +23,8 @@ pub use error::{ComposeError, SetupError};
 pub use invitation::fold_calendar;
 pub use letter::{Language, Letter, LetterJob, LetterKind, Recipient};
 pub use lettre::message::Mailbox;
-pub use mailer::Mailer;
-pub use settings::{MailSettings, SmtpSettings, Tls, Transport};
+pub use mailer::{Delivery, Mailer};
+pub use settings::{MailHost, MailSettings, SmtpSettings, Tls, Transport};
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,10 @@ impl Program {
         Self { path, limit }
     }
 
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     pub(super) async fn send(&self, message: &Composed) -> Answer {
         let name = self.path.display();
         let mut command = Command::new(&self.path);

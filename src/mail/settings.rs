@@ -35,15 +35,21 @@ pub enum Transport {
     },
 }
 
-/// A mail server.
+/// Mail servers that do the same, in the order in which they are tried.
 #[derive(Clone, Debug)]
 pub struct SmtpSettings {
-    /// Name or address; an IPv6 address with or without brackets.
-    pub host: String,
-    pub port: u16,
+    pub hosts: Vec<MailHost>,
     pub tls: Tls,
     pub username: Option<String>,
     pub password: Option<SecretString>,
+}
+
+/// Where one mail server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailHost {
+    /// Name or address; an IPv6 address with or without brackets.
+    pub name: String,
+    pub port: u16,
 }
 
 /// How the connection is protected.

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use offhours::config::{Env, MailConfig, Purpose, Severity, Tls, find};
+use offhours::config::{Env, MailConfig, MailHost, Purpose, Severity, SmtpConfig, Tls, Way, find};
 use offhours::core::policy::{Due, Missed, Outside, Overlap};
 use secrecy::ExposeSecret;
 
@@ -115,7 +115,7 @@ fn what_is_left_out_has_its_default() {
     );
     assert!(loaded.settings.http.is_none());
     assert!(
-        matches!(loaded.settings.mail, Some(MailConfig::File { dir, .. }) if dir == scene.path().join("state/mail"))
+        matches!(loaded.settings.mail, Some(MailConfig { way: Way::File { dir }, .. }) if dir == scene.path().join("state/mail"))
     );
 }
 
@@ -198,20 +198,9 @@ fn variables_override_settings() {
         Path::new("/run/offhours/control.sock")
     );
     assert_eq!(loaded.policy.keep.runs, 3);
-    let Some(MailConfig::Smtp {
-        host,
-        port,
-        tls,
-        from,
-        ..
-    }) = loaded.settings.mail
-    else {
-        panic!("smtp was asked for")
-    };
-    assert_eq!(
-        (host.as_str(), port, tls),
-        ("mail.example.org", 2525, Tls::None)
-    );
+    let (smtp, from) = smtp(loaded.settings.mail);
+    assert_eq!(smtp.hosts, [at("mail.example.org", 2525)]);
+    assert_eq!(smtp.tls, Tls::None);
     assert_eq!(from, "Operations <ops@example.org>");
     let state = scene
         .load(
@@ -224,6 +213,77 @@ fn variables_override_settings() {
     assert_eq!(state, Path::new("/var/lib/a"));
 }
 
+fn smtp(mail: Option<MailConfig>) -> (SmtpConfig, String) {
+    match mail {
+        Some(MailConfig {
+            way: Way::Smtp(smtp),
+            from,
+            ..
+        }) => (smtp, from),
+        other => panic!("smtp was asked for: {other:?}"),
+    }
+}
+
+fn at(name: &str, port: u16) -> MailHost {
+    MailHost {
+        name: name.into(),
+        port,
+    }
+}
+
+#[test]
+fn mail_servers_keep_their_order() {
+    let scene = Scene::new(
+        "[mail]\ntransport='smtp'\nfrom='a@example.org'\nhost=['mail1.example.org', 'mail2.example.org:2525', '[::1]:25']\n",
+    );
+    let hosts = |vars: &Env| {
+        let loaded = scene.load(vars, Purpose::Run).unwrap();
+        smtp(loaded.settings.mail).0.hosts
+    };
+    assert_eq!(
+        hosts(&Env::default()),
+        [
+            at("mail1.example.org", 587),
+            at("mail2.example.org", 2525),
+            at("::1", 25)
+        ]
+    );
+    let several = env(&[
+        ("OFFHOURS_MAIL__HOST", "a.example.org, [::1]:2525"),
+        ("OFFHOURS_MAIL__TLS", "implicit"),
+    ]);
+    assert_eq!(hosts(&several), [at("a.example.org", 465), at("::1", 2525)]);
+    let one = env(&[("OFFHOURS_MAIL__HOST", "b.example.org:26")]);
+    assert_eq!(hosts(&one), [at("b.example.org", 26)]);
+}
+
+#[test]
+fn a_sendmail_that_others_can_change_is_not_used() {
+    let text = "[mail]\ntransport='sendmail'\nprogram='bin/sendmail'\nfrom='a@example.org'\n";
+    let scene = Scene::new(&format!("time_zone='UTC'\n{text}"));
+    // Gone later, it keeps no daemon from bringing apps back.
+    let missing = messages(&scene.load(&Env::default(), Purpose::Check));
+    assert!(missing[0].contains("there is no program"), "{missing:?}");
+    assert!(scene.load(&Env::default(), Purpose::Run).is_ok());
+    scene.write("bin/sendmail", "#!/bin/sh\n");
+    scene.mode("bin/sendmail", 0o755);
+    for purpose in [Purpose::Check, Purpose::Run, Purpose::Read] {
+        let loaded = scene.load(&Env::default(), purpose).unwrap();
+        assert!(matches!(
+            loaded.settings.mail.unwrap().way,
+            Way::Sendmail { program } if program == scene.path().join("bin/sendmail")
+        ));
+    }
+    scene.mode("bin/sendmail", 0o757);
+    for purpose in [Purpose::Check, Purpose::Run] {
+        let refused = messages(&scene.load(&Env::default(), purpose));
+        assert!(
+            refused[0].contains("can be written by others"),
+            "{refused:?}"
+        );
+    }
+}
+
 const SMTP: &str =
     "[mail]\ntransport='smtp'\nhost='h'\nfrom='a@example.org'\nusername='u'\npassword_file='pw'\n";
 
@@ -232,9 +292,9 @@ fn a_secret_comes_from_the_credentials_first() {
     let scene = Scene::new(SMTP);
     scene.write("pw", "beside\n");
     scene.mode("pw", 0o600);
-    let password = |vars: &Env| match scene.load(vars, Purpose::Run).unwrap().settings.mail {
-        Some(MailConfig::Smtp { password, .. }) => password.unwrap().expose_secret().to_owned(),
-        other => panic!("{other:?}"),
+    let password = |vars: &Env| {
+        let (smtp, _) = smtp(scene.load(vars, Purpose::Run).unwrap().settings.mail);
+        smtp.password.unwrap().expose_secret().to_owned()
     };
     assert_eq!(password(&Env::default()), "beside");
     scene.write("cred/pw", "given\r\n");

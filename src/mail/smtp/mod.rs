@@ -1,4 +1,4 @@
-//! Delivery to a mail server, one recipient a message.
+//! Delivery to a mail server, or to the first of several that can be talked to, one recipient a message.
 //!
 //! lettre speaks the protocol command by command, so that it is always known how far a delivery came: only a failure
 //! after the final dot leaves in doubt whether the message was taken.
@@ -6,7 +6,8 @@ mod connection;
 mod guarded;
 mod secrets;
 mod server;
+mod servers;
 mod stage;
 mod wire;
 
-pub(super) use server::Server;
+pub(super) use servers::Servers;

@@ -1,9 +1,10 @@
-//! The configured mail server: deliveries within their time, over connections that are kept for a moment.
+//! One mail server: deliveries within their time, over connections that are kept for a moment.
 
 use std::{
     fmt,
     net::IpAddr,
     path::Path,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -12,32 +13,25 @@ use lettre::transport::smtp::{
     client::{Certificate, TlsParameters, TlsParametersBuilder},
     extension::ClientId,
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
     connection::{Connection, Target},
     guarded::Guarded,
     secrets::Login,
-    stage::{Failure, Progress, Stage, classify},
+    stage::{Failure, Progress, Stage},
 };
-use crate::mail::{Answer, Composed, MailSettings, SetupError, SmtpSettings, Tls};
+use crate::mail::{Composed, MailHost, MailSettings, SetupError, SmtpSettings, Tls};
 
-/// Connections at a time; servers count them per client.
-const CONNECTIONS: usize = 4;
 /// Messages over one connection, below what servers commonly allow.
 const MESSAGES: u32 = 100;
 /// A connection unused for so long is closed; servers do the same after minutes.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// A mail server and the connections that are open to it.
-pub(in crate::mail) struct Server {
+pub(super) struct Server {
     target: Target,
     label: String,
-    limit: Duration,
-    permits: Semaphore,
     idle: Arc<Mutex<Idle>>,
 }
 
@@ -55,11 +49,12 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    pub(in crate::mail) fn new(
+    pub(super) fn new(
+        at: &MailHost,
         smtp: &SmtpSettings,
         settings: &MailSettings,
     ) -> Result<Self, SetupError> {
-        let host = host(&smtp.host)?;
+        let host = host(&at.name)?;
         let login = match (&smtp.username, &smtp.password) {
             (Some(username), Some(password)) => Some(Login::new(username, password.clone())),
             (None, None) => None,
@@ -70,44 +65,55 @@ impl Server {
             Tls::StartTls | Tls::Implicit => Some(tls(&host, settings.ca_file.as_deref())?),
         };
         let label = match host.contains(':') {
-            true => format!("[{host}]:{}", smtp.port),
-            false => format!("{host}:{}", smtp.port),
+            true => format!("[{host}]:{}", at.port),
+            false => format!("{host}:{}", at.port),
         };
         Ok(Self {
             target: Target {
                 host,
-                port: smtp.port,
+                port: at.port,
                 tls: smtp.tls,
                 parameters,
                 login,
                 hello: ClientId::default(),
             },
             label,
-            limit: settings.timeout,
-            permits: Semaphore::new(CONNECTIONS),
             idle: Arc::default(),
         })
     }
 
-    /// Delivers once. The time begins when one of the few connections is free.
-    pub(in crate::mail) async fn send(&self, message: &Composed) -> Answer {
-        // Nobody closes the semaphore; were it closed, one delivery more at a time would be no harm.
-        let _permit = self.permits.acquire().await.ok();
+    /// Delivers once, or says at which stage it failed. Where nothing was handed over within `share` it is given up;
+    /// what is being handed over then has until `end`.
+    pub(super) async fn deliver(
+        &self,
+        message: &Composed,
+        share: Duration,
+        end: Instant,
+    ) -> Result<String, (Stage, Failure)> {
         let progress = Progress::new();
-        let attempt = Guarded::new(self.attempt(message, &progress));
-        let failure = match timeout(self.limit, attempt).await {
-            Ok(Ok(server)) => return Answer::accepted(&self.hide(&server)),
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::Broken(format!("no answer within {} s", self.limit.as_secs_f32())),
+        let mut attempt = pin!(Guarded::new(self.attempt(message, share, &progress)));
+        let result = match timeout(share, &mut attempt).await {
+            Ok(result) => result,
+            Err(_) if progress.stage() >= Stage::Content => timeout_at(end, attempt)
+                .await
+                .unwrap_or_else(|_| Err(silent(share))),
+            Err(_) => Err(silent(share)),
         };
-        let failure = match failure {
+        let hidden = |failure| match failure {
             Failure::Refused { code, text } => Failure::Refused {
                 code,
                 text: self.hide(&text),
             },
             Failure::Broken(text) => Failure::Broken(self.hide(&text)),
         };
-        classify(&self.label, progress.stage(), &failure)
+        result
+            .map(|server| self.hide(&server))
+            .map_err(|failure| (progress.stage(), hidden(failure)))
+    }
+
+    /// Host and port, as people write them.
+    pub(super) fn label(&self) -> &str {
+        &self.label
     }
 
     fn hide(&self, text: &str) -> String {
@@ -117,9 +123,14 @@ impl Server {
         }
     }
 
-    async fn attempt(&self, message: &Composed, progress: &Progress) -> Result<String, Failure> {
+    async fn attempt(
+        &self,
+        message: &Composed,
+        share: Duration,
+        progress: &Progress,
+    ) -> Result<String, Failure> {
         if let Some(mut connection) = self.take()
-            && connection.fresh(self.limit / 4).await
+            && connection.fresh(share / 4).await
         {
             let result = connection.deliver(message, progress).await;
             match &result {
@@ -128,7 +139,7 @@ impl Server {
                 _ => return self.keep(connection, result),
             }
         }
-        let mut connection = Connection::open(&self.target, self.limit, progress).await?;
+        let mut connection = Connection::open(&self.target, share, progress).await?;
         let result = connection.deliver(message, progress).await;
         self.keep(connection, result)
     }
@@ -168,6 +179,11 @@ impl Server {
         }
         result
     }
+}
+
+fn silent(share: Duration) -> Failure {
+    let seconds = (share.as_secs_f32() * 10.0).round() / 10.0;
+    Failure::Broken(format!("no answer within {seconds} s"))
 }
 
 /// Closes connections that nobody used for a while, and ends with the last of them or with their owner.

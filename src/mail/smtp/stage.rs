@@ -87,6 +87,17 @@ impl Failure {
     }
 }
 
+/// Whether another server that does the same may be asked: this one cannot be reached, is broken, or says no to us
+/// rather than to the recipient or the message, and cannot have taken the message.
+pub(super) fn elsewhere(stage: Stage, failure: &Failure) -> bool {
+    match failure {
+        _ if stage == Stage::Dot => false,
+        Failure::Broken(_) => true,
+        Failure::Refused { .. } if stage <= Stage::Sender => true,
+        Failure::Refused { code, .. } => matches!(code, 421 | 530 | 534 | 535 | 538),
+    }
+}
+
 /// The rule: no for this recipient or this message is permanent, no to us is for a person to repair and worth
 /// another try, silence after the final dot is unknown.
 pub(super) fn classify(server: &str, stage: Stage, failure: &Failure) -> Answer {
@@ -160,6 +171,22 @@ mod tests {
                 answer,
                 Answer::Permanent { .. } | Answer::Accepted { .. }
             ));
+        }
+    }
+
+    #[test]
+    fn another_server_is_asked_only_while_this_one_cannot_have_the_message() {
+        let no = |code| Failure::Refused {
+            code,
+            text: "no".into(),
+        };
+        for stage in Stage::ALL {
+            let before = stage < Stage::Dot;
+            assert_eq!(elsewhere(stage, &Failure::Broken("gone".into())), before);
+            assert_eq!(elsewhere(stage, &no(421)), before, "{stage:?}");
+            let about_us = stage <= Stage::Sender;
+            assert_eq!(elsewhere(stage, &no(550)), about_us, "{stage:?}");
+            assert_eq!(elsewhere(stage, &no(451)), about_us, "{stage:?}");
         }
     }
 

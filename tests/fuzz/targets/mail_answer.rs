@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use offhours::mail::{
-    Answer, Composed, Language, MailSettings, Mailer, Recipient, SmtpSettings, Tls, Transport,
-    compose,
+    Answer, Composed, Language, MailHost, MailSettings, Mailer, Recipient, SmtpSettings, Tls,
+    Transport, compose,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -120,8 +120,10 @@ fn mailer(mode: u8, port: u16) -> Mailer {
     let login = mode & 2 != 0;
     let settings = MailSettings {
         transport: Transport::Smtp(SmtpSettings {
-            host: "127.0.0.1".into(),
-            port,
+            hosts: vec![MailHost {
+                name: "127.0.0.1".into(),
+                port,
+            }],
             tls: if mode & 1 == 0 {
                 Tls::None
             } else {
