@@ -10,9 +10,13 @@ macro_rules! lab {
     };
 }
 
+#[path = "support/exim.rs"]
+mod exim_server;
 #[path = "support/smtp.rs"]
 mod smtp;
 
+#[path = "mail/exim.rs"]
+mod exim;
 #[path = "mail/failover.rs"]
 mod failover;
 #[path = "mail/hostile.rs"]
