@@ -8,6 +8,8 @@ use serde_json::Value;
 
 #[path = "cli/notes.rs"]
 mod notes;
+#[path = "cli/notices.rs"]
+mod notices;
 
 const FILE: &str = r#"
 time_zone = "Europe/Berlin"

@@ -64,6 +64,9 @@ pub enum Command {
     History(HistoryArgs),
     /// Show what a run printed
     Logs(LogsArgs),
+    /// Look at notices, and try whether they arrive
+    #[command(subcommand)]
+    Notice(NoticeCommand),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -232,6 +235,67 @@ pub struct LogsArgs {
     /// The number of a run, RUN.ATTEMPT, or the name of a job (its latest run)
     #[arg(value_name = "RUN")]
     pub run: String,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum NoticeCommand {
+    /// Show the mail about an app's next session, as it would be sent
+    Preview(PreviewArgs),
+    /// Send a mail that says it is a test, and show what the server answers
+    Test(TestArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PreviewArgs {
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// On what occasion
+    #[arg(long, value_enum, default_value_t)]
+    pub kind: KindArg,
+    /// In this language [default: that of the first who is told]
+    #[arg(long, value_enum)]
+    pub language: Option<LanguageArg>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: FormatArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    #[default]
+    Advance,
+    Changed,
+    Cancelled,
+    Postponed,
+    Started,
+    Finished,
+    Failed,
+    /// What comes in a week, in one mail
+    Digest,
+    /// To the operators
+    Operators,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LanguageArg {
+    En,
+    De,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// Subject and plain text
+    #[default]
+    Text,
+    Html,
+    /// The whole message
+    Eml,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TestArgs {
+    /// A role of the contacts, or an address
+    #[arg(value_name = "ROLE_OR_ADDRESS")]
+    pub to: String,
 }
 
 /// How much of a long listing is shown.

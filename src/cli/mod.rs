@@ -12,6 +12,7 @@ pub mod load;
 mod logging;
 mod logs;
 pub mod memory;
+mod notice;
 pub mod out;
 mod plan;
 pub mod refusal;
@@ -74,6 +75,7 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::History(args) => history::run(args, &context, out),
         Command::Logs(args) => logs::run(args, &context, out),
         Command::Simulate(args) => simulate::run(args, &context, out),
+        Command::Notice(command) => notice::run(command, &context, out),
         Command::Run(args) => run::run(args, &context),
         Command::Rehearse(args) => rehearse::run(args, &context, out),
     }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::note::Note;
+use super::people::Roles;
 use super::problem::{Problem, Problems};
 use super::reading::Reading;
 use super::settings::Settings;
@@ -33,6 +34,8 @@ pub enum Purpose {
 pub struct Loaded {
     pub policy: Policy,
     pub settings: Settings,
+    /// Everybody who can be told, by role.
+    pub contacts: Roles,
     pub warnings: Vec<Problem>,
     /// No problems; of [`Purpose::Check`] only.
     pub notes: Vec<Note>,
@@ -158,7 +161,7 @@ pub fn load(path: &Path, env: &Env, now: Timestamp, purpose: Purpose) -> Result<
     let mut reading = Reading::new(problems, env, folder, now, purpose);
     reading.document = document;
     reading.trust = trust;
-    let (policy, settings) = read_all(&mut reading, file);
+    let (policy, settings, contacts) = read_all(&mut reading, file);
     let refused = reading.problems.refused();
     let (problems, notes) = (reading.problems, reading.notes);
     let (problems, sources) = problems.finish();
@@ -168,6 +171,7 @@ pub fn load(path: &Path, env: &Env, now: Timestamp, purpose: Purpose) -> Result<
     Ok(Loaded {
         policy,
         settings,
+        contacts,
         warnings: problems,
         notes,
         sources,
@@ -192,7 +196,7 @@ fn contacts_file(trees: &[(u32, Spanned<DeTable<'_>>)], folder: &Path) -> Option
 }
 
 /// Everything the document says, as policy and settings. Wrong parts are left out: they were told of.
-fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings) {
+fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Roles) {
     let top = reading.document.top.clone();
     let name = top
         .get("name")
@@ -255,5 +259,5 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings) {
         keep,
     };
     ahead::check(&policy, reading);
-    (policy, settings)
+    (policy, settings, defaults.roles)
 }

@@ -39,6 +39,7 @@ pub use files::LARGEST_FILE;
 pub use load::{Loaded, NotFound, Purpose, Refused, find, load};
 pub use mail::{Host as MailHost, MailConfig, SmtpConfig, Tls, Way};
 pub use note::{ClockChange, Note};
+pub use people::Roles;
 pub use problem::{Problem, Related, Severity};
 pub use programs::PATH;
 pub use render::{json, render};

@@ -4,6 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::policy::Person;
 
+mod sample;
+
+pub use sample::About;
+
 /// What a letter is about; decides subject, opening sentence and whether a calendar part goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LetterKind {
@@ -25,9 +29,24 @@ pub enum LetterKind {
     Digest,
     /// Something needs a person; says `Letter::text` and little else.
     Operators,
+    /// Whether mail arrives at all: about no maintenance.
+    Test,
 }
 
 impl LetterKind {
+    pub const ALL: [Self; 10] = [
+        Self::Advance,
+        Self::Changed,
+        Self::Cancelled,
+        Self::Postponed,
+        Self::Started,
+        Self::Finished,
+        Self::Failed,
+        Self::Digest,
+        Self::Operators,
+        Self::Test,
+    ];
+
     /// A short lower-case word, stable: part of file names.
     pub fn word(self) -> &'static str {
         match self {
@@ -40,6 +59,7 @@ impl LetterKind {
             Self::Failed => "failed",
             Self::Digest => "digest",
             Self::Operators => "operators",
+            Self::Test => "test",
         }
     }
 }

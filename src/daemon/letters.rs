@@ -6,8 +6,20 @@ use crate::core::letter as said;
 use crate::core::policy::Person;
 use crate::mail;
 
+/// The mail of a letter, as the daemon sends it.
+///
+/// # Errors
+/// What no message can carry.
+pub fn compose(
+    from: &mail::Mailbox,
+    letter: said::Letter,
+) -> Result<mail::Composed, mail::ComposeError> {
+    let domain = from.email.domain().to_string();
+    mail::compose(from, &self::letter(letter, &domain))
+}
+
 /// The letter as it is composed; `domain` is the sender's.
-pub(super) fn letter(letter: said::Letter, domain: &str) -> mail::Letter {
+fn letter(letter: said::Letter, domain: &str) -> mail::Letter {
     let mut letter = letter.to(&recipient);
     complete(&mut letter, domain);
     letter

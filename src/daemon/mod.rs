@@ -13,7 +13,7 @@
 mod anew;
 pub mod announce;
 mod degraded;
-mod letters;
+pub mod letters;
 pub mod real;
 pub mod startup;
 pub mod turns;

@@ -325,8 +325,7 @@ fn own_id() -> String {
 }
 
 async fn deliver(mailer: &Mailer, letter: Letter) -> Answer {
-    let domain = mailer.from().email.domain().to_string();
-    let composed = match mail::compose(mailer.from(), &letters::letter(letter, &domain)) {
+    let composed = match letters::compose(mailer.from(), letter) {
         Ok(composed) => composed,
         Err(error) => {
             return Answer::Permanent {

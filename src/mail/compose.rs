@@ -28,6 +28,10 @@ pub struct Composed {
     pub envelope_to: Address,
     /// Decoded, as a person reads it.
     pub subject: String,
+    /// The text for people, without its encoding.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
     /// The whole message (RFC 5322), CRLF lines, ASCII only.
     pub bytes: Vec<u8>,
     pub kind: LetterKind,
@@ -72,12 +76,16 @@ pub fn compose(from: &Mailbox, letter: &Letter) -> Result<Composed, ComposeError
     ] {
         builder = builder.raw_header(HeaderValue::new(name, value.to_owned()));
     }
-    let body = body(&from, &to, letter, &content)?;
+    let text = render("letter.txt", TEXT, &content)?;
+    let html = render("letter.html", HTML, &content)?;
+    let body = body(&from, &to, letter, &content, [text.clone(), html.clone()])?;
     let message = builder.multipart(body)?;
     Ok(Composed {
         envelope_from: from.email,
         envelope_to: to.email,
         subject: content.subject,
+        text,
+        html,
         bytes: message.formatted(),
         kind: letter.kind,
         message_id: letter.message_id.clone(),
@@ -90,18 +98,13 @@ fn body(
     to: &Mailbox,
     letter: &Letter,
     content: &Content,
+    [text, html]: [String; 2],
 ) -> Result<MultiPart, ComposeError> {
     let tag = fingerprint(&letter.message_id);
     let alternative = MultiPart::alternative()
         .boundary(format!("=_alternative_{tag}"))
-        .singlepart(text_part(
-            ContentType::TEXT_PLAIN,
-            render("letter.txt", TEXT, content)?,
-        ))
-        .singlepart(text_part(
-            ContentType::TEXT_HTML,
-            render("letter.html", HTML, content)?,
-        ));
+        .singlepart(text_part(ContentType::TEXT_PLAIN, text))
+        .singlepart(text_part(ContentType::TEXT_HTML, html));
     let mixed = || MultiPart::mixed().boundary(format!("=_mixed_{tag}"));
     if letter.kind == LetterKind::Digest {
         // One entry a session: a calendar object with several of them could not be changed one by one.

@@ -100,6 +100,7 @@ fn subject(letter: &Letter) -> String {
             Some(first) => format!("[{installation}] {what}: {}", clean::line(first, 80)),
             None => format!("[{installation}] {what}"),
         },
+        LetterKind::Test => format!("[{installation}] {what}"),
         _ => {
             // Of a digest the first.
             let starts = letter
@@ -139,7 +140,7 @@ fn rows(letter: &Letter, words: &'static Words) -> Result<Vec<Row>, ComposeError
         None => name(&letter.app),
     };
     row(words.app, vec![app]);
-    if letter.kind != LetterKind::Operators {
+    if !matches!(letter.kind, LetterKind::Operators | LetterKind::Test) {
         let (begins, end) = match letter.kind {
             LetterKind::Advance | LetterKind::Changed => (words.begins, words.ends),
             _ => (words.planned_begin, words.planned_end),

@@ -21,9 +21,11 @@ pub(super) fn method(kind: LetterKind) -> Option<&'static str> {
         LetterKind::Cancelled | LetterKind::Postponed => Some("CANCEL"),
         // Each of its parts has one.
         LetterKind::Digest => None,
-        LetterKind::Started | LetterKind::Finished | LetterKind::Failed | LetterKind::Operators => {
-            None
-        }
+        LetterKind::Started
+        | LetterKind::Finished
+        | LetterKind::Failed
+        | LetterKind::Operators
+        | LetterKind::Test => None,
     }
 }
 

@@ -100,6 +100,7 @@ pub(super) fn subject(kind: LetterKind, language: Language) -> &'static str {
         (Language::En, Failed) => "Failed: maintenance of {app}",
         (Language::En, Digest) => "Planned maintenance: {count} sessions",
         (Language::En, Operators) => "Needs attention: {app}",
+        (Language::En, Test) => "Test: nothing is planned",
         (Language::De, Advance) => "Wartung von {app}",
         (Language::De, Changed) => "Geändert: Wartung von {app}",
         (Language::De, Cancelled) => "Abgesagt: Wartung von {app}",
@@ -109,6 +110,7 @@ pub(super) fn subject(kind: LetterKind, language: Language) -> &'static str {
         (Language::De, Failed) => "Fehlgeschlagen: Wartung von {app}",
         (Language::De, Digest) => "Geplante Wartungen: {count} Termine",
         (Language::De, Operators) => "Eingreifen nötig: {app}",
+        (Language::De, Test) => "Test: nichts ist geplant",
     }
 }
 
@@ -135,6 +137,10 @@ pub(super) fn opening(kind: LetterKind, language: Language) -> &'static str {
              added, are told separately."
         }
         (Language::En, Operators) => "Something needs a person.",
+        (Language::En, Test) => {
+            "This is a test. Notices of maintenance will arrive here as this mail did. Nothing is planned by it, and \
+             nothing needs to be done."
+        }
         (Language::De, Advance) => {
             "Eine Wartung von {app} ist geplant. In dieser Zeit ist die Anwendung möglicherweise nicht erreichbar."
         }
@@ -156,6 +162,10 @@ pub(super) fn opening(kind: LetterKind, language: Language) -> &'static str {
              und Neues werden gesondert mitgeteilt."
         }
         (Language::De, Operators) => "Hier wird jemand gebraucht.",
+        (Language::De, Test) => {
+            "Dies ist ein Test. Ankündigungen von Wartungen kommen hier an wie diese Mail. Sie kündigt nichts an, und \
+             nichts ist zu tun."
+        }
     }
 }
 

@@ -204,7 +204,11 @@ async fn a_recipient_nobody_knows_is_refused_for_good_and_by_no_other_server() {
         let why = permanent(&mailer.send(&message(to)).await);
         assert!(why.contains("550"), "{why}");
         let refused = format!("rejected RCPT <{to}>");
-        assert_eq!(exim.log().matches(&refused).count(), 1, "{}", exim.log());
+        exim.logged(&refused);
+        // Whatever had been asked a second time would be there by now.
+        accepted(&mailer.send(&message("support@example.org")).await);
+        let log = exim.logged("<= ops@example.org");
+        assert_eq!(log.matches(&refused).count(), 1, "{log}");
     }
 }
 
@@ -252,4 +256,61 @@ async fn its_sendmail_takes_mail_too() {
     assert!(!matches!(mailer.send(&odd).await, Answer::Unknown { .. }));
     // It has taken the message and cannot deliver it: its sender is told.
     exim.mailbox("ops", 1);
+}
+
+#[test]
+fn a_test_of_notices_says_what_the_server_answers() {
+    let (lab, exim) = exim!("a_test_of_notices_says_what_the_server_answers");
+    let site = Site::smtp(&exim, &format!("\"127.0.0.1:{}\"", exim.port), "starttls");
+    let file = site.0.path().join("windows.toml");
+    let contacts = "[contacts]\nall = [\"nights@example.org\", { email = \"support@example.org\", language = \"de\" }]\nsome = [\"ops@example.org\", \"stranger@example.org\"]\n";
+    let text = fs::read_to_string(&file).unwrap() + contacts;
+    fs::write(&file, text).unwrap();
+    let say = |args: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_offhours"))
+            .args(["--config", file.to_str().unwrap(), "notice", "test"])
+            .args(args)
+            .output()
+            .unwrap();
+        let said =
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap(), said)
+    };
+    let (code, said) = say(&["all"]);
+    assert_eq!(code, 0, "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    for (line, to) in lines.iter().zip(["nights", "support"]) {
+        let start = format!(
+            "{to}@example.org  accepted  127.0.0.1:{}: 250 OK id=",
+            exim.port
+        );
+        assert!(line.starts_with(&start), "{line}");
+    }
+    let subject = |name: &str| exim.read(&lab, name, 1)[0]["headers"]["subject"].clone();
+    assert_eq!(subject("nights"), "[offhours] Test: nothing is planned");
+    assert_eq!(subject("support"), "[offhours] Test: nichts ist geplant");
+
+    let (code, said) = say(&["some", "--json"]);
+    assert_eq!(code, 1, "{said}");
+    let views: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(views[0]["answer"], "accepted");
+    assert_eq!(views[1]["answer"], "permanent");
+    assert_eq!(views[1]["recipient"], "stranger@example.org");
+    assert!(
+        views[1]["said"]
+            .as_str()
+            .unwrap()
+            .contains("nobody of that name")
+    );
+    let (code, said) = say(&["al"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("did you mean all?"), "{said}");
+    site.secret("smtp-password", "gossip gossip");
+    let (code, said) = say(&["nights@example.org"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("not now") && !said.contains("gossip"),
+        "{said}"
+    );
 }

@@ -11,6 +11,7 @@
 //! | `bundle` | which announcements go into one mail |
 //! | `floods` | what happens again and again is told with a count |
 //! | `attention` | what needs a person, and that somebody is called |
+//! | `preview` | what people would be told |
 //! | `periodic` | the periodic jobs |
 //! | `reload` | what a changed configuration means for what is known
 //! | `clock` | what a clock that was set means for what is known |
@@ -24,6 +25,7 @@ mod letters;
 mod notices;
 mod opening;
 mod periodic;
+mod preview;
 mod reload;
 mod session;
 mod start;
@@ -35,6 +37,7 @@ use jiff::Timestamp;
 
 pub use floods::told_again_at;
 pub use letters::{letter, uid};
+pub use preview::{Missing, preview};
 pub use session::{FRESH, REHEARSAL, owed_leave};
 
 use super::agenda::Agenda;

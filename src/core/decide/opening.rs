@@ -83,7 +83,7 @@ impl Turn<'_> {
         }
     }
 
-    fn open(&mut self, planned: &PlannedSession) {
+    pub(super) fn open(&mut self, planned: &PlannedSession) {
         let Some(app) = self.policy.apps.get(&planned.app) else {
             return;
         };

@@ -456,7 +456,7 @@ impl Turn<'_> {
     }
 
     /// When the work of this session can happen instead.
-    fn next_chance(&self, session: &Session) -> Option<Timestamp> {
+    pub(super) fn next_chance(&self, session: &Session) -> Option<Timestamp> {
         let app = self.policy.apps.get(&session.app)?;
         let jobs = session
             .steps
