@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::load::Context;
-use crate::config::Settings;
+use crate::config::{Settings, TemplateFiles};
 use crate::core::apply::apply;
 use crate::core::calendar::Zone;
 use crate::core::event::Event;
@@ -144,6 +144,7 @@ async fn alone(state_dir: PathBuf, form: Form) -> anyhow::Result<()> {
         control_socket: state_dir.join("control.sock"),
         state_dir,
         mail: None,
+        templates: TemplateFiles::default(),
         http: None,
     };
     let mut daemon = startup::assemble(policy, &settings, opened, form, true).await?;

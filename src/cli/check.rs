@@ -12,6 +12,7 @@ use crate::config::{self, Note, Problem, Purpose, Sources};
 use crate::core::calendar::Zone;
 use crate::core::policy::Policy;
 use crate::core::report::{FreezeView, counted, freezes};
+use crate::daemon::templates;
 use crate::exit::Exit;
 use crate::text::clean;
 
@@ -30,6 +31,13 @@ pub fn run(args: &CheckArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Re
     let now = from(args, &path, context)?;
     match config::load(&path, &context.env, now, Purpose::Check) {
         Ok(loaded) => {
+            // Tried here, for config knows nothing of mail.
+            let broken = templates::problems(&loaded.settings.templates);
+            if !broken.is_empty() {
+                let all = [broken, loaded.warnings].concat();
+                problems(&all, &loaded.sources, Notes::default(), context, out)?;
+                return Ok(Exit::Config);
+            }
             let freezes = freezes(&loaded.policy, now);
             let notes = Notes {
                 clock_changes: &loaded.notes,

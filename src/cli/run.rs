@@ -196,6 +196,8 @@ async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings) {
                     tracing::info!("the configuration was read again");
                     let _ = tell.send(Heard::Mail { mailer, rehearsal }).await;
                     let _ = tell.send(Heard::Policy(Arc::new(loaded.policy))).await;
+                    let event = startup::templates_event(&loaded.settings);
+                    let _ = tell.send(event.into()).await;
                 }
                 (Err(error), _) | (_, Err(error)) => {
                     tracing::error!(%error, "the configuration stays as it was");

@@ -31,6 +31,7 @@ pub const MAIL: &[&str] = &[
     "timeout",
     "dir",
     "program",
+    "log_payload",
 ];
 pub const NOTICE: &[&str] = &[
     "lead",
@@ -44,6 +45,7 @@ pub const NOTICE: &[&str] = &[
     "failed",
     "digest",
     "digest_after",
+    "templates",
 ];
 pub const HTTP: &[&str] = &["listen", "token_file", "hosts"];
 pub const LIMITS: &[&str] = &["runs", "log_size", "stop_timeout"];
@@ -223,7 +225,7 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 11] = [
+pub const LATER: [&str; 10] = [
     "host",
     "groups",
     "parallel",
@@ -232,7 +234,6 @@ pub const LATER: [&str; 11] = [
     "reboot",
     "approval",
     "digest",
-    "templates",
     "ssh",
     "calendars",
 ];

@@ -24,6 +24,8 @@ pub struct MailConfig {
     /// One mailbox, with a name or without.
     pub from: String,
     pub timeout: SignedDuration,
+    /// Whether whole messages are logged.
+    pub log_payload: bool,
 }
 
 /// The transport, with what belongs to it.
@@ -73,6 +75,18 @@ impl<'a> Reading<'a> {
             .get("from")
             .and_then(|item| self.mailbox(item))
             .map(|mailbox| mailbox.to_string());
+        let log_payload = fields
+            .get("log_payload")
+            .filter(|item| self.boolean(*item) == Some(true));
+        if let Some(item) = log_payload {
+            self.problems
+                .warning(
+                    item.place,
+                    "whole mails are written into the log, addresses and all",
+                )
+                .hint("for looking for a fault; leave it out afterwards");
+        }
+        let log_payload = log_payload.is_some();
         let Some(transport) = fields.get("transport") else {
             self.missing(fields, "[mail]", "transport");
             return None;
@@ -109,6 +123,7 @@ impl<'a> Reading<'a> {
             way,
             from: from?,
             timeout,
+            log_payload,
         })
     }
 

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::Purpose;
 use super::mail::MailConfig;
 use super::reading::Reading;
+use super::templates::TemplateFiles;
 use super::tree::{Fields, Item};
 
 const LARGEST_SECRET: u64 = 64 * 1024;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     pub control_socket: PathBuf,
     pub mail: Option<MailConfig>,
+    /// Of notices, beside the built-in ones.
+    pub templates: TemplateFiles,
     pub http: Option<HttpConfig>,
 }
 
@@ -87,6 +90,7 @@ impl<'a> Reading<'a> {
             file,
             folder: self.folder.to_path_buf(),
             mail: mail.and_then(|fields| self.mail(&fields, &state_dir)),
+            templates: self.templates(),
             http: http.and_then(|fields| self.http(&fields)),
             state_dir,
             control_socket,

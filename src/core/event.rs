@@ -65,6 +65,10 @@ pub enum Event {
     RoomGiven,
     /// Facts have been durable for a while, and room is kept again.
     StateWell,
+    /// Whether the operator's templates of notices can be used; the built-in ones are where they cannot.
+    Templates {
+        broken: Option<String>,
+    },
 }
 
 /// What the mail server said.

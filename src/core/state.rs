@@ -290,11 +290,15 @@ pub enum AttentionKind {
     ClockSetBack,
     /// The state cannot be written, or only because its reserve was given up.
     StateTrouble,
+    /// A template of notices cannot be used.
+    Template,
 }
 
 /// The keys of what needs a person about the state itself: it cannot be written; its reserve was given up.
 pub const UNWRITABLE: &str = "state";
 pub const ROOM_GIVEN: &str = "state:room";
+/// The key of what is wrong with the templates of notices.
+pub const TEMPLATES: &str = "templates";
 
 impl AttentionKind {
     /// The word used in every interface.
@@ -311,6 +315,7 @@ impl AttentionKind {
             Self::Unknown => "unknown",
             Self::ClockSetBack => "clock_set_back",
             Self::StateTrouble => "state_trouble",
+            Self::Template => "template",
         }
     }
 

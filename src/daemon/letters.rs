@@ -11,11 +11,12 @@ use crate::mail;
 /// # Errors
 /// What no message can carry.
 pub fn compose(
+    templates: &mail::Templates,
     from: &mail::Mailbox,
     letter: said::Letter,
 ) -> Result<mail::Composed, mail::ComposeError> {
     let domain = from.email.domain().to_string();
-    mail::compose(from, &self::letter(letter, &domain))
+    mail::compose_with(templates, from, &self::letter(letter, &domain))
 }
 
 /// The letter as it is composed; `domain` is the sender's.

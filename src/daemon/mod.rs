@@ -9,6 +9,7 @@
 //! | `letters` | from what the core says to what is mailed |
 //! | `startup` | locks, survivors, state: everything before the first turn |
 //! | `anew` | a state begun anew: every app is brought back first |
+//! | `letters`, `templates` | what is mailed, and by which texts |
 //! | `announce` | events in words, for the log and for those who listen |
 mod anew;
 pub mod announce;
@@ -16,6 +17,7 @@ mod degraded;
 pub mod letters;
 pub mod real;
 pub mod startup;
+pub mod templates;
 pub mod turns;
 pub mod world;
 

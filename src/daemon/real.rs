@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +47,8 @@ pub struct Real {
     mailer: Option<Arc<Mailer>>,
     /// Rehearsals bother nobody.
     rehearsal_mail: Option<Arc<Mailer>>,
+    /// Whether it was told that these mailers cannot use a template.
+    template_told: Arc<AtomicBool>,
     going: HashMap<RunId, Going>,
     tell: mpsc::Sender<Heard>,
     ears: mpsc::Receiver<Heard>,
@@ -123,6 +126,7 @@ impl Real {
             launcher: parts.launcher,
             mailer: parts.mailer.map(Arc::new),
             rehearsal_mail: parts.rehearsal_mail.map(Arc::new),
+            template_told: Arc::default(),
             going: HashMap::new(),
             tell: tell.clone(),
             ears,
@@ -289,8 +293,19 @@ impl Real {
             });
         };
         let tell = self.tell.clone();
+        let told = self.template_told.clone();
         tokio::spawn(async move {
-            let answer = deliver(&mailer, letter).await;
+            let (answer, broken) = deliver(&mailer, letter).await;
+            // Once: the next mail has the same template.
+            if let Some(broken) = broken
+                && !told.swap(true, Ordering::Relaxed)
+            {
+                tracing::error!("{broken}");
+                let event = Event::Templates {
+                    broken: Some(broken),
+                };
+                let _ = tell.send(event.into()).await;
+            }
             let _ = tell.send(Event::Answered { notice, answer }.into()).await;
         });
     }
@@ -324,21 +339,24 @@ fn own_id() -> String {
     rustix::process::geteuid().as_raw().to_string()
 }
 
-async fn deliver(mailer: &Mailer, letter: Letter) -> Answer {
-    let composed = match letters::compose(mailer.from(), letter) {
+/// The answer, and what kept a template of the operator's from being used.
+async fn deliver(mailer: &Mailer, letter: Letter) -> (Answer, Option<String>) {
+    let composed = match letters::compose(mailer.templates(), mailer.from(), letter) {
         Ok(composed) => composed,
         Err(error) => {
-            return Answer::Permanent {
-                why: error.to_string(),
-            };
+            let why = error.to_string();
+            return (Answer::Permanent { why }, None);
         }
     };
-    match mailer.send(&composed).await {
+    let problem = composed.problem.as_ref();
+    let broken = problem.map(|p| format!("{p}; the built-in template is used"));
+    let answer = match mailer.send(&composed).await {
         mail::Answer::Accepted { .. } => Answer::Accepted,
         mail::Answer::Temporary { why } => Answer::Temporary { why },
         mail::Answer::Permanent { why } => Answer::Permanent { why },
         mail::Answer::Unknown { why } => Answer::Unknown { why },
-    }
+    };
+    (answer, broken)
 }
 
 /// What a run says, as the core hears it. Of a run whose supervisor was killed nothing is left when this returns.
@@ -513,6 +531,7 @@ impl World for Real {
     }
 
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {
+        self.template_told = Arc::default();
         self.mailer = mailer.map(Arc::new);
         self.rehearsal_mail = rehearsal.map(Arc::new);
     }

@@ -9,8 +9,9 @@ use jiff::SignedDuration;
 use super::anew;
 use super::announce::{Announcer, Form, Stamp};
 use super::real::{Parts, Places, Real};
+use super::templates;
 use super::turns::Turns;
-use crate::config::{MailConfig, MailHost, Settings, Tls, Way};
+use crate::config::{MailConfig, MailHost, Settings, TemplateFiles, Tls, Way};
 use crate::core::apply::{Illegal, apply};
 use crate::core::contract;
 use crate::core::event::Event;
@@ -250,10 +251,17 @@ pub fn mailer(settings: &Settings) -> Result<Option<Mailer>, StartError> {
     match &settings.mail {
         Some(config) => {
             mail_folder(config)?;
-            Ok(Some(Mailer::new(&mail_settings(config))?))
+            Ok(Some(equipped(config, &settings.templates)?))
         }
         None => Ok(None),
     }
+}
+
+fn equipped(config: &MailConfig, files: &TemplateFiles) -> Result<Mailer, StartError> {
+    let mailer = Mailer::new(&mail_settings(config))?
+        .with_templates(Arc::new(templates::templates(files)))
+        .logging_payload(config.log_payload);
+    Ok(mailer)
 }
 
 /// Where the mails of a rehearsal go: files beside the state.
@@ -264,7 +272,7 @@ pub fn rehearsal_mailer(settings: &Settings) -> Result<Option<Mailer>, StartErro
     match rehearsal_mail(settings) {
         Some(config) => {
             mail_folder(&config)?;
-            Ok(Some(Mailer::new(&mail_settings(&config))?))
+            Ok(Some(equipped(&config, &settings.templates)?))
         }
         None => Ok(None),
     }
@@ -278,6 +286,7 @@ fn rehearsal_mail(settings: &Settings) -> Option<MailConfig> {
         },
         from: mail.from.clone(),
         timeout: mail.timeout,
+        log_payload: false,
     })
 }
 
@@ -291,14 +300,17 @@ fn mail_folder(config: &MailConfig) -> Result<(), StartError> {
 
 /// A mailer for a start, which no missing folder keeps from bringing apps back: it is made when there is something to
 /// put into it.
-fn mailer_at_start(config: Option<&MailConfig>) -> Result<Option<Mailer>, StartError> {
+fn mailer_at_start(
+    config: Option<&MailConfig>,
+    files: &TemplateFiles,
+) -> Result<Option<Mailer>, StartError> {
     let Some(config) = config else {
         return Ok(None);
     };
     if let Err(error) = mail_folder(config) {
         tracing::error!(%error, "no mail leaves until there is one");
     }
-    Ok(Some(Mailer::new(&mail_settings(config))?))
+    Ok(Some(equipped(config, files)?))
 }
 
 fn mail_settings(config: &MailConfig) -> mail::MailSettings {
@@ -332,6 +344,15 @@ fn mail_settings(config: &MailConfig) -> mail::MailSettings {
         timeout: Duration::try_from(config.timeout).unwrap_or(mail::MailSettings::TIMEOUT),
         ca_file,
     }
+}
+
+/// Whether mails are written as the operator wants them.
+pub fn templates_event(settings: &Settings) -> Event {
+    let broken = templates::broken(&settings.templates);
+    if let Some(why) = &broken {
+        tracing::error!("{why}");
+    }
+    Event::Templates { broken }
 }
 
 /// The daemon, ready for its first turn.
@@ -373,13 +394,17 @@ pub async fn assemble(
     let parts = Parts {
         places,
         launcher,
-        mailer: mailer_at_start(settings.mail.as_ref())?,
-        rehearsal_mail: mailer_at_start(rehearsal_mail(settings).as_ref())?,
+        mailer: mailer_at_start(settings.mail.as_ref(), &settings.templates)?,
+        rehearsal_mail: mailer_at_start(rehearsal_mail(settings).as_ref(), &settings.templates)?,
         announcer,
         notify: Notify::from_environment(),
         log_limit: policy.keep.logs,
     };
     let (real, tell) = Real::new(parts);
+    // Heard after the start; the ears are empty yet. Who only brings apps back knows nothing of templates.
+    if !alone {
+        let _ = tell.try_send(templates_event(settings).into());
+    }
     let mut turns = Turns::new(policy, opened.state, opened.next, opened.store, real);
     let first = started(opened.boot, alone || turns.leaves_first())?;
     if alone {

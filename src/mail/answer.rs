@@ -22,6 +22,24 @@ pub enum Answer {
 const MAX: usize = 300;
 
 impl Answer {
+    /// The word for it in logs and for programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Temporary { .. } => "temporary",
+            Self::Permanent { .. } => "permanent",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+
+    /// What the other side said, or why there was no answer.
+    pub fn said(&self) -> &str {
+        match self {
+            Self::Accepted { server } => server,
+            Self::Temporary { why } | Self::Permanent { why } | Self::Unknown { why } => why,
+        }
+    }
+
     pub(super) fn accepted(server: &str) -> Self {
         Self::Accepted {
             server: clean::line(server, MAX),

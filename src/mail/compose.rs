@@ -10,16 +10,12 @@ use lettre::{
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
-use minijinja::Environment;
 
 use super::{
-    ComposeError, Letter, LetterKind, Mailbox, clean,
+    ComposeError, Letter, LetterKind, Mailbox, TemplateProblem, Templates, clean,
     content::{self, Content},
     invitation,
 };
-
-const TEXT: &str = include_str!("templates/letter.txt");
-const HTML: &str = include_str!("templates/letter.html");
 
 /// A finished message for one recipient.
 #[derive(Clone, Debug)]
@@ -37,19 +33,33 @@ pub struct Composed {
     pub kind: LetterKind,
     pub message_id: String,
     pub date: Timestamp,
+    /// Why an operator's template was not used, and the built-in one was.
+    pub problem: Option<TemplateProblem>,
 }
 
-/// Writes the message. Pure: the same letter gives the same bytes.
+/// Writes the message with the built-in templates. Pure: the same letter gives the same bytes.
 ///
 /// # Errors
 /// An address, message id or time that no message can carry.
 pub fn compose(from: &Mailbox, letter: &Letter) -> Result<Composed, ComposeError> {
+    compose_with(&Templates::default(), from, letter)
+}
+
+/// The same with these templates; one that fails is replaced by the built-in one.
+///
+/// # Errors
+/// An address, message id or time that no message can carry.
+pub fn compose_with(
+    templates: &Templates,
+    from: &Mailbox,
+    letter: &Letter,
+) -> Result<Composed, ComposeError> {
     let sender = address(from.email.as_ref()).map_err(ComposeError::Sender)?;
     let recipient = address(&letter.recipient.email).map_err(ComposeError::Recipient)?;
     let from = tidy(from.name.as_deref(), sender);
     let to = tidy(letter.recipient.name.as_deref(), recipient);
     let id = message_id(&letter.message_id)?;
-    let content = content::content(letter)?;
+    let (content, mut problem) = titled(templates, letter)?;
 
     let mut builder = Message::builder()
         .from(from.clone())
@@ -76,9 +86,11 @@ pub fn compose(from: &Mailbox, letter: &Letter) -> Result<Composed, ComposeError
     ] {
         builder = builder.raw_header(HeaderValue::new(name, value.to_owned()));
     }
-    let text = render("letter.txt", TEXT, &content)?;
-    let html = render("letter.html", HTML, &content)?;
-    let body = body(&from, &to, letter, &content, [text.clone(), html.clone()])?;
+    let texts = templates.texts(letter, &content)?;
+    problem = problem.or(texts.problem);
+    let (text, html) = (texts.plain, texts.html);
+    let alternative = alternative(letter, text.clone(), html.clone());
+    let body = body(templates, (&from, &to), letter, &content, alternative)?;
     let message = builder.multipart(body)?;
     Ok(Composed {
         envelope_from: from.email,
@@ -90,27 +102,44 @@ pub fn compose(from: &Mailbox, letter: &Letter) -> Result<Composed, ComposeError
         kind: letter.kind,
         message_id: letter.message_id.clone(),
         date: letter.date,
+        problem,
     })
 }
 
+/// The words of a letter, with the subject of the templates.
+fn titled(
+    templates: &Templates,
+    letter: &Letter,
+) -> Result<(Content, Option<TemplateProblem>), ComposeError> {
+    let mut content = content::content(letter)?;
+    let (subject, problem) = templates.subject(letter, &content);
+    if let Some(subject) = subject {
+        content.subject = subject;
+    }
+    Ok((content, problem))
+}
+
+fn alternative(letter: &Letter, text: String, html: String) -> MultiPart {
+    MultiPart::alternative()
+        .boundary(format!("=_alternative_{}", fingerprint(&letter.message_id)))
+        .singlepart(text_part(ContentType::TEXT_PLAIN, text))
+        .singlepart(text_part(ContentType::TEXT_HTML, html))
+}
+
 fn body(
-    from: &Mailbox,
-    to: &Mailbox,
+    templates: &Templates,
+    (from, to): (&Mailbox, &Mailbox),
     letter: &Letter,
     content: &Content,
-    [text, html]: [String; 2],
+    alternative: MultiPart,
 ) -> Result<MultiPart, ComposeError> {
     let tag = fingerprint(&letter.message_id);
-    let alternative = MultiPart::alternative()
-        .boundary(format!("=_alternative_{tag}"))
-        .singlepart(text_part(ContentType::TEXT_PLAIN, text))
-        .singlepart(text_part(ContentType::TEXT_HTML, html));
     let mixed = || MultiPart::mixed().boundary(format!("=_mixed_{tag}"));
     if letter.kind == LetterKind::Digest {
         // One entry a session: a calendar object with several of them could not be changed one by one.
         let mut whole = mixed().multipart(alternative);
         for (number, part) in letter.parts.iter().enumerate() {
-            let content = content::content(part)?;
+            let (content, _) = titled(templates, part)?;
             if let Some((calendar, kind)) = entry(from, to, part, &content)? {
                 let name = format!("maintenance-{}.ics", number + 1);
                 whole = whole.singlepart(Attachment::new(name).body(calendar, kind));
@@ -157,21 +186,6 @@ fn text_part(kind: ContentType, text: String) -> SinglePart {
 /// Encoded in any case: then no line of any text can look like a boundary, which contains `=_`.
 fn encoded(text: String, encoding: ContentTransferEncoding) -> Body {
     Body::new_with_encoding(text, encoding).expect("quoted-printable and base64 can carry any text")
-}
-
-fn render(
-    name: &'static str,
-    source: &'static str,
-    content: &Content,
-) -> Result<String, ComposeError> {
-    let failed = |source| ComposeError::Template { name, source };
-    // The ending of the name decides about escaping.
-    let mut environment = Environment::new();
-    environment.add_template(name, source).map_err(failed)?;
-    environment
-        .get_template(name)
-        .and_then(|template| template.render(content.values()))
-        .map_err(failed)
 }
 
 /// A name of one line; none instead of an empty one.

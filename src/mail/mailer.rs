@@ -1,17 +1,26 @@
 //! One door for all transports.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
-    Answer, Composed, MailSettings, Mailbox, SetupError, Transport, compose, file::Folder,
-    sendmail::Program, smtp::Servers,
+    Answer, Composed, MailSettings, Mailbox, SetupError, Templates, Transport, compose,
+    file::Folder, sendmail::Program, smtp::Servers,
 };
+use crate::clock;
+
+/// Bytes of a message in the log.
+const LOGGED: usize = 64 * 1024;
 
 /// Delivers messages; cheap to share behind an `Arc`, safe to use from several places at once.
 #[derive(Debug)]
 pub struct Mailer {
     from: Mailbox,
     way: Way,
+    templates: Arc<Templates>,
+    log_payload: bool,
 }
 
 #[derive(Debug)]
@@ -37,7 +46,32 @@ impl Mailer {
             }
             Transport::File { dir } => Way::File(Folder::new(dir.clone(), settings.timeout)),
         };
-        Ok(Self { from, way })
+        Ok(Self {
+            from,
+            way,
+            templates: Arc::default(),
+            log_payload: false,
+        })
+    }
+
+    /// With an operator's templates instead of the built-in ones.
+    #[must_use]
+    pub fn with_templates(self, templates: Arc<Templates>) -> Self {
+        Self { templates, ..self }
+    }
+
+    /// Whether whole messages are logged.
+    #[must_use]
+    pub fn logging_payload(self, log_payload: bool) -> Self {
+        Self {
+            log_payload,
+            ..self
+        }
+    }
+
+    /// What mails are to be written with.
+    pub fn templates(&self) -> &Templates {
+        &self.templates
     }
 
     /// The sender, for [`super::compose`].
@@ -54,16 +88,30 @@ impl Mailer {
 
     /// The same, with what is worth knowing beside the answer.
     pub async fn deliver(&self, message: &Composed) -> Delivery {
-        let begun = Instant::now();
+        let (begun, began) = (Instant::now(), clock::now());
+        self.log_begin(message);
         let sent = match &self.way {
             Way::Smtp(servers) => servers.send(message).await,
             Way::Sendmail(program) => Sent::by(&program.name(), program.send(message).await),
             Way::File(folder) => Sent::by(&folder.name(), folder.send(message).await),
         };
-        Delivery {
+        let delivery = Delivery {
             answer: sent.answer,
             server: sent.server,
             took: begun.elapsed(),
+        };
+        delivery.log(message, began);
+        delivery
+    }
+
+    fn log_begin(&self, message: &Composed) {
+        let (id, recipient) = (&message.message_id, &message.envelope_to);
+        tracing::debug!(%id, %recipient, kind = message.kind.word(), "mail begins");
+        if self.log_payload {
+            let (kept, all) = (message.bytes.len().min(LOGGED), message.bytes.len());
+            // ASCII, and as one line that a program can read back.
+            let payload = String::from_utf8_lossy(&message.bytes[..kept]);
+            tracing::info!(%id, %recipient, bytes = all, ?payload, "mail payload");
         }
     }
 }
@@ -75,6 +123,24 @@ pub struct Delivery {
     /// Who gave the answer: host and port, program, or folder; all that were asked where none could be talked to.
     pub server: String,
     pub took: Duration,
+}
+
+impl Delivery {
+    /// One line, once it is over. No answer holds a secret.
+    fn log(&self, message: &Composed, began: jiff::Timestamp) {
+        let (id, recipient) = (&message.message_id, &message.envelope_to);
+        let (kind, server) = (message.kind.word(), &self.server);
+        let duration_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
+        let (answer, said) = (self.answer.word(), self.answer.said());
+        match self.answer {
+            Answer::Accepted { .. } => {
+                tracing::info!(%id, kind, %recipient, server, %began, duration_ms, answer, said, "mail");
+            }
+            _ => {
+                tracing::warn!(%id, kind, %recipient, server, %began, duration_ms, answer, said, "mail");
+            }
+        }
+    }
 }
 
 /// An answer and who gave it.

@@ -7,6 +7,7 @@ mod clean;
 mod compose;
 mod content;
 mod error;
+mod facts;
 mod file;
 mod invitation;
 mod letter;
@@ -15,16 +16,18 @@ mod moment;
 mod sendmail;
 mod settings;
 mod smtp;
+mod templates;
 mod words;
 
 pub use answer::Answer;
-pub use compose::{Composed, compose};
+pub use compose::{Composed, compose, compose_with};
 pub use error::{ComposeError, SetupError};
 pub use invitation::fold_calendar;
 pub use letter::{Language, Letter, LetterJob, LetterKind, Recipient};
 pub use lettre::message::Mailbox;
 pub use mailer::{Delivery, Mailer};
 pub use settings::{MailHost, MailSettings, SmtpSettings, Tls, Transport};
+pub use templates::{TemplateProblem, Templates};
 
 #[cfg(test)]
 mod tests;

@@ -150,3 +150,160 @@ fn a_test_becomes_a_mail_that_says_so() {
     assert_eq!(nobody.run(&["notice", "test", "a@example.org"]).code, 3);
     assert_eq!(place.run(&["notice", "test", "a@"]).code, 2);
 }
+
+/// A place with templates in `words`.
+fn with_templates(files: &[(&str, &str)]) -> Place {
+    let place = Place::new(&FILE.replace("[notice]", "[notice]\ntemplates = \"words\""));
+    std::fs::create_dir(place.dir.path().join("words")).expect("folder");
+    for (name, text) in files {
+        std::fs::write(place.dir.path().join("words").join(name), text).expect("file");
+    }
+    place
+}
+
+#[test]
+fn templates_are_used_by_preview_and_by_what_is_sent() {
+    let place = with_templates(&[
+        ("subject.txt", "{{ app or kind }} at {{ starts_at }}"),
+        ("subject.de.txt", "{{ installation }}: {{ kind }}"),
+        ("letter.txt", "{{ opening }} {% include \"_end.txt\" %}"),
+        ("_end.txt", "Bye, {{ recipient.email }}"),
+    ]);
+    let said = place.run(&["check"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    let mail = preview(&place, &[]);
+    let subject = mail["subject"].as_str().expect("a subject");
+    assert!(subject.starts_with("shop at 20"), "{subject}");
+    let text = mail["text"].as_str().expect("a text");
+    assert!(text.ends_with("Bye, ops@example.org"), "{text}");
+    let html = mail["html"].as_str().expect("html");
+    assert!(
+        html.contains("shop at 20"),
+        "built in, with the subject: {html}"
+    );
+    let mail = preview(&place, &["--language", "de", "--kind", "digest"]);
+    assert_eq!(mail["subject"], "offhours: digest");
+    let sent = place.run(&["notice", "test", "technical"]);
+    assert_eq!(sent.code, 0, "{}", sent.err);
+    let mut mails = std::fs::read_dir(place.dir.path().join("state/mail")).expect("mails");
+    let mail = mails.next().expect("one").expect("entry").path();
+    let mail = std::fs::read_to_string(mail).expect("text");
+    assert!(mail.contains("Subject: test at\r\n"), "{mail}");
+}
+
+#[test]
+fn check_shows_what_is_wrong_with_templates_and_where() {
+    let place = with_templates(&[
+        ("letter.txt", "{{ opening }}\n  {{ stars }}\n"),
+        ("letter.html", "<p>{% if app %}</p>\n"),
+        ("subject.de.txt", "{{ reason.title }}"),
+        ("leter.de.txt", "nobody reads this"),
+    ]);
+    let said = place.run(&["check"]);
+    assert_eq!(said.code, 3);
+    for part in [
+        "words/letter.txt:2:6",
+        "did you mean `starts`?",
+        "words/letter.html:",
+        "syntax error",
+        "words/subject.de.txt:1",
+        "nothing uses this file",
+        "did you mean letter.de.txt?",
+        "3 errors, 1 warning",
+    ] {
+        assert!(said.err.contains(part), "{part:?} in {}", said.err);
+    }
+    let problems = place.json(&["check", "--json"]);
+    let letter = problems.as_array().expect("an array").iter();
+    let mut letter = letter.filter(|p| {
+        p["file"]
+            .as_str()
+            .is_some_and(|f| f.ends_with("/letter.txt"))
+    });
+    let problem = letter.next().expect("there");
+    assert_eq!(
+        (&problem["line"], &problem["column"]),
+        (&2.into(), &6.into())
+    );
+    assert_eq!(problem["severity"], "error");
+
+    // A look at a mail says it, and shows what would be sent.
+    let said = place.run(&["notice", "preview", "shop"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("words/letter.txt:2: "), "{}", said.err);
+    assert!(
+        said.out.contains("Maintenance of shop is planned"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn templates_that_others_can_write_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = with_templates(&[("subject.txt", "{{ subject }}")]);
+    let mode = |path: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(place.dir.path().join(path), mode).expect("ours");
+    };
+    for (path, usual) in [("words/subject.txt", 0o644), ("words", 0o755)] {
+        mode(path, 0o777);
+        let said = place.run(&["check"]);
+        assert_eq!(said.code, 3, "{path}");
+        assert!(
+            said.err.contains("can be written by others") && said.err.contains("chmod go-w"),
+            "{}",
+            said.err
+        );
+        mode(path, usual);
+        assert_eq!(place.run(&["check"]).code, 0);
+    }
+}
+
+#[test]
+fn every_mail_is_in_the_log_and_its_text_only_where_asked_for() {
+    let logged = |file: &str| {
+        let place = Place::new(file);
+        let output = place
+            .command(&["notice", "test", "technical"])
+            .env("OFFHOURS_LOG", "debug")
+            .output()
+            .expect("started");
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let log = logged(FILE);
+    let ends: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("answer=\"accepted\""))
+        .collect();
+    let [end] = ends[..] else { panic!("{log}") };
+    for part in [
+        " INFO mail id=offhours.test.",
+        "recipient=ops@example.org",
+        "server=\"",
+        "began=20",
+        "duration_ms=",
+        "said=\"written to ",
+    ] {
+        assert!(end.contains(part), "{part:?} in {end}");
+    }
+    assert!(log.contains("mail begins id=offhours.test."), "{log}");
+    assert!(!log.contains("Subject:"), "{log}");
+
+    let asked = FILE.replace("[mail]", "[mail]\nlog_payload = true");
+    let log = logged(&asked);
+    let payload = log.lines().find(|line| line.contains("mail payload"));
+    let payload = payload.unwrap_or_else(|| panic!("{log}"));
+    assert!(
+        payload.contains(r"\r\nSubject: [offhours] Test"),
+        "{payload}"
+    );
+    let said = Place::new(&asked).run(&["check"]);
+    assert_eq!(said.code, 0);
+    assert!(
+        said.err.contains("whole mails are written into the log"),
+        "{}",
+        said.err
+    );
+}

@@ -21,6 +21,9 @@ fn scene() -> Scene {
         "windows.toml",
         "examples/contacts.toml",
         "examples/holidays.ics",
+        "examples/notices/_signature.txt",
+        "examples/notices/letter.txt",
+        "examples/notices/subject.txt",
         "hooks/enter-flag",
         "hooks/leave-flag",
     ] {

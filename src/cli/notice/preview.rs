@@ -10,10 +10,10 @@ use crate::config::keys::nearest;
 use crate::core::decide::{Missing, preview};
 use crate::core::letter::{About, Letter, LetterKind};
 use crate::core::policy::{Language, Name, Person, Policy};
-use crate::daemon::letters;
+use crate::daemon::{letters, templates};
 use crate::exit::Exit;
 use crate::mail::Mailbox;
-use crate::text::Filter;
+use crate::text::{Filter, clean};
 
 /// The sender where the file names none yet.
 const NOBODY: &str = "offhours@example.invalid";
@@ -59,7 +59,14 @@ pub fn run(args: &PreviewArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         letter.recipient.name.clone(),
         letter.recipient.email.parse()?,
     );
-    let mail = letters::compose(&from, letter)?;
+    for problem in templates::problems(&loaded.settings.templates) {
+        let why = clean(&templates::words(&problem)).into_owned();
+        note(&format!(
+            "{why}; the built-in template is used where this one fails"
+        ));
+    }
+    let templates = templates::templates(&loaded.settings.templates);
+    let mail = letters::compose(&templates, &from, letter)?;
     if context.json {
         out.json(&json!({
             "app": &*app,

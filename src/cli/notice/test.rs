@@ -65,7 +65,7 @@ async fn send(
         let letter = Letter::test(&loaded.policy.name, &contact, id, now, person);
         let mailer = Arc::clone(&mailer);
         let sending = tokio::spawn(async move {
-            let composed = letters::compose(mailer.from(), letter);
+            let composed = letters::compose(mailer.templates(), mailer.from(), letter);
             match composed {
                 Ok(composed) => Ok(mailer.deliver(&composed).await),
                 Err(error) => Err(error.to_string()),
@@ -97,25 +97,15 @@ async fn send(
     Ok(all)
 }
 
-/// The word for programs, and what was said.
-fn words(answer: &Answer) -> (&'static str, &str) {
-    match answer {
-        Answer::Accepted { server } => ("accepted", server),
-        Answer::Temporary { why } => ("temporary", why),
-        Answer::Permanent { why } => ("permanent", why),
-        Answer::Unknown { why } => ("unknown", why),
-    }
-}
-
 fn view(email: &str, delivery: &Result<Delivery, String>) -> Value {
     match delivery {
         Ok(delivery) => {
-            let (answer, said) = words(&delivery.answer);
+            let answer = &delivery.answer;
             json!({
                 "recipient": email,
-                "answer": answer,
+                "answer": answer.word(),
                 "server": delivery.server,
-                "said": said,
+                "said": answer.said(),
                 "duration_s": delivery.took.as_secs_f64(),
             })
         }
@@ -138,13 +128,12 @@ fn line(email: &str, delivery: &Result<Delivery, String>, out: &mut Out<'_>) -> 
             ..
         }) => ("accepted", Paint::Good, format!("{server}: {said}")),
         Ok(Delivery { answer, .. }) => {
-            let (word, why) = words(answer);
-            let verdict = match word {
-                "temporary" => "not now",
-                "permanent" => "refused",
+            let verdict = match answer {
+                Answer::Temporary { .. } => "not now",
+                Answer::Permanent { .. } => "refused",
                 _ => "no answer",
             };
-            (verdict, Paint::Bad, why.to_owned())
+            (verdict, Paint::Bad, answer.said().to_owned())
         }
         Err(why) => ("not sent", Paint::Bad, why.clone()),
     };

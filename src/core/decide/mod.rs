@@ -47,7 +47,7 @@ use super::event::Event;
 use super::fact::Fact;
 use super::policy::{Name, Policy};
 use super::recover;
-use super::state::{ROOM_GIVEN, State, UNWRITABLE};
+use super::state::{AttentionKind, ROOM_GIVEN, State, TEMPLATES, UNWRITABLE};
 
 /// What follows from one event.
 #[derive(Debug, Default)]
@@ -150,6 +150,10 @@ impl Turn<'_> {
                 self.clear(UNWRITABLE);
                 self.clear(ROOM_GIVEN);
             }
+            Event::Templates { broken: Some(why) } => {
+                self.raise(TEMPLATES, AttentionKind::Template, why, None);
+            }
+            Event::Templates { broken: None } => self.clear(TEMPLATES),
             Event::Woke
             | Event::Resumed { .. }
             | Event::Waiting { .. }
