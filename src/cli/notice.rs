@@ -4,8 +4,11 @@ mod test;
 
 use super::args::NoticeCommand;
 use super::load::Context;
-use super::out::Out;
+use super::out::{Out, note};
+use crate::config::Loaded;
+use crate::daemon::templates;
 use crate::exit::Exit;
+use crate::text::clean;
 
 /// Shows a notice, or sends a test.
 ///
@@ -15,5 +18,12 @@ pub fn run(command: &NoticeCommand, context: &Context, out: &mut Out<'_>) -> any
     match command {
         NoticeCommand::Preview(args) => preview::run(args, context, out),
         NoticeCommand::Test(args) => test::run(args, context, out),
+    }
+}
+
+/// Says which templates fail, where the built-in ones are used instead.
+fn note_templates(loaded: &Loaded) {
+    for why in templates::failing(&loaded.settings.templates) {
+        note(&clean(&why));
     }
 }

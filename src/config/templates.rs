@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Purpose;
 use super::keys::nearest;
-use super::problem::{Problem, Severity};
+use super::problem::{Problem, Severity, Told};
 use super::reading::Reading;
-use super::source::Source;
+use super::source::{Place, Source};
 use super::tree::Item;
 
 /// Bytes of one file.
@@ -68,16 +69,24 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Mails go out and questions are answered without them; only who asks whether the file is right is refused.
+    fn templates_lost(&mut self, place: Place, message: String) -> Told<'_> {
+        match self.purpose {
+            Purpose::Check => self.problems.error(place, message),
+            Purpose::Run | Purpose::Read => self.problems.warning(place, message),
+        }
+    }
+
     fn template_files(&mut self, item: Item<'a>, folder: &Path) -> Option<Vec<Arc<Source>>> {
         match self.trust.resolve(folder, None) {
             Ok((_, meta)) if meta.is_dir() => {}
             Ok((path, _)) => {
                 let message = format!("{} is not a folder", path.display());
-                self.by_circumstance(item.place, message);
+                self.templates_lost(item.place, message);
                 return None;
             }
             Err(error) if error.is_missing() => {
-                self.by_circumstance(item.place, error.to_string())
+                self.templates_lost(item.place, error.to_string())
                     .hint("leave `templates` out for the built-in ones");
                 return None;
             }
@@ -92,7 +101,7 @@ impl<'a> Reading<'a> {
             Ok(paths) => paths,
             Err(error) => {
                 let message = format!("cannot list {}: {error}", folder.display());
-                self.by_circumstance(item.place, message);
+                self.templates_lost(item.place, message);
                 return None;
             }
         };

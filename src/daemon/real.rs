@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::announce::Announcer;
 use super::letters;
+use super::templates;
 use super::world::{Heard, World};
 use crate::clock::{self, Compare, Look, Moved, StepWatch};
 use crate::core::contract;
@@ -349,7 +350,7 @@ async fn deliver(mailer: &Mailer, letter: Letter) -> (Answer, Option<String>) {
         }
     };
     let problem = composed.problem.as_ref();
-    let broken = problem.map(|p| format!("{p}; the built-in template is used"));
+    let broken = problem.map(|problem| templates::instead(&problem.to_string()));
     let answer = match mailer.send(&composed).await {
         mail::Answer::Accepted { .. } => Answer::Accepted,
         mail::Answer::Temporary { why } => Answer::Temporary { why },

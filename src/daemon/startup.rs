@@ -348,11 +348,13 @@ fn mail_settings(config: &MailConfig) -> mail::MailSettings {
 
 /// Whether mails are written as the operator wants them.
 pub fn templates_event(settings: &Settings) -> Event {
-    let broken = templates::broken(&settings.templates);
-    if let Some(why) = &broken {
-        tracing::error!("{why}");
+    let failing = templates::failing(&settings.templates);
+    for why in &failing {
+        tracing::error!("{}", crate::text::clean(why));
     }
-    Event::Templates { broken }
+    Event::Templates {
+        broken: failing.into_iter().next(),
+    }
 }
 
 /// The daemon, ready for its first turn.

@@ -24,15 +24,22 @@ pub fn problems(files: &TemplateFiles) -> Vec<Problem> {
     all.map(|problem| placed(problem, files)).collect()
 }
 
-/// In one line, for the operators.
-pub fn broken(files: &TemplateFiles) -> Option<String> {
-    let first = || problems(files).into_iter().next().map(|p| words(&p));
-    let why = files.lost.clone().or_else(first)?;
-    Some(format!("{why}; the built-in template is used"))
+/// The same for people who wait for no answer: one line each, and one where the folder is gone.
+pub fn failing(files: &TemplateFiles) -> Vec<String> {
+    let problems = problems(files);
+    let all = files.lost.iter().cloned();
+    all.chain(problems.iter().map(words))
+        .map(|why| instead(&why))
+        .collect()
+}
+
+/// What becomes of the mail.
+pub fn instead(why: &str) -> String {
+    format!("{why}; the built-in template is used instead")
 }
 
 /// With its place, without its hint.
-pub fn words(problem: &Problem) -> String {
+fn words(problem: &Problem) -> String {
     let file = problem.file.display();
     match problem.line {
         Some(line) => format!("{file}:{line}: {}", problem.message),

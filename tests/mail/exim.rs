@@ -2,10 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use offhours::config::{self, Env, Purpose};
 use offhours::daemon::startup;
 
-use super::exim_server::{Exim, PASSWORD};
+use super::exim_server::{Exim, PASSWORD, USER};
 use super::*;
 
 /// Skips the test, loudly, where exim is missing.
@@ -313,4 +314,31 @@ fn a_test_of_notices_says_what_the_server_answers() {
         said.contains("not now") && !said.contains("gossip"),
         "{said}"
     );
+
+    // Whatever is logged, the password is not, neither as it is nor as it is sent.
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("[mail]", "[mail]\nlog_payload = true");
+    fs::write(&file, text).unwrap();
+    for (secret, verdict) in [(PASSWORD, "accepted"), ("gossip gossip", "temporary")] {
+        site.secret("smtp-password", secret);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_offhours"))
+            .args(["--config", file.to_str().unwrap()])
+            .args(["notice", "test", "nights@example.org"])
+            .env("OFFHOURS_LOG", "trace")
+            .output()
+            .unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        for part in [
+            "mail payload".to_owned(),
+            format!("server=\"127.0.0.1:{}\"", exim.port),
+            format!("answer=\"{verdict}\""),
+            "duration_ms=".to_owned(),
+        ] {
+            assert!(log.contains(&part), "{part} in {log}");
+        }
+        let plain = BASE64.encode(format!("\0{USER}\0{secret}"));
+        for hidden in [secret, &plain, &BASE64.encode(secret)] {
+            assert!(!log.contains(hidden), "{log}");
+        }
+    }
 }

@@ -26,6 +26,7 @@ mod rehearse;
 mod service;
 mod slow;
 mod state;
+mod templates;
 mod timeouts;
 mod unannounced;
 mod words;

@@ -13,7 +13,7 @@ use crate::core::policy::{Language, Name, Person, Policy};
 use crate::daemon::{letters, templates};
 use crate::exit::Exit;
 use crate::mail::Mailbox;
-use crate::text::{Filter, clean};
+use crate::text::Filter;
 
 /// The sender where the file names none yet.
 const NOBODY: &str = "offhours@example.invalid";
@@ -59,12 +59,7 @@ pub fn run(args: &PreviewArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         letter.recipient.name.clone(),
         letter.recipient.email.parse()?,
     );
-    for problem in templates::problems(&loaded.settings.templates) {
-        let why = clean(&templates::words(&problem)).into_owned();
-        note(&format!(
-            "{why}; the built-in template is used where this one fails"
-        ));
-    }
+    super::note_templates(&loaded);
     let templates = templates::templates(&loaded.settings.templates);
     let mail = letters::compose(&templates, &from, letter)?;
     if context.json {

@@ -36,6 +36,7 @@ pub fn run(args: &TestArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Res
             exit: Exit::Config,
             text: "no mail is configured: write [mail]".to_owned(),
         })?;
+    super::note_templates(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
