@@ -380,6 +380,7 @@ pub fn overrides(
             {
                 value.to_owned()
             }
+            "log_payload" if matches!(value, "true" | "false") => value.to_owned(),
             "host" if !value.contains(',') => quoted(value),
             "host" | "listen" | "hosts" => {
                 let items = value

@@ -183,6 +183,7 @@ fn variables_override_settings() {
         ("OFFHOURS_MAIL__HOST", "mail.example.org"),
         ("OFFHOURS_MAIL__PORT", "2525"),
         ("OFFHOURS_MAIL__TLS", "none"),
+        ("OFFHOURS_MAIL__LOG_PAYLOAD", "true"),
         ("OFFHOURS_HTTP__LISTEN", "127.0.0.1:0, [::1]:0"),
         ("OFFHOURS_STATE__DIR", "/srv/state"),
         ("OFFHOURS_STATE__KEEP_RUNS", "3"),
@@ -198,6 +199,7 @@ fn variables_override_settings() {
         Path::new("/run/offhours/control.sock")
     );
     assert_eq!(loaded.policy.keep.runs, 3);
+    assert!(loaded.settings.mail.as_ref().unwrap().log_payload);
     let (smtp, from) = smtp(loaded.settings.mail);
     assert_eq!(smtp.hosts, [at("mail.example.org", 2525)]);
     assert_eq!(smtp.tls, Tls::None);
