@@ -1,7 +1,7 @@
 //! Notices as mail: from facts to a message with a calendar entry, its delivery, and what the server made of it.
 //!
-//! [`compose`] turns a [`Letter`] into a message and is pure. [`Mailer::send`] delivers it once and classifies the
-//! answer. Whether and when to try again is decided elsewhere.
+//! [`compose`] turns a [`Letter`] into a message and is pure; [`compose_with`] does so with an operator's [`Templates`].
+//! [`Mailer::send`] delivers it once and classifies the answer. Whether and when to try again is decided elsewhere.
 mod answer;
 mod clean;
 mod compose;

@@ -57,6 +57,38 @@ fn one_that_fails_with_a_real_mail_is_replaced_and_told() {
     );
     assert!(daemon.err().contains("letter.txt:1"), "{}", daemon.err());
 
+    // What would be told of the session that is recorded, beside the daemon, and with nothing sent.
+    let before = scene.mails("mail").len();
+    for kind in [
+        "advance",
+        "changed",
+        "cancelled",
+        "postponed",
+        "started",
+        "finished",
+        "failed",
+        "digest",
+        "operators",
+    ] {
+        let args = ["notice", "preview", "shop", "--kind", kind, "--json"];
+        let shown = scene.offhours(&args).expect(0);
+        assert!(!shown.err.contains("example"), "{kind}: {}", shown.err);
+        let mail = shown.json();
+        let about = match kind {
+            "operators" => "failed",
+            _ => "shop/now/",
+        };
+        assert!(
+            mail["html"]
+                .as_str()
+                .unwrap()
+                .replace("&#x2f;", "/")
+                .contains(about),
+            "{mail}"
+        );
+    }
+    assert_eq!(scene.mails("mail").len(), before);
+
     // Mended and read again.
     scene.write("words/letter.txt", "mine");
     daemon.signal("HUP");
