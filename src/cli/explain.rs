@@ -2,7 +2,7 @@
 use super::args::ExplainArgs;
 use super::load::{self, Context};
 use super::out::Out;
-use super::refusal::usage;
+use super::refusal::{did_you_mean, usage};
 use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
 use crate::core::policy::{LOCAL, Policy};
@@ -40,8 +40,7 @@ pub fn run(args: &ExplainArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
 
 fn no_such_job(policy: &Policy, job: &str) -> anyhow::Error {
     let names = policy.maintenance.keys().chain(policy.periodic.keys());
-    let near = crate::config::keys::nearest(job, names.map(|name| &**name));
-    let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+    let hint = did_you_mean(job, names.map(|name| &**name));
     usage(format!("there is no job {job:?}{hint}"))
 }
 

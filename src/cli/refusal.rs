@@ -18,6 +18,12 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
     .into()
 }
 
+/// The end of a sentence about a name that is not there: the one that may be meant.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = crate::config::keys::nearest(name, known);
+    near.map_or(String::new(), |near| format!("; did you mean {near}?"))
+}
+
 /// The state forbids it.
 pub fn refused(text: impl Into<String>) -> anyhow::Error {
     Refusal {

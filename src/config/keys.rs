@@ -225,7 +225,7 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 10] = [
+pub const LATER: [&str; 9] = [
     "host",
     "groups",
     "parallel",
@@ -233,7 +233,6 @@ pub const LATER: [&str; 10] = [
     "healthy",
     "reboot",
     "approval",
-    "digest",
     "ssh",
     "calendars",
 ];

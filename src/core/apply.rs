@@ -14,7 +14,7 @@ use notices::{
 
 use super::event::Event;
 use super::fact::Fact;
-use super::notice::{Notice, NoticeId, OVERTAKEN, Progress};
+use super::notice::{Notice, NoticeId, Progress};
 use super::policy::Name;
 use super::run::Outcome;
 use super::session::{Closed, Code, HookState, Phase, Session, Step, StepState};
@@ -330,12 +330,11 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 Some(why),
             )?;
         }
+        Fact::NoticeOvertaken { notice, .. } => {
+            settle(state, *notice, Progress::Overtaken, None)?;
+        }
         Fact::NoticeGivenUp { notice, why, .. } => {
-            let progress = match &**why {
-                OVERTAKEN => Progress::Overtaken,
-                _ => Progress::GivenUp { why: why.clone() },
-            };
-            settle(state, *notice, progress, None)?;
+            settle(state, *notice, Progress::GivenUp { why: why.clone() }, None)?;
         }
         Fact::Skipped {
             job,

@@ -174,6 +174,12 @@ pub enum Fact {
         #[serde(flatten)]
         about: About,
     },
+    /// A later mail to the same person says what applies now.
+    NoticeOvertaken {
+        notice: NoticeId,
+        #[serde(flatten)]
+        about: About,
+    },
     NoticeGivenUp {
         notice: NoticeId,
         why: String,
@@ -313,6 +319,7 @@ impl Fact {
             Self::NoticeAccepted { .. } => "notice_accepted",
             Self::NoticeDelayed { .. } => "notice_delayed",
             Self::NoticeRefused { .. } => "notice_refused",
+            Self::NoticeOvertaken { .. } => "notice_overtaken",
             Self::NoticeGivenUp { .. } => "notice_given_up",
             Self::Skipped { .. } => "skipped",
             Self::RunDeferred { .. } => "run_deferred",
@@ -360,6 +367,7 @@ impl Fact {
             Self::NoticeAccepted { about, .. }
             | Self::NoticeDelayed { about, .. }
             | Self::NoticeRefused { about, .. }
+            | Self::NoticeOvertaken { about, .. }
             | Self::NoticeGivenUp { about, .. } => about.session.as_ref(),
             _ => None,
         }

@@ -51,9 +51,6 @@ impl Kind {
     }
 }
 
-/// Why a notice is given up that a later one makes needless.
-pub const OVERTAKEN: &str = "a change took its place";
-
 /// How far a notice is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -112,6 +109,41 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// Owed at once, and about nothing yet.
+    pub fn new(id: NoticeId, kind: Kind, roles: Vec<Name>, person: Person, now: Timestamp) -> Self {
+        Self {
+            id,
+            kind,
+            session: None,
+            roles,
+            person,
+            sequence: 0,
+            owed: now,
+            attempts: 0,
+            answer: None,
+            uncertain: false,
+            digest: false,
+            within: None,
+            thread: None,
+            text: Vec::new(),
+            progress: Progress::Owed { not_before: now },
+        }
+    }
+
+    pub fn is_about(&self, session: &str) -> bool {
+        self.session.as_deref() == Some(session)
+    }
+
+    /// Waits to be sent, and its time has come.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        matches!(self.progress, Progress::Owed { not_before } if not_before <= now)
+    }
+
+    /// Nobody can have it yet.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self.progress, Progress::Owed { .. }) && !self.uncertain
+    }
+
     pub fn settled(&self) -> bool {
         !matches!(self.progress, Progress::Owed { .. } | Progress::Sending)
     }
@@ -192,31 +224,23 @@ mod tests {
     }
 
     fn notice(who: &str, role: &str, sequence: u32, progress: Progress) -> Notice {
+        let kind = if sequence == 0 {
+            Kind::Advance
+        } else {
+            Kind::Changed
+        };
+        let person = Person {
+            email: who.into(),
+            name: None,
+            language: Language::En,
+            time_zone: "UTC".into(),
+        };
+        let now = at("2027-01-04T09:00:00Z");
         Notice {
-            id: 1,
-            kind: if sequence == 0 {
-                Kind::Advance
-            } else {
-                Kind::Changed
-            },
             session: Some("shop/night/2027-01-04".into()),
-            roles: vec![role.into()],
-            person: Person {
-                email: who.into(),
-                name: None,
-                language: Language::En,
-                time_zone: "UTC".into(),
-            },
             sequence,
-            owed: at("2027-01-04T09:00:00Z"),
-            attempts: 1,
-            answer: None,
-            uncertain: false,
-            digest: false,
-            within: None,
-            thread: None,
-            text: Vec::new(),
             progress,
+            ..Notice::new(1, kind, vec![role.into()], person, now)
         }
     }
 

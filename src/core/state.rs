@@ -42,7 +42,7 @@ pub struct State {
     pub attention: BTreeMap<Name, Attention>,
     /// Per group of matters: when the operators were last told, and what came since.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub told: BTreeMap<Name, Told>,
+    pub told: BTreeMap<Name, Repeats>,
     pub running: BTreeMap<RunId, Running>,
     /// Per app: how long entering took lately, in seconds, oldest first.
     #[serde(default)]
@@ -238,7 +238,7 @@ pub struct Attention {
 
 /// What the operators were told of a group of matters, and what happened again since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Repeats {
     pub at: Timestamp,
     pub kind: AttentionKind,
     /// By key: how often, and in what words last.
@@ -317,6 +317,14 @@ impl AttentionKind {
             Self::StateTrouble => "state_trouble",
             Self::Template => "template",
         }
+    }
+
+    /// Something is down: nobody waits to hear of it.
+    pub fn is_urgent(self) -> bool {
+        matches!(
+            self,
+            Self::StuckInMaintenance | Self::LeaveFailing | Self::StateTrouble
+        )
     }
 
     /// Whether the operators are told by mail and alarm command; the rest is shown by `status` and the metrics.

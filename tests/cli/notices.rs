@@ -1,19 +1,15 @@
 //! `notice preview` and `notice test`.
+use offhours::core::letter::LetterKind;
 use serde_json::Value;
 
 use super::{FILE, Place};
 
-const KINDS: [&str; 9] = [
-    "advance",
-    "changed",
-    "cancelled",
-    "postponed",
-    "started",
-    "finished",
-    "failed",
-    "digest",
-    "operators",
-];
+/// Every kind that can be looked at before it is sent.
+fn kinds() -> impl Iterator<Item = &'static str> {
+    let all = LetterKind::ALL.into_iter();
+    all.filter(|kind| *kind != LetterKind::Test)
+        .map(LetterKind::word)
+}
 
 fn preview(place: &Place, args: &[&str]) -> Value {
     let all = [&["notice", "preview", "shop", "--json"], args].concat();
@@ -26,7 +22,7 @@ fn preview(place: &Place, args: &[&str]) -> Value {
 fn every_kind_in_every_language() {
     let place = Place::new(FILE);
     let mut subjects = std::collections::BTreeSet::new();
-    for kind in KINDS {
+    for kind in kinds() {
         for language in ["en", "de"] {
             let mail = preview(&place, &["--kind", kind, "--language", language]);
             assert_eq!(mail["to"], "ops@example.org");
@@ -107,7 +103,7 @@ fn what_cannot_be_shown_says_why() {
 #[test]
 fn where_nothing_is_planned_an_example_is_shown_and_called_one() {
     let place = Place::new(&FILE.replace("[app.shop]", "[app.wiki]\n[app.shop]"));
-    for kind in KINDS {
+    for kind in kinds() {
         let said = place.run(&["notice", "preview", "wiki", "--kind", kind]);
         assert_eq!(said.code, 0, "{kind}: {}", said.err);
         assert!(

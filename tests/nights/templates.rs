@@ -1,5 +1,7 @@
 //! Templates of the operator's that cannot be used: no notice waits for that, and somebody is told.
 
+use offhours::core::letter::LetterKind;
+
 use crate::scene::{FILE_MAIL, Scene, header, once, until};
 
 fn scene(letter: &str) -> Scene {
@@ -59,17 +61,9 @@ fn one_that_fails_with_a_real_mail_is_replaced_and_told() {
 
     // What would be told of the session that is recorded, beside the daemon, and with nothing sent.
     let before = scene.mails("mail").len();
-    for kind in [
-        "advance",
-        "changed",
-        "cancelled",
-        "postponed",
-        "started",
-        "finished",
-        "failed",
-        "digest",
-        "operators",
-    ] {
+    let kinds = LetterKind::ALL.into_iter();
+    let kinds = kinds.filter(|kind| *kind != LetterKind::Test);
+    for kind in kinds.map(LetterKind::word) {
         let args = ["notice", "preview", "shop", "--kind", kind, "--json"];
         let shown = scene.offhours(&args).expect(0);
         assert!(!shown.err.contains("example"), "{kind}: {}", shown.err);

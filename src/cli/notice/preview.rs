@@ -5,8 +5,7 @@ use serde_json::json;
 use crate::cli::args::{FormatArg, KindArg, LanguageArg, PreviewArgs};
 use crate::cli::load::{self, Context};
 use crate::cli::out::{Out, note};
-use crate::cli::refusal::{refused, usage};
-use crate::config::keys::nearest;
+use crate::cli::refusal::{did_you_mean, refused, usage};
 use crate::core::decide::{Missing, preview};
 use crate::core::letter::{About, Letter, LetterKind};
 use crate::core::policy::{Language, Name, Person, Policy};
@@ -139,8 +138,7 @@ fn kind(kind: KindArg) -> LetterKind {
 }
 
 fn no_such_app(policy: &Policy, app: &str) -> anyhow::Error {
-    let near = nearest(app, policy.apps.keys().map(|name| &**name));
-    let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+    let hint = did_you_mean(app, policy.apps.keys().map(|name| &**name));
     usage(format!("there is no app {app:?}{hint}"))
 }
 

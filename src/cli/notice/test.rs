@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 use crate::cli::args::TestArgs;
 use crate::cli::load::Context;
 use crate::cli::out::Out;
-use crate::cli::refusal::{Refusal, usage};
+use crate::cli::refusal::{Refusal, did_you_mean, usage};
 use crate::cli::run::refusal;
 use crate::cli::table::Paint;
-use crate::config::keys::nearest;
 use crate::config::{Loaded, Purpose};
 use crate::core::letter::Letter;
 use crate::core::policy::{Language, Person};
@@ -150,8 +149,7 @@ fn people(to: &str, loaded: &Loaded) -> anyhow::Result<Vec<Person>> {
         return Ok(people.to_vec());
     }
     if !to.contains('@') {
-        let near = nearest(to, loaded.contacts.keys().map(|role| &**role));
-        let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+        let hint = did_you_mean(to, loaded.contacts.keys().map(|role| &**role));
         return Err(usage(format!("there is no role {to:?}{hint}")));
     }
     let mailbox: Mailbox = to

@@ -8,7 +8,7 @@ use super::{after, notice_of};
 use crate::core::notice::{Kind, Notice, NoticeId, Progress};
 use crate::core::policy::Name;
 use crate::core::session::Phase;
-use crate::core::state::{AttentionKind, State, Told};
+use crate::core::state::{AttentionKind, Repeats, State};
 
 /// The number of the notice that follows all of these; 0 where there are none.
 pub(super) fn after_all(notices: &[Notice]) -> Result<NoticeId, String> {
@@ -65,7 +65,7 @@ pub(super) fn operators_told(
         let old = told.at.checked_add(FORGOTTEN).is_ok_and(|old| old <= at);
         !old || !told.again.is_empty()
     });
-    let told = Told {
+    let told = Repeats {
         at,
         kind,
         again: BTreeMap::new(),

@@ -59,9 +59,8 @@ pub(super) fn reverted(
     reverted.sequence = sequence;
     // Who was not told of the change yet need not hear of it any more.
     for notice in state.notices.values_mut() {
-        let about = notice.session.as_ref() == Some(session) && notice.sequence >= gate;
-        let unsent = matches!(notice.progress, Progress::Owed { .. }) && !notice.uncertain;
-        if about && unsent && notice.kind == Kind::Changed {
+        let about = notice.is_about(session) && notice.sequence >= gate;
+        if about && notice.is_unsent() && notice.kind == Kind::Changed {
             notice.progress = Progress::Overtaken;
         }
     }
@@ -75,13 +74,11 @@ pub(super) fn reverted(
 /// What was not sent yet says what applies now; what may have been sent without an answer is followed by another mail.
 fn take_over(state: &mut State, session: &Name, sequence: u32) {
     let about = state.notices.values_mut();
-    for notice in about.filter(|n| n.kind.is_ahead() && n.session.as_ref() == Some(session)) {
-        match notice.progress {
-            Progress::Owed { .. } if notice.uncertain => {
-                notice.progress = Progress::Overtaken;
-            }
-            Progress::Owed { .. } => notice.sequence = sequence,
-            _ => {}
+    for notice in about.filter(|n| n.kind.is_ahead() && n.is_about(session)) {
+        if notice.is_unsent() {
+            notice.sequence = sequence;
+        } else if matches!(notice.progress, Progress::Owed { .. }) {
+            notice.progress = Progress::Overtaken;
         }
     }
 }

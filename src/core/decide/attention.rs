@@ -52,13 +52,7 @@ impl Turn<'_> {
             }
             return;
         }
-        let down = matches!(
-            kind,
-            AttentionKind::StuckInMaintenance
-                | AttentionKind::LeaveFailing
-                | AttentionKind::StateTrouble
-        );
-        let call = kind.alarms() && (down || self.state.attention.len() < CALLED_ABOUT);
+        let call = kind.alarms() && (kind.is_urgent() || self.state.attention.len() < CALLED_ABOUT);
         let alarm = call && self.policy.notice.alarm.is_some();
         self.record(Fact::AttentionRaised {
             key: key.into(),

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::Turn;
 use crate::core::apply::split_id;
 use crate::core::fact::Fact;
-use crate::core::notice::{Kind, Notice, NoticeId, Progress};
+use crate::core::notice::{Kind, Notice, NoticeId};
 use crate::core::session::Phase;
 
 /// Sessions that one mail announces.
@@ -54,7 +54,7 @@ impl Turn<'_> {
             return;
         }
         let about =
-            |n: &&Notice| n.person == notice.person && self.may_be_bundled(n) && self.is_due(n);
+            |n: &&Notice| n.person == notice.person && self.may_be_bundled(n) && n.is_due(self.now);
         let all: Vec<&Notice> = self.state.notices.values().filter(about).collect();
         let digest = all.iter().filter(|n| n.digest).count();
         let mut nights: BTreeMap<&str, usize> = BTreeMap::new();
@@ -94,10 +94,6 @@ impl Turn<'_> {
     pub(super) fn leader(&self, notice: &Notice) -> Option<&Notice> {
         let leader = self.state.notices.get(&notice.within?)?;
         (!leader.settled()).then_some(leader)
-    }
-
-    fn is_due(&self, notice: &Notice) -> bool {
-        matches!(notice.progress, Progress::Owed { not_before } if not_before <= self.now)
     }
 
     /// Nothing that was tried already: it has its mail.

@@ -7,7 +7,7 @@ use super::opening::recipients;
 use crate::core::fact::Fact;
 use crate::core::notice::{Kind, Notice};
 use crate::core::policy::Name;
-use crate::core::state::{AttentionKind, Told};
+use crate::core::state::{AttentionKind, Repeats};
 
 /// Matters of one group are told this far apart.
 pub const APART: SignedDuration = SignedDuration::from_hours(1);
@@ -19,18 +19,12 @@ const MOST: usize = 30;
 impl Turn<'_> {
     /// Tells the operators by mail, now or with what comes within the hour.
     pub(super) fn tell_operators(&mut self, key: &str, kind: AttentionKind, text: String) {
-        let urgent = matches!(
-            kind,
-            AttentionKind::StuckInMaintenance
-                | AttentionKind::LeaveFailing
-                | AttentionKind::StateTrouble
-        );
         let group: Name = match kind {
             AttentionKind::PeriodicFailing => PERIODIC.into(),
             _ => key.into(),
         };
-        let early = |told: &Told| told.at.checked_add(APART).is_ok_and(|at| self.now < at);
-        if !urgent && self.state.told.get(&group).is_some_and(early) {
+        let early = |told: &Repeats| told.at.checked_add(APART).is_ok_and(|at| self.now < at);
+        if !kind.is_urgent() && self.state.told.get(&group).is_some_and(early) {
             return self.record(Fact::AttentionRepeated {
                 group,
                 key: key.into(),
@@ -42,7 +36,7 @@ impl Turn<'_> {
 
     /// What was held back is told once its hour is over.
     pub(super) fn tell_repeated(&mut self) {
-        let due: Vec<(Name, Told)> = self
+        let due: Vec<(Name, Repeats)> = self
             .state
             .told
             .iter()
@@ -73,7 +67,7 @@ impl Turn<'_> {
         }
     }
 
-    fn is_repeated(&self, told: &Told) -> bool {
+    fn is_repeated(&self, told: &Repeats) -> bool {
         !told.again.is_empty() && told.at.checked_add(APART).is_ok_and(|at| at <= self.now)
     }
 
@@ -100,7 +94,7 @@ impl Turn<'_> {
 }
 
 /// When what was held back is to be told.
-pub fn told_again_at(told: &Told) -> Option<Timestamp> {
+pub fn told_again_at(told: &Repeats) -> Option<Timestamp> {
     let held = !told.again.is_empty();
     held.then(|| told.at.checked_add(APART).ok()).flatten()
 }

@@ -9,7 +9,7 @@ use crate::core::effect::Effect;
 use crate::core::event::Answer;
 use crate::core::fact::{About, Fact};
 use crate::core::letter::Letter;
-use crate::core::notice::{Kind, Notice, NoticeId, OVERTAKEN, Progress, TRIED_FOR, backoff};
+use crate::core::notice::{Kind, Notice, NoticeId, Progress, TRIED_FOR, backoff};
 use crate::core::run::{Outcome, SessionId};
 use crate::core::session::{Phase, Reason, Session};
 use crate::core::state::AttentionKind;
@@ -31,9 +31,7 @@ impl Turn<'_> {
             .state
             .notices
             .values()
-            .filter(
-                |n| matches!(n.progress, Progress::Owed { not_before } if not_before <= self.now),
-            )
+            .filter(|n| n.is_due(self.now))
             .map(|n| n.id)
             .collect();
         for id in due {
@@ -45,9 +43,8 @@ impl Turn<'_> {
                 continue;
             }
             if self.overtaken(&notice) {
-                self.record(Fact::NoticeGivenUp {
+                self.record(Fact::NoticeOvertaken {
                     notice: id,
-                    why: OVERTAKEN.into(),
                     about: About::of(&notice),
                 });
             } else if let Some(why) = self.no_longer_of_use(&notice) {
@@ -93,17 +90,13 @@ impl Turn<'_> {
             .session
             .as_ref()
             .and_then(|id| self.state.sessions.get(id));
-        match (notice.kind, session) {
-            (Kind::Advance | Kind::Changed, Some(session)) if session.phase == Phase::Closed => {
-                Some("the session is over")
-            }
-            (Kind::Advance | Kind::Changed, Some(session))
-                if self.now >= session.starts && session.rehearsal.is_none() =>
-            {
+        match (notice.kind.is_ahead(), session) {
+            (true, Some(session)) if session.phase == Phase::Closed => Some("the session is over"),
+            (true, Some(session)) if self.now >= session.starts && session.rehearsal.is_none() => {
                 Some("the session has begun")
             }
-            (Kind::Advance | Kind::Changed, _) => None,
-            _ => {
+            (true, _) => None,
+            (false, _) => {
                 let until = notice.owed.saturating_add(TRIED_FOR).unwrap_or(notice.owed);
                 (self.now >= until).then_some("the mail server did not take it for three days")
             }
@@ -132,6 +125,13 @@ impl Turn<'_> {
             })
     }
 
+    /// What the server says to a mail it says to all that is told in it, the notice whose mail it is last.
+    fn told_in(&self, notice: &Notice) -> Vec<(NoticeId, About)> {
+        let with = self.told_with(notice.id);
+        let all = with.iter().chain(std::iter::once(notice));
+        all.map(|notice| (notice.id, About::of(notice))).collect()
+    }
+
     /// The mail server has answered.
     pub(super) fn answered(&mut self, id: NoticeId, answer: Answer) {
         let Some(notice) = self.state.notices.get(&id).cloned() else {
@@ -140,21 +140,11 @@ impl Turn<'_> {
         if notice.progress != Progress::Sending {
             return;
         }
-        let about = About::of(&notice);
-        // What the server says to the mail it says to all that is told in it.
-        let with = match answer {
-            Answer::Accepted | Answer::Permanent { .. } => self.told_with(id),
-            _ => Vec::new(),
-        };
         match answer {
             Answer::Accepted => {
-                for other in &with {
-                    self.record(Fact::NoticeAccepted {
-                        notice: other.id,
-                        about: About::of(other),
-                    });
+                for (notice, about) in self.told_in(&notice) {
+                    self.record(Fact::NoticeAccepted { notice, about });
                 }
-                self.record(Fact::NoticeAccepted { notice: id, about });
                 if notice.session.is_none() {
                     self.clear(&format!("notice:{}", notice.person.email));
                 }
@@ -162,18 +152,10 @@ impl Turn<'_> {
             Answer::Temporary { why } => self.later(&notice, why, false),
             Answer::Unknown { why } => self.later(&notice, why, true),
             Answer::Permanent { why } => {
-                for other in &with {
-                    self.record(Fact::NoticeRefused {
-                        notice: other.id,
-                        why: why.clone(),
-                        about: About::of(other),
-                    });
+                for (notice, about) in self.told_in(&notice) {
+                    let why = why.clone();
+                    self.record(Fact::NoticeRefused { notice, why, about });
                 }
-                self.record(Fact::NoticeRefused {
-                    notice: id,
-                    why: why.clone(),
-                    about,
-                });
                 let text = format!(
                     "{} was refused by the mail server: {why}",
                     notice.person.email
@@ -340,7 +322,7 @@ impl Turn<'_> {
 
     /// Whether this person may know of the session.
     pub(super) fn expects(&self, id: &SessionId, email: &str) -> bool {
-        let about = |n: &Notice| n.session.as_ref() == Some(id) && n.person.email == email;
+        let about = |n: &Notice| n.is_about(id) && n.person.email == email;
         self.state
             .notices
             .values()

@@ -304,8 +304,7 @@ impl Turn<'_> {
         };
         // The mail that began the thread, by address.
         let about = self.state.notices.values();
-        let first =
-            about.filter(|n| n.kind == Kind::Advance && n.session.as_ref() == Some(&session.id));
+        let first = about.filter(|n| n.kind == Kind::Advance && n.is_about(&session.id));
         let threads: HashMap<&str, &Notice> = first.map(|n| (&*n.person.email, n)).collect();
         let first = self.state.next_notice.max(1);
         let told = recipients(&app.notify);
@@ -337,25 +336,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn notice(&self, id: u64, kind: Kind, roles: Vec<Name>, person: &Person) -> Notice {
-        Notice {
-            id,
-            kind,
-            session: None,
-            roles,
-            person: person.clone(),
-            sequence: 0,
-            owed: self.now,
-            attempts: 0,
-            answer: None,
-            uncertain: false,
-            digest: false,
-            within: None,
-            thread: None,
-            text: Vec::new(),
-            progress: Progress::Owed {
-                not_before: self.now,
-            },
-        }
+        Notice::new(id, kind, roles, person.clone(), self.now)
     }
 
     /// An operator wants to see a session now: recorded, and known to nobody's calendar.

@@ -178,18 +178,12 @@ impl Turn<'_> {
     fn grown(&self, base: &Session, wanted: Option<&PlannedSession>) -> Option<(Told, Restarts)> {
         let wanted = wanted?;
         let known = Told::of(base);
-        let has = known.work().all(|(job, host)| {
-            wanted
-                .steps
-                .iter()
-                .any(|w| w.job == *job && w.host == *host)
+        let placed = |step: &Step| wanted.steps.iter().any(|planned| same(step, planned));
+        let has = base.steps.iter().filter(|step| !step.done()).all(placed);
+        let more = wanted.steps.iter().any(|planned| {
+            let known = base.steps.iter().any(|s| !s.done() && same(s, planned));
+            !known && self.is_new(base, planned)
         });
-        let added = |planned: &&plan::PlannedStep| {
-            let mut work = known.work();
-            !work.any(|(job, host)| planned.job == *job && planned.host == *host)
-                && self.is_new(base, planned)
-        };
-        let more = wanted.steps.iter().any(|planned| added(&planned));
         let earlier = wanted.starts < base.starts;
         if !has || !more && !earlier {
             return None;
@@ -209,7 +203,7 @@ impl Turn<'_> {
             (_, Some(notice_by)) if more => Told { notice_by, ..known },
             _ => return None,
         };
-        let steps = self.steps_of(base, wanted);
+        let steps = steps_of(base, wanted, |planned| self.is_new(base, planned));
         let mut locks = plan::locks(self.policy, wanted.steps.iter().map(|step| &step.job));
         locks.extend(base.locks.iter().cloned());
         locks.sort_unstable();
@@ -239,14 +233,7 @@ impl Turn<'_> {
             .collect();
         let mut base = base.clone();
         drop_steps(&mut base, &too_many);
-        let mut steps = self.steps_of(&base, wanted);
-        steps.retain(|step| {
-            step.done()
-                || base
-                    .steps
-                    .iter()
-                    .any(|known| known.job == step.job && known.host == step.host)
-        });
+        let steps = steps_of(&base, wanted, |_| false);
         if steps.iter().all(Step::done) {
             return None;
         }
@@ -258,22 +245,6 @@ impl Turn<'_> {
             ..Told::of(&base)
         };
         Some((filled(&base, told, steps), restarts, too_many))
-    }
-
-    /// What is over stays on record; the rest in the order of the new plan.
-    fn steps_of(&self, base: &Session, wanted: &PlannedSession) -> Vec<Step> {
-        let done = base.steps.iter().filter(|step| step.done()).cloned();
-        let ahead = wanted.steps.iter().filter_map(|planned| {
-            match base.steps.iter().find(|s| !s.done() && same(s, planned)) {
-                Some(step) => Some(Step {
-                    opens: Some(planned.opens),
-                    closes: planned.closes,
-                    ..step.clone()
-                }),
-                None => self.is_new(base, planned).then(|| Step::from(planned)),
-            }
-        });
-        done.chain(ahead).collect()
     }
 
     /// Whether nobody was told of this work by another session.
@@ -350,10 +321,7 @@ impl Turn<'_> {
 
     /// For everybody who may know of the session and has no mail about it waiting, which would say what applies now.
     fn changed_notices(&self, session: &Session, sequence: u32) -> Vec<Notice> {
-        let waits = |n: &&Notice| {
-            let unsent = matches!(n.progress, Progress::Owed { .. }) && !n.uncertain;
-            unsent && n.kind.is_ahead() && n.session.as_ref() == Some(&session.id)
-        };
+        let waits = |n: &&Notice| n.is_unsent() && n.kind.is_ahead() && n.is_about(&session.id);
         let waiting: Vec<&str> = self
             .state
             .notices
@@ -378,8 +346,7 @@ impl Turn<'_> {
         }
         // An answer that is under way comes soon, and decides who has to be told.
         let asked = |n: &Notice| {
-            let about = n.session.as_ref() == Some(&session.id) && n.kind.is_ahead();
-            about && n.progress == Progress::Sending
+            n.is_about(&session.id) && n.kind.is_ahead() && n.progress == Progress::Sending
         };
         if self.now < session.notice_by || self.state.notices.values().any(asked) {
             return;
@@ -392,7 +359,7 @@ impl Turn<'_> {
             self.state.notices.values().any(|n| {
                 n.kind == Kind::Changed
                     && n.sequence >= session.gate
-                    && n.session.as_ref() == Some(&session.id)
+                    && n.is_about(&session.id)
                     && n.person.email == notice.person.email
                     && self.may_know(n)
             })
@@ -427,6 +394,26 @@ fn drop_steps(session: &mut Session, off: &[Off]) {
             };
         }
     }
+}
+
+/// What is over stays on record; the rest in the order of the new plan, with what is added where that is wanted.
+fn steps_of(
+    base: &Session,
+    wanted: &PlannedSession,
+    added: impl Fn(&plan::PlannedStep) -> bool,
+) -> Vec<Step> {
+    let done = base.steps.iter().filter(|step| step.done()).cloned();
+    let ahead = wanted.steps.iter().filter_map(|planned| {
+        match base.steps.iter().find(|s| !s.done() && same(s, planned)) {
+            Some(step) => Some(Step {
+                opens: Some(planned.opens),
+                closes: planned.closes,
+                ..step.clone()
+            }),
+            None => added(planned).then(|| Step::from(planned)),
+        }
+    });
+    done.chain(ahead).collect()
 }
 
 fn same(step: &Step, planned: &plan::PlannedStep) -> bool {

@@ -139,10 +139,8 @@ impl Turn<'_> {
     pub(super) fn maybe_exit(&mut self) {
         // Alone there is no next start soon: what is owed is tried once.
         let untried = |n: &Notice| {
-            let due = |at: Timestamp| n.attempts == 0 && at <= self.now;
-            n.progress == Progress::Sending
-                || matches!(n.progress, Progress::Owed { not_before } if due(not_before))
-                    && self.leader(n).is_none()
+            let fresh = n.attempts == 0 && n.is_due(self.now);
+            n.progress == Progress::Sending || fresh && self.leader(n).is_none()
         };
         let telling = self.state.live.alone && self.state.notices.values().any(untried);
         // An answer that is not heard means the same mail again after the next start.

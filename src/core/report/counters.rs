@@ -35,6 +35,7 @@ impl Counters {
             Fact::NoticeAccepted { about, .. } => self.notice(about.kind.word(), "accepted"),
             Fact::NoticeDelayed { about, .. } => self.notice(about.kind.word(), "delayed"),
             Fact::NoticeRefused { about, .. } => self.notice(about.kind.word(), "refused"),
+            Fact::NoticeOvertaken { about, .. } => self.notice(about.kind.word(), "overtaken"),
             Fact::NoticeGivenUp { about, .. } => self.notice(about.kind.word(), "given_up"),
             Fact::Skipped { due, reason, .. } | Fact::StepDone { due, reason, .. } => {
                 let count = self.skipped.entry(reason.code.word()).or_default();

@@ -350,6 +350,10 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
             text: Some(why.clone()),
             ..new(H::NoticeRefused).about(about)
         },
+        Fact::NoticeOvertaken { about, .. } => Line {
+            text: Some("a change took its place".into()),
+            ..new(H::NoticeGivenUp).about(about)
+        },
         Fact::NoticeGivenUp { about, why, .. } => Line {
             text: Some(why.clone()),
             ..new(H::NoticeGivenUp).about(about)

@@ -200,6 +200,7 @@ pub(super) fn told_once(moments: &[Moment], bad: &mut Bad) {
                 }
                 Fact::NoticeAccepted { notice, .. }
                 | Fact::NoticeRefused { notice, .. }
+                | Fact::NoticeOvertaken { notice, .. }
                 | Fact::NoticeGivenUp { notice, .. } => {
                     if open.remove(notice).is_none() && done.contains(notice) {
                         bad.push(format!("notice {notice} ends twice"));
