@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -218,8 +218,10 @@ async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings) {
 fn fixed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let http = |settings: &Settings| {
         settings.http.as_ref().map(|http| {
-            let token = http.token.as_ref().map(|t| t.expose_secret().to_owned());
-            (http.listen.clone(), http.hosts.clone(), token)
+            let secret =
+                |token: &Option<SecretString>| token.as_ref().map(|t| t.expose_secret().to_owned());
+            let tokens = (secret(&http.token), secret(&http.calendar_token));
+            (http.listen.clone(), http.hosts.clone(), tokens)
         })
     };
     let changed = [

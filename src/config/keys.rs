@@ -44,7 +44,7 @@ pub const NOTICE: &[&str] = &[
     "digest",
     "digest_after",
 ];
-pub const HTTP: &[&str] = &["listen", "token_file", "hosts"];
+pub const HTTP: &[&str] = &["listen", "token_file", "calendar_token_file", "hosts"];
 pub const LIMITS: &[&str] = &["runs", "log_size", "stop_timeout"];
 pub const PERSON: &[&str] = &["email", "name", "language", "time_zone"];
 pub const RULE: &[&str] = &[

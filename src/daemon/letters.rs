@@ -17,7 +17,7 @@ fn complete(letter: &mut mail::Letter, domain: &str) {
     let id = |left: &str| format!("{left}@{domain}");
     letter.message_id = id(&letter.message_id);
     letter.in_reply_to = letter.in_reply_to.as_deref().map(id);
-    letter.uid = id(&letter.uid);
+    letter.uid = mail::uid(&letter.uid, domain);
     for part in &mut letter.parts {
         complete(part, domain);
     }

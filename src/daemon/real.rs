@@ -22,7 +22,7 @@ use crate::core::policy::Policy;
 use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
-use crate::mail::{self, Mailer};
+use crate::mail::{self, Mailbox, Mailer};
 use crate::process::{self, Account, Launcher, RunEvent, RunSpec, Stopper};
 use crate::systemd::Notify;
 
@@ -44,6 +44,8 @@ pub struct Real {
     launcher: Launcher,
     /// None where no mail is configured.
     mailer: Option<Arc<Mailer>>,
+    /// From whom it comes: the feed of the calendar names the same.
+    pub sender: Arc<std::sync::Mutex<Option<Mailbox>>>,
     /// Rehearsals bother nobody.
     rehearsal_mail: Option<Arc<Mailer>>,
     going: HashMap<RunId, Going>,
@@ -121,6 +123,7 @@ impl Real {
         let real = Self {
             places: parts.places,
             launcher: parts.launcher,
+            sender: Arc::new(std::sync::Mutex::new(sender(parts.mailer.as_ref()))),
             mailer: parts.mailer.map(Arc::new),
             rehearsal_mail: parts.rehearsal_mail.map(Arc::new),
             going: HashMap::new(),
@@ -320,6 +323,10 @@ impl Real {
     }
 }
 
+fn sender(mailer: Option<&Mailer>) -> Option<Mailbox> {
+    mailer.map(|mailer| mailer.from().clone())
+}
+
 fn own_id() -> String {
     rustix::process::geteuid().as_raw().to_string()
 }
@@ -514,6 +521,9 @@ impl World for Real {
     }
 
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {
+        if let Ok(mut known) = self.sender.lock() {
+            *known = sender(mailer.as_ref());
+        }
         self.mailer = mailer.map(Arc::new);
         self.rehearsal_mail = rehearsal.map(Arc::new);
     }

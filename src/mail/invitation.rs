@@ -11,6 +11,8 @@ use super::{ComposeError, Letter, LetterKind, Mailbox, clean, content, content::
 
 /// Octets of a line, without its end.
 const MAX_LINE: usize = 75;
+/// Characters.
+const MAX_UID: usize = 250;
 /// Octets.
 const MAX_DESCRIPTION: usize = 8000;
 
@@ -27,6 +29,11 @@ pub(super) fn method(kind: LetterKind) -> Option<&'static str> {
     }
 }
 
+/// The UID of a calendar entry, the same in every mail and in the feed; `left` is that of the core.
+pub fn uid(left: &str, domain: &str) -> String {
+    clean::line(&format!("{left}@{domain}"), MAX_UID)
+}
+
 /// The iCalendar object: CRLF lines, folded by octets.
 pub(super) fn invitation(
     from: &Mailbox,
@@ -37,7 +44,7 @@ pub(super) fn invitation(
 ) -> Result<String, ComposeError> {
     let mut event = Event::new();
     event
-        .uid(&clean::line(&letter.uid, 250))
+        .uid(&clean::line(&letter.uid, MAX_UID))
         .sequence(letter.sequence)
         .add_property("DTSTAMP", utc(letter.date))
         .add_property("DTSTART", utc(letter.starts))
@@ -53,7 +60,7 @@ pub(super) fn invitation(
         )
         .summary(&content.subject)
         .description(&description(content));
-    event.append_property(person("ORGANIZER", from));
+    event.append_property(organizer(from));
     let mut attendee = person("ATTENDEE", to);
     attendee
         .add_parameter("ROLE", "OPT-PARTICIPANT")
@@ -89,7 +96,8 @@ pub fn fold_calendar(calendar: &str) -> String {
     out
 }
 
-fn utc(at: Timestamp) -> String {
+/// `DATE-TIME` in UTC.
+pub fn utc(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC)
         .strftime("%Y%m%dT%H%M%SZ")
         .to_string()
@@ -107,6 +115,11 @@ fn description(content: &Content) -> String {
         text.push_str(&row);
     }
     text
+}
+
+/// Who calls in: the sender of the mails.
+pub fn organizer(mailbox: &Mailbox) -> Property {
+    person("ORGANIZER", mailbox)
 }
 
 fn person(role: &str, mailbox: &Mailbox) -> Property {

@@ -18,9 +18,9 @@ mod smtp;
 mod words;
 
 pub use answer::Answer;
-pub use compose::{Composed, compose};
+pub use compose::{Composed, compose, fingerprint};
 pub use error::{ComposeError, SetupError};
-pub use invitation::fold_calendar;
+pub use invitation::{fold_calendar, organizer, uid, utc};
 pub use letter::{Language, Letter, LetterJob, LetterKind, Recipient};
 pub use lettre::message::Mailbox;
 pub use mailer::Mailer;
