@@ -17,6 +17,8 @@ mod smtp;
 mod hostile;
 #[path = "mail/local.rs"]
 mod local;
+#[path = "mail/rules.rs"]
+mod rules;
 
 use std::{
     fs,

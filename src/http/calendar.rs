@@ -14,7 +14,7 @@ use crate::core::policy::{Name, Policy};
 use crate::core::report::{Entry, EntryJob, Feed, Standing, feed, feed_plan};
 use crate::core::run::SessionId;
 use crate::core::state::State;
-use crate::mail::{Mailbox, fold_calendar, organizer, uid, utc};
+use crate::mail::{Mailbox, entry_end, fold_calendar, organizer, uid, utc};
 use crate::text::clean;
 
 pub const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
@@ -147,7 +147,7 @@ fn event(entry: &Entry, id: &str, changed: Timestamp, caller: Property, reader: 
         .add_property("DTSTAMP", utc(changed))
         .add_property("LAST-MODIFIED", utc(changed))
         .add_property("DTSTART", utc(entry.starts))
-        .add_property("DTEND", utc(entry.ends.max(later(entry.starts))))
+        .add_property("DTEND", utc(entry_end(entry.starts, entry.ends)))
         .add_property("TRANSP", "TRANSPARENT")
         .summary(&match entry.standing {
             Standing::Planned | Standing::Told => format!("Maintenance: {app}"),

@@ -4,13 +4,15 @@
 //! as busy or clash with their appointments.
 
 use icalendar::{Calendar, Component, Event, Property};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use lettre::Address;
 
 use super::{ComposeError, Letter, LetterKind, Mailbox, clean, content, content::Content};
 
 /// Octets of a line, without its end.
 const MAX_LINE: usize = 75;
+/// Calendars show nothing shorter.
+const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
 /// Characters.
 const MAX_UID: usize = 250;
 /// Octets.
@@ -48,7 +50,10 @@ pub(super) fn invitation(
         .sequence(letter.sequence)
         .add_property("DTSTAMP", utc(letter.date))
         .add_property("DTSTART", utc(letter.starts))
-        .add_property("DTEND", utc(content::ends(letter)?))
+        .add_property(
+            "DTEND",
+            utc(entry_end(letter.starts, content::ends(letter)?)),
+        )
         .add_property("TRANSP", "TRANSPARENT")
         .add_property(
             "STATUS",
@@ -94,6 +99,12 @@ pub fn fold_calendar(calendar: &str) -> String {
         out.push_str("\r\n");
     }
     out
+}
+
+/// When an entry ends: after it begins, however short the work (RFC 5545, 3.8.2.2).
+pub fn entry_end(starts: Timestamp, ends: Timestamp) -> Timestamp {
+    let least = starts.saturating_add(SHORTEST).unwrap_or(starts);
+    ends.max(least)
 }
 
 /// `DATE-TIME` in UTC.

@@ -20,7 +20,7 @@ mod words;
 pub use answer::Answer;
 pub use compose::{Composed, compose, fingerprint};
 pub use error::{ComposeError, SetupError};
-pub use invitation::{fold_calendar, organizer, uid, utc};
+pub use invitation::{entry_end, fold_calendar, organizer, uid, utc};
 pub use letter::{Language, Letter, LetterJob, LetterKind, Recipient};
 pub use lettre::message::Mailbox;
 pub use mailer::Mailer;

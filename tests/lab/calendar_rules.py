@@ -540,7 +540,8 @@ def main():
                     broken.append([path, rule.name, rule.rfc, "its error is not noticed"])
                 elif not mutate:
                     broken += [[path, rule.name, rule.rfc, problem] for problem in problems]
-        if len({subject.raw for subject in found}) != 1:
+        # A digest has an entry for each of its sessions.
+        if "digest" not in path and len({subject.raw for subject in found}) != 1:
             broken.append([path, "the parts of one message", "", "differ"])
         if found[0].part is not None:
             series.append(found[0])
