@@ -9,6 +9,7 @@ pub const TOP: &[&str] = &[
     "mail",
     "notice",
     "http",
+    "ping",
     "limits",
     "contacts",
     "window",
@@ -45,6 +46,7 @@ pub const NOTICE: &[&str] = &[
     "digest_after",
 ];
 pub const HTTP: &[&str] = &["listen", "token_file", "calendar_token_file", "hosts"];
+pub const PING: &[&str] = &["url", "url_file", "every", "ca_file", "output"];
 pub const LIMITS: &[&str] = &["runs", "log_size", "stop_timeout"];
 pub const PERSON: &[&str] = &["email", "name", "language", "time_zone"];
 pub const RULE: &[&str] = &[
@@ -140,6 +142,8 @@ pub const MAINTENANCE: &[&str] = &[
     "retry",
     "on_failure",
     "on_interrupt",
+    "ping",
+    "ping_file",
     "hosts",
     "dir",
     "user",
@@ -166,6 +170,8 @@ pub const PERIODIC: &[&str] = &[
     "lock_wait",
     "retry",
     "jitter",
+    "ping",
+    "ping_file",
     "dir",
     "user",
     "group",
@@ -174,12 +180,13 @@ pub const PERIODIC: &[&str] = &[
 ];
 
 /// Tables of settings, each given once, and their keys.
-pub const SECTIONS: [(&str, &[&str]); 6] = [
+pub const SECTIONS: [(&str, &[&str]); 7] = [
     ("state", STATE),
     ("control", CONTROL),
     ("mail", MAIL),
     ("notice", NOTICE),
     ("http", HTTP),
+    ("ping", PING),
     ("limits", LIMITS),
 ];
 

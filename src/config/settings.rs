@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Purpose;
 use super::command::{MINUTE, SECOND};
+use super::ping::PingConfig;
 use super::reading::Reading;
 use super::tree::{Fields, Item};
 
@@ -26,6 +27,7 @@ pub struct Settings {
     pub control_socket: PathBuf,
     pub mail: Option<MailConfig>,
     pub http: Option<HttpConfig>,
+    pub ping: PingConfig,
 }
 
 /// How mail leaves.
@@ -116,6 +118,7 @@ impl<'a> Reading<'a> {
             folder: self.folder.to_path_buf(),
             mail: mail.and_then(|fields| self.mail(&fields, &state_dir)),
             http: http.and_then(|fields| self.http(&fields)),
+            ping: self.pings(),
             state_dir,
             control_socket,
         }
@@ -202,8 +205,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whoever can write the file with the certificates can read the mail.
-    fn certificates(&mut self, fields: &Fields<'a>, path: Option<&Path>) {
+    /// Whoever can write the file with the certificates can read what is sent.
+    pub(super) fn certificates(&mut self, fields: &Fields<'a>, path: Option<&Path>) {
         let Some(path) = path.filter(|_| self.purpose != Purpose::Read) else {
             return;
         };
@@ -250,7 +253,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A secret from a file: a relative one is looked for among the credentials of the service first.
-    fn secret(&mut self, item: Item<'a>) -> Option<SecretString> {
+    pub(super) fn secret(&mut self, item: Item<'a>) -> Option<SecretString> {
         let text = self.line(item)?;
         if self.purpose == Purpose::Read {
             return None;

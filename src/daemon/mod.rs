@@ -9,7 +9,9 @@
 //! | `letters` | from what the core says to what is mailed |
 //! | `startup` | locks, survivors, state: everything before the first turn |
 //! | `anew` | a state begun anew: every app is brought back first |
+//! | `alive` | that all is well, told to others |
 //! | `announce` | events in words, for the log and for those who listen |
+pub mod alive;
 mod anew;
 pub mod announce;
 mod degraded;

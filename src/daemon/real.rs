@@ -23,6 +23,7 @@ use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
 use crate::mail::{self, Mailbox, Mailer};
+use crate::ping::Pinger;
 use crate::process::{self, Account, Launcher, RunEvent, RunSpec, Stopper};
 use crate::systemd::Notify;
 
@@ -55,6 +56,8 @@ pub struct Real {
     compare: Compare,
     announcer: Announcer,
     pub counters: Arc<std::sync::Mutex<Counters>>,
+    /// Who is told that jobs begin and end; none where this daemon only brings apps back.
+    pinger: Option<Pinger>,
     notify: Notify,
     logs: Logs,
     nonce: String,
@@ -107,6 +110,8 @@ pub struct Parts {
     pub mailer: Option<Mailer>,
     pub rehearsal_mail: Option<Mailer>,
     pub announcer: Announcer,
+    pub counters: Arc<std::sync::Mutex<Counters>>,
+    pub pinger: Option<Pinger>,
     pub notify: Notify,
     pub log_limit: u64,
 }
@@ -132,7 +137,8 @@ impl Real {
             steps,
             compare: Compare::new(Look::now()),
             announcer: parts.announcer,
-            counters: Arc::default(),
+            counters: parts.counters,
+            pinger: parts.pinger,
             notify: parts.notify,
             logs: Logs::new(parts.log_limit),
             nonce: String::new(),
@@ -505,6 +511,9 @@ impl World for Real {
             for line in report::event(at, fact) {
                 self.announcer.tell(line);
             }
+        }
+        if let Some(pinger) = self.pinger.as_ref().filter(|_| durable) {
+            pinger.observe(facts, &self.nonce);
         }
         if !durable {
             tracing::error!(
