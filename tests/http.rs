@@ -97,6 +97,7 @@ fn snapshot(recovered: bool) -> Snapshot {
     let until = "2026-11-25T12:00:00Z".parse().expect("instant");
     let counters = Counters {
         attempts: BTreeMap::from([(("periodic", Outcome::Failed), 3)]),
+        pings: BTreeMap::from([(("fail", "skipped"), 2)]),
         ..Counters::default()
     };
     Snapshot::new(
@@ -257,6 +258,7 @@ async fn the_metrics_are_counted() {
     let answer = site.get("/metrics").await;
     for line in [
         r#"offhours_attempts_total{what="periodic",outcome="failed"} 3"#,
+        r#"offhours_pings_total{kind="fail",result="skipped"} 2"#,
         r#"offhours_attention{kind="periodic_failing"} 1"#,
         r#"offhours_app_in_maintenance{app="shop"} 0"#,
         r#"offhours_job_last_success_timestamp_seconds{job="gc"} 1795262400"#,
