@@ -201,9 +201,13 @@ impl<'a> Reading<'a> {
     }
 
     fn parsed(&mut self, item: Item<'a>, text: &str) -> Option<PingAddress> {
-        PingAddress::parse(text)
-            .map_err(|(message, hint)| drop(self.problems.error(item.place, message).hint(hint)))
-            .ok()
+        match PingAddress::parse(text) {
+            Ok(address) => Some(address),
+            Err((message, hint)) => {
+                self.problems.error(item.place, message).hint(hint);
+                None
+            }
+        }
     }
 }
 

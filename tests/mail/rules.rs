@@ -49,6 +49,9 @@ fn series(folder: &Path, kinds: &[LetterKind], change: impl Fn(&mut Letter)) -> 
     paths.collect()
 }
 
+/// What makes the letters of a series others.
+type Change = Box<dyn Fn(&mut Letter)>;
+
 fn looked_at(lab: &Lab, paths: &[PathBuf], mutate: bool) -> Value {
     let output = Command::new(&lab.python)
         .arg(lab.scripts.join("calendar_rules.py"))
@@ -67,7 +70,7 @@ fn invitations_keep_the_rules() {
     use LetterKind::*;
     let lab = lab!("invitations_keep_the_rules");
     let long = "Ünder, the \\ ; 😀 \"sea\": ".repeat(40);
-    let changes: [(&str, Box<dyn Fn(&mut Letter)>); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("as it is", Box::new(|_| {})),
         ("without names", Box::new(|l| l.recipient.name = None)),
         (

@@ -181,3 +181,22 @@ fn nothing_waits_for_a_watcher_that_hangs() {
     assert_eq!(daemon.stop(), 0);
     assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
 }
+
+/// What was cut off by a crash is told as failed by the next life, as the end of the same run.
+#[test]
+fn a_crash_is_told_by_the_next_life() {
+    let (port, asked) = watcher();
+    let scene = Scene::new(&format!(
+        "[periodic.long]\nschedule = \"* * * * * *\"\nmissed = \"skip\"\nscript = \"test -e fast || sleep 600\"\n\
+         timeout = \"20m\"\ngrace = \"1s\"\nping = \"http://127.0.0.1:{port}/long\"\n"
+    ));
+    let mut daemon = scene.up();
+    let begun = run_of(&asked, "/long/start");
+    daemon.kill();
+    scene.write("fast", "");
+    let mut daemon = scene.up();
+    assert_eq!(run_of(&asked, "/long/fail"), begun);
+    daemon.wait("run_ended", &[("outcome", "succeeded")]);
+    assert_ne!(run_of(&asked, "/long"), begun);
+    assert_eq!(daemon.stop(), 0);
+}
