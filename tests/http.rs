@@ -1,6 +1,10 @@
 //! The HTTP side over real sockets, with a made-up loop behind it.
+#[path = "http/calendar.rs"]
+mod calendar;
 #[path = "support/shell.rs"]
 mod shell;
+#[path = "support/smtp.rs"]
+mod smtp;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +17,7 @@ use offhours::core::policy::Policy;
 use offhours::core::report::Counters;
 use offhours::core::run::{Outcome, What};
 use offhours::core::state::{AlarmState, Attention, AttentionKind, Running, State};
-use offhours::http::{self, Access, HttpError, Snapshot, Source};
+use offhours::http::{self, Access, Asked, Calendar, HttpError, Snapshot, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -93,6 +97,7 @@ fn snapshot(recovered: bool) -> Snapshot {
     let until = "2026-11-25T12:00:00Z".parse().expect("instant");
     let counters = Counters {
         attempts: BTreeMap::from([(("periodic", Outcome::Failed), 3)]),
+        pings: BTreeMap::from([(("fail", "skipped"), 2)]),
         ..Counters::default()
     };
     Snapshot::new(
@@ -114,10 +119,20 @@ struct Site {
 
 /// Serves what the loop says; `None`: a loop that never answers.
 async fn site(answer: Option<Snapshot>) -> Site {
+    let answer = answer.map(|snapshot| {
+        let calendar = Calendar::new(&policy(), &state(), None, now());
+        (snapshot, calendar)
+    });
+    site_of(move || answer.clone()).await
+}
+
+/// The same where the answer is another each time.
+async fn site_of(answer: impl Fn() -> Option<(Snapshot, Calendar)> + Send + 'static) -> Site {
     let config = HttpConfig {
         listen: vec!["127.0.0.1:0".parse().expect("address")],
         hosts: vec!["status.example.org".into()],
         token: Some("the-token".to_owned().into()),
+        calendar_token: Some("the-calendar-token".to_owned().into()),
     };
     let listeners = http::bind(&config).await.expect("bound");
     let address = listeners[0].local_addr().expect("address");
@@ -125,9 +140,10 @@ async fn site(answer: Option<Snapshot>) -> Site {
     tokio::spawn(async move {
         let mut unanswered = Vec::new();
         while let Some(question) = asked.recv().await {
-            match &answer {
-                Some(snapshot) => drop(question.send(snapshot.clone())),
-                None => unanswered.push(question),
+            match (answer(), question) {
+                (None, question) => unanswered.push(question),
+                (Some((snapshot, _)), Asked::Snapshot(question)) => drop(question.send(snapshot)),
+                (Some((_, calendar)), Asked::Calendar(question)) => drop(question.send(calendar)),
             }
         }
     });
@@ -179,6 +195,8 @@ async fn strangers_learn_states_and_no_secrets() {
         "/",
         "/status",
         "/metrics",
+        "/calendar.ics",
+        "/calendar.ics?app=secret",
         "/livez",
         "/readyz",
         "/style.css",
@@ -240,6 +258,7 @@ async fn the_metrics_are_counted() {
     let answer = site.get("/metrics").await;
     for line in [
         r#"offhours_attempts_total{what="periodic",outcome="failed"} 3"#,
+        r#"offhours_pings_total{kind="fail",result="skipped"} 2"#,
         r#"offhours_attention{kind="periodic_failing"} 1"#,
         r#"offhours_app_in_maintenance{app="shop"} 0"#,
         r#"offhours_job_last_success_timestamp_seconds{job="gc"} 1795262400"#,
@@ -364,6 +383,7 @@ async fn nothing_is_exposed_without_a_token() {
         listen: vec!["0.0.0.0:0".parse().expect("address")],
         hosts: Vec::new(),
         token: None,
+        calendar_token: None,
     };
     assert!(matches!(
         http::bind(&config).await,

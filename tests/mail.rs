@@ -23,6 +23,8 @@ mod failover;
 mod hostile;
 #[path = "mail/local.rs"]
 mod local;
+#[path = "mail/rules.rs"]
+mod rules;
 
 use std::{
     fs,

@@ -1,6 +1,6 @@
 //! What the daemon serves beside its work: the page and the control socket.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,10 +11,13 @@ use crate::config::Settings;
 use crate::control;
 use crate::core::plan::outlook;
 use crate::core::policy::Policy;
+use crate::core::report::Counters;
 use crate::core::state::State;
 use crate::daemon::real::Real;
+use crate::daemon::world::Look;
 use crate::daemon::{Heard, Turns};
-use crate::http::{self, Access, Snapshot, Source};
+use crate::http::{self, Access, Asked, Calendar, Snapshot, Source};
+use crate::mail::Mailbox;
 use crate::store::Store;
 use crate::surroundings;
 
@@ -60,6 +63,7 @@ pub fn serve(
             tell.clone(),
             Arc::clone(settings),
             turns.world().counters.clone(),
+            turns.world().sender.clone(),
         ));
         let (stop, stopped) = oneshot::channel::<()>();
         serving = Some(tokio::spawn(page(Arc::clone(settings), source, stopped)));
@@ -113,33 +117,56 @@ impl Beside {
 
 /// Carries questions to the loop, one at a time.
 async fn answer(
-    mut asked: mpsc::Receiver<http::Asked>,
+    mut asked: mpsc::Receiver<Asked>,
     tell: mpsc::Sender<Heard>,
     settings: Arc<Settings>,
-    counters: Arc<std::sync::Mutex<crate::core::report::Counters>>,
+    counters: Arc<Mutex<Counters>>,
+    sender: Arc<Mutex<Option<Mailbox>>>,
 ) {
     while let Some(question) = asked.recv().await {
-        let (settings, counters) = (Arc::clone(&settings), Arc::clone(&counters));
-        let look = move |policy: &Policy, state: &State, now: jiff::Timestamp| {
-            let until = now.saturating_add(AHEAD).unwrap_or(now);
-            let plan = outlook(policy, state, now, until);
-            let mut shell =
-                surroundings::shell(&settings.state_dir, state, now).unwrap_or_default();
-            // Of itself the daemon knows without looking at its lock from outside.
-            shell.daemon.running = true;
-            shell.daemon.pid = i32::try_from(std::process::id()).ok();
-            shell.daemon.version = Some(env!("CARGO_PKG_VERSION").into());
-            let counters = counters
-                .lock()
-                .map(|counters| counters.clone())
-                .unwrap_or_default();
-            // Answered by the loop itself: whatever the last life left was settled in its first turn.
-            let _ = question.send(Snapshot::new(
-                policy, state, &plan, shell, counters, true, now,
-            ));
+        let look: Look = match question {
+            Asked::Snapshot(question) => {
+                let (settings, counters) = (Arc::clone(&settings), Arc::clone(&counters));
+                Box::new(move |policy, state, now| {
+                    let snapshot = snapshot(policy, state, now, &settings, &counters);
+                    let _ = question.send(snapshot);
+                })
+            }
+            Asked::Calendar(question) => {
+                let sender = Arc::clone(&sender);
+                Box::new(move |policy, state, now| {
+                    let sender = sender
+                        .lock()
+                        .map(|sender| sender.clone())
+                        .unwrap_or_default();
+                    let _ = question.send(Calendar::new(policy, state, sender, now));
+                })
+            }
         };
-        if tell.send(Heard::Look(Box::new(look))).await.is_err() {
+        if tell.send(Heard::Look(look)).await.is_err() {
             return;
         }
     }
+}
+
+fn snapshot(
+    policy: &Policy,
+    state: &State,
+    now: jiff::Timestamp,
+    settings: &Settings,
+    counters: &Mutex<Counters>,
+) -> Snapshot {
+    let until = now.saturating_add(AHEAD).unwrap_or(now);
+    let plan = outlook(policy, state, now, until);
+    let mut shell = surroundings::shell(&settings.state_dir, state, now).unwrap_or_default();
+    // Of itself the daemon knows without looking at its lock from outside.
+    shell.daemon.running = true;
+    shell.daemon.pid = i32::try_from(std::process::id()).ok();
+    shell.daemon.version = Some(env!("CARGO_PKG_VERSION").into());
+    let counters = counters
+        .lock()
+        .map(|counters| counters.clone())
+        .unwrap_or_default();
+    // Answered by the loop itself: whatever the last life left was settled in its first turn.
+    Snapshot::new(policy, state, &plan, shell, counters, true, now)
 }

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::load::Context;
-use crate::config::{Settings, TemplateFiles};
+use crate::config::{PingConfig, Settings, TemplateFiles};
 use crate::core::apply::apply;
 use crate::core::calendar::Zone;
 use crate::core::event::Event;
@@ -146,6 +146,7 @@ async fn alone(state_dir: PathBuf, form: Form) -> anyhow::Result<()> {
         mail: None,
         templates: TemplateFiles::default(),
         http: None,
+        ping: PingConfig::default(),
     };
     let mut daemon = startup::assemble(policy, &settings, opened, form, true).await?;
     let mut events = daemon.turns.world().listeners().subscribe();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -15,11 +15,15 @@ use crate::config::{Env, Loaded, Purpose, Settings, Way};
 use crate::core::event::Event;
 use crate::daemon::announce::Form;
 use crate::daemon::startup::{self, StartError};
-use crate::daemon::{Ended, Heard};
+use crate::daemon::{Ended, Heard, alive};
 use crate::exit::Exit;
 use crate::lock;
+use crate::ping::Pinger;
 use crate::store::StoreError;
 use crate::systemd::Notify;
+
+/// How long the end waits for what is still to be told by `[ping]`.
+const LAST_PINGS: Duration = Duration::from_secs(2);
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -85,7 +89,16 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     }
     let beside = beside::serve(&settings, &mut turns, &tell);
     let (stopped, stop) = tokio::sync::oneshot::channel();
-    let signals = tokio::spawn(listen(tell, Arc::clone(&settings), stopped));
+    let alive = daemon
+        .pinger
+        .clone()
+        .map(|pinger| tokio::spawn(alive::tell(tell.clone(), pinger)));
+    let signals = tokio::spawn(listen(
+        tell,
+        Arc::clone(&settings),
+        daemon.pinger.clone(),
+        stopped,
+    ));
     let deadline = async {
         match stop.await {
             Ok(()) => {
@@ -110,7 +123,16 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
         }
     };
     signals.abort();
-    beside.end().await;
+    if let Some(alive) = alive {
+        alive.abort();
+    }
+    // Everything is recorded, and nothing waits for this but the end.
+    let told = async {
+        if let Some(pinger) = &daemon.pinger {
+            pinger.settle(LAST_PINGS).await;
+        }
+    };
+    tokio::join!(told, beside.end());
     drop(turns);
     drop(daemon.instance);
     Ok(exit)
@@ -139,6 +161,7 @@ fn places(settings: &Settings) -> Vec<String> {
 async fn listen(
     tell: mpsc::Sender<Heard>,
     settings: Arc<Settings>,
+    pinger: Option<Pinger>,
     stopped: tokio::sync::oneshot::Sender<()>,
 ) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -157,7 +180,7 @@ async fn listen(
             _ = first.recv() => continue,
             _ = second.recv() => continue,
             _ = hangup.recv() => {
-                reload(&tell, &settings).await;
+                reload(&tell, &settings, pinger.as_ref()).await;
                 continue;
             }
         }
@@ -170,7 +193,7 @@ async fn listen(
 }
 
 /// Validates, then swaps; the old configuration stays where the new one is refused.
-async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings) {
+async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings, pinger: Option<&Pinger>) {
     let notify = Notify::from_environment();
     notify.reloading();
     let path = settings.file.clone();
@@ -193,11 +216,15 @@ async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings) {
                     for what in fixed(settings, &loaded.settings) {
                         tracing::warn!("{what} has changed: that needs a restart");
                     }
+                    let templates = startup::templates_event(&loaded.settings);
+                    let ping = loaded.settings.ping;
+                    if let Some(Err(error)) = pinger.map(|pinger| pinger.replace(ping)) {
+                        tracing::error!(%error, "[ping] stays as it was");
+                    }
                     tracing::info!("the configuration was read again");
                     let _ = tell.send(Heard::Mail { mailer, rehearsal }).await;
                     let _ = tell.send(Heard::Policy(Arc::new(loaded.policy))).await;
-                    let event = startup::templates_event(&loaded.settings);
-                    let _ = tell.send(event.into()).await;
+                    let _ = tell.send(templates.into()).await;
                 }
                 (Err(error), _) | (_, Err(error)) => {
                     tracing::error!(%error, "the configuration stays as it was");
@@ -220,8 +247,10 @@ async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings) {
 fn fixed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let http = |settings: &Settings| {
         settings.http.as_ref().map(|http| {
-            let token = http.token.as_ref().map(|t| t.expose_secret().to_owned());
-            (http.listen.clone(), http.hosts.clone(), token)
+            let secret =
+                |token: &Option<SecretString>| token.as_ref().map(|t| t.expose_secret().to_owned());
+            let tokens = (secret(&http.token), secret(&http.calendar_token));
+            (http.listen.clone(), http.hosts.clone(), tokens)
         })
     };
     let changed = [

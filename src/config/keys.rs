@@ -9,6 +9,7 @@ pub const TOP: &[&str] = &[
     "mail",
     "notice",
     "http",
+    "ping",
     "limits",
     "contacts",
     "window",
@@ -47,7 +48,8 @@ pub const NOTICE: &[&str] = &[
     "digest_after",
     "templates",
 ];
-pub const HTTP: &[&str] = &["listen", "token_file", "hosts"];
+pub const HTTP: &[&str] = &["listen", "token_file", "calendar_token_file", "hosts"];
+pub const PING: &[&str] = &["url", "url_file", "every", "ca_file", "output"];
 pub const LIMITS: &[&str] = &["runs", "log_size", "stop_timeout"];
 pub const PERSON: &[&str] = &["email", "name", "language", "time_zone"];
 pub const RULE: &[&str] = &[
@@ -143,6 +145,8 @@ pub const MAINTENANCE: &[&str] = &[
     "retry",
     "on_failure",
     "on_interrupt",
+    "ping",
+    "ping_file",
     "hosts",
     "dir",
     "user",
@@ -169,6 +173,8 @@ pub const PERIODIC: &[&str] = &[
     "lock_wait",
     "retry",
     "jitter",
+    "ping",
+    "ping_file",
     "dir",
     "user",
     "group",
@@ -177,12 +183,13 @@ pub const PERIODIC: &[&str] = &[
 ];
 
 /// Tables of settings, each given once, and their keys.
-pub const SECTIONS: [(&str, &[&str]); 6] = [
+pub const SECTIONS: [(&str, &[&str]); 7] = [
     ("state", STATE),
     ("control", CONTROL),
     ("mail", MAIL),
     ("notice", NOTICE),
     ("http", HTTP),
+    ("ping", PING),
     ("limits", LIMITS),
 ];
 

@@ -212,7 +212,7 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Role
             reading.zone = zone;
         }
     }
-    let settings = reading.settings(file);
+    let mut settings = reading.settings(file);
     let roles = reading.roles();
     let (notice, defaults) = reading.notice(roles);
     let (limits, keep) = (reading.limits(), reading.keep());
@@ -244,6 +244,7 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Role
     for field in reading.document.table("periodic").to_vec() {
         periodic.extend(reading.periodic(field).map(|job| (job.name.clone(), job)));
     }
+    settings.ping.addresses = std::mem::take(&mut reading.pinged);
     order::check(&maintenance, &reading.document, &mut reading.problems);
     let zone = reading.zone.clone();
     let policy = Policy {

@@ -243,8 +243,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whoever can write the file with the certificates can read the mail.
-    fn certificates(&mut self, fields: &Fields<'a>, path: Option<&Path>) {
+    /// Whoever can write the file with the certificates can read what is sent.
+    pub(super) fn certificates(&mut self, fields: &Fields<'a>, path: Option<&Path>) {
         let Some(path) = path.filter(|_| self.purpose != Purpose::Read) else {
             return;
         };

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use super::app::AppWindows;
 use super::command::{GRACE, MINUTE, SECOND};
 use super::keys;
+use super::ping::Pinged;
 use super::reading::Reading;
 use super::tree::{Field, Fields};
 use crate::core::policy::{Due, MaintenanceJob, Name, OnFailure, ProvenBy};
@@ -51,6 +52,7 @@ impl<'a> Reading<'a> {
         let due = self.due(&fields);
         let (after, proven_by) = self.after(&fields);
         let command = self.command(&fields, what, false);
+        self.ping_of(&fields, Pinged::Maintenance(name.clone()));
         let estimate = fields
             .get("estimate")
             .and_then(|item| self.duration(item, SECOND));

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::command::{GRACE, SECOND};
 use super::keys;
+use super::ping::Pinged;
 use super::reading::Reading;
 use super::tree::{Field, Fields};
 use crate::core::policy::{DuringMaintenance, Missed, Name, Outside, Overlap, PeriodicJob};
@@ -20,6 +21,8 @@ impl<'a> Reading<'a> {
         let schedule = fields.get("schedule").and_then(|item| self.schedule(item));
         let zone = self.zone_of(&fields);
         let command = self.command(&fields, what, false);
+        let name = self.name(field.key);
+        self.ping_of(&fields, Pinged::Periodic(name.clone()));
         let timeout = fields
             .get("timeout")
             .and_then(|item| self.duration(item, SECOND));
@@ -28,7 +31,7 @@ impl<'a> Reading<'a> {
             .get("overlap")
             .and_then(|item| self.choice(item, &overlap));
         Some(PeriodicJob {
-            name: self.name(field.key),
+            name,
             description: fields
                 .get("description")
                 .and_then(|item| self.line(item))

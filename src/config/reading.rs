@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::note::Note;
+use super::ping::{PingAddress, Pinged};
 use super::problem::{Problems, Told};
 use super::programs::Programs;
 use super::tree::{Document, Field, Fields, Item, kind, unknown};
@@ -44,6 +45,8 @@ pub struct Reading<'a> {
     pub calendars: HashMap<PathBuf, Option<u32>>,
     /// How often a calendar was named.
     pub calendars_named: usize,
+    /// Who is watched by whom.
+    pub pinged: HashMap<Pinged, PingAddress>,
     zones: HashMap<String, Zone>,
     names: HashSet<Name>,
 }
@@ -81,6 +84,7 @@ impl<'a> Reading<'a> {
             ruled: Ruled::Window,
             calendars: HashMap::new(),
             calendars_named: 0,
+            pinged: HashMap::new(),
             zones: HashMap::new(),
             names: HashSet::new(),
         }

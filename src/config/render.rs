@@ -10,7 +10,7 @@ use annotate_snippets::{
 
 use super::note::Note;
 use super::problem::{Problem, Severity};
-use super::source::{Source, Sources};
+use super::source::Sources;
 
 /// Longer lines are named, not shown.
 const LONGEST_LINE: usize = 500;
@@ -47,23 +47,20 @@ fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let path = named(&problem.file);
     let mut group = level
         .primary_title(annotate_snippets::normalize_untrusted_str(&problem.message))
         .element(shown(
-            sources.find(&problem.file),
-            path,
+            sources,
+            &problem.file,
             problem.span.as_ref(),
             AnnotationKind::Primary,
             None,
         ));
     for related in &problem.related {
-        let path = named(&related.file);
         let label = Some(annotate_snippets::normalize_untrusted_str(&related.label));
-        let source = sources.find(&related.file);
         group = group.element(shown(
-            source,
-            path,
+            sources,
+            &related.file,
             Some(&related.span),
             AnnotationKind::Context,
             label,
@@ -83,13 +80,14 @@ fn named(path: &Path) -> String {
 
 /// One line of the text with the span marked; only the line is handed on, so that a huge file costs nothing.
 fn shown<'a>(
-    source: Option<&'a Source>,
-    path: String,
+    sources: &'a Sources,
+    file: &Path,
     span: Option<&Range<usize>>,
     kind: AnnotationKind,
     label: Option<String>,
 ) -> Element<'a> {
-    let (Some(source), Some(span)) = (source, span) else {
+    let path = named(file);
+    let (Some(source), Some(span)) = (sources.find(file), span) else {
         return Origin::path(path).into();
     };
     let (line, column) = source.position(span.start);
@@ -104,11 +102,40 @@ fn shown<'a>(
         .ceil_char_boundary(span.end.saturating_sub(begin))
         .max(from);
     let annotation: Annotation<'_> = kind.span(from..to).label(label);
-    Snippet::source(printable(text))
+    let secrets = sources.concealed(file);
+    let secrets = secrets.map(|at| at.start.saturating_sub(begin)..at.end.saturating_sub(begin));
+    Snippet::source(printable(&without_secrets(text, secrets)))
         .path(path)
         .line_start(line)
         .annotation(annotation)
         .into()
+}
+
+/// The same number of bytes, with stars for what was told to be secret and for what follows the host in addresses: a text
+/// that cannot be parsed has no values yet, and their paths are passwords to whoever is told by `ping`.
+fn without_secrets(line: &str, secrets: impl Iterator<Item = Range<usize>>) -> String {
+    let mut hidden: Vec<Range<usize>> = secrets.filter(|at| at.start < line.len()).collect();
+    for (at, scheme) in line.match_indices("://") {
+        let host = at + scheme.len();
+        let rest = line.get(host..).unwrap_or_default();
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+        let end = end.map_or(line.len(), |end| host + end);
+        let path = rest
+            .find(['/', '?', '#', '@'])
+            .map_or(line.len(), |path| host + path + 1);
+        hidden.push(path..end);
+    }
+    let mut at = 0;
+    let mut shown = String::with_capacity(line.len());
+    for c in line.chars() {
+        let secret = hidden.iter().any(|span| span.contains(&at));
+        match secret && !matches!(c, '"' | '\'') {
+            true => shown.extend(std::iter::repeat_n('*', c.len_utf8())),
+            false => shown.push(c),
+        }
+        at += c.len_utf8();
+    }
+    shown
 }
 
 /// The renderer replaces ASCII control characters but not the second range, which terminals obey too. No byte moves:

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Purpose;
 use super::mail::MailConfig;
+use super::ping::PingConfig;
 use super::reading::Reading;
 use super::templates::TemplateFiles;
 use super::tree::{Fields, Item};
@@ -28,6 +29,7 @@ pub struct Settings {
     /// Of notices, beside the built-in ones.
     pub templates: TemplateFiles,
     pub http: Option<HttpConfig>,
+    pub ping: PingConfig,
 }
 
 /// Where the page is served.
@@ -38,6 +40,8 @@ pub struct HttpConfig {
     /// Names accepted in the Host header beside the addresses.
     pub hosts: Vec<String>,
     pub token: Option<SecretString>,
+    /// Who has this sees all of the calendar, and nothing else: it is in an address, which is easily shown to others.
+    pub calendar_token: Option<SecretString>,
 }
 
 impl<'a> Reading<'a> {
@@ -92,6 +96,7 @@ impl<'a> Reading<'a> {
             mail: mail.and_then(|fields| self.mail(&fields, &state_dir)),
             templates: self.templates(),
             http: http.and_then(|fields| self.http(&fields)),
+            ping: self.pings(),
             state_dir,
             control_socket,
         }
@@ -142,6 +147,19 @@ impl<'a> Reading<'a> {
             .get("token_file")
             .filter(|item| item.value.as_str() != Some(""));
         let token = token_item.and_then(|item| self.secret(item));
+        let calendar_token = fields
+            .get("calendar_token_file")
+            .filter(|item| item.value.as_str() != Some(""))
+            .and_then(|item| Some((item, self.secret(item)?)));
+        if let (Some(token), Some((item, of_calendar))) = (&token, &calendar_token)
+            && token.expose_secret() == of_calendar.expose_secret()
+        {
+            self.problems
+                .error(item.place, "this is the token that opens everything")
+                .hint(
+                    "addresses are written down and passed on: use another secret for the calendar",
+                );
+        }
         let mut hosts = Vec::new();
         for (text, item) in fields
             .get("hosts")
@@ -197,6 +215,7 @@ impl<'a> Reading<'a> {
             listen,
             hosts,
             token,
+            calendar_token: calendar_token.map(|(_, token)| token),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The texts that were read, so that a problem can show the place it speaks of.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,6 +74,8 @@ impl Source {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Arc<Source>>,
+    /// What is never shown.
+    concealed: Vec<Place>,
 }
 
 impl Sources {
@@ -85,6 +88,22 @@ impl Sources {
     #[must_use]
     pub fn get(&self, file: u32) -> Option<&Source> {
         self.files.get(file as usize).map(Arc::as_ref)
+    }
+
+    /// What stands there is a secret: it is not shown with what is wrong on its line.
+    pub fn conceal(&mut self, place: Place) {
+        self.concealed.push(place);
+    }
+
+    /// The bytes of that path's text that are not to be shown.
+    pub fn concealed(&self, path: &Path) -> impl Iterator<Item = Range<usize>> {
+        let file = self.files.iter().position(|source| source.path == path);
+        let file = file.and_then(|file| u32::try_from(file).ok());
+        let here = self
+            .concealed
+            .iter()
+            .filter(move |place| Some(place.file) == file);
+        here.map(|place| place.start as usize..place.end as usize)
     }
 
     /// A text, to be read while problems are told.

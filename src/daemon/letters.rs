@@ -27,10 +27,10 @@ fn letter(letter: said::Letter, domain: &str) -> mail::Letter {
 }
 
 fn complete(letter: &mut mail::Letter, domain: &str) {
-    let id = |left: &str| format!("{left}@{domain}");
-    letter.message_id = id(&letter.message_id);
-    letter.in_reply_to = letter.in_reply_to.as_deref().map(id);
-    letter.uid = id(&letter.uid);
+    for id in std::iter::once(&mut letter.message_id).chain(&mut letter.in_reply_to) {
+        *id = format!("{id}@{domain}");
+    }
+    letter.uid = mail::uid(&letter.uid, domain);
     for part in &mut letter.parts {
         complete(part, domain);
     }

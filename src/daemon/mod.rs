@@ -10,7 +10,9 @@
 //! | `startup` | locks, survivors, state: everything before the first turn |
 //! | `anew` | a state begun anew: every app is brought back first |
 //! | `letters`, `templates` | what is mailed, and by which texts |
+//! | `alive` | that all is well, told to others |
 //! | `announce` | events in words, for the log and for those who listen |
+pub mod alive;
 mod anew;
 pub mod announce;
 mod degraded;

@@ -24,7 +24,8 @@ use crate::core::policy::Policy;
 use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
-use crate::mail::{self, Mailer};
+use crate::mail::{self, Mailbox, Mailer};
+use crate::ping::Pinger;
 use crate::process::{self, Account, Launcher, RunEvent, RunSpec, Stopper};
 use crate::systemd::Notify;
 
@@ -46,6 +47,8 @@ pub struct Real {
     launcher: Launcher,
     /// None where no mail is configured.
     mailer: Option<Arc<Mailer>>,
+    /// From whom it comes: the feed of the calendar names the same.
+    pub sender: Arc<std::sync::Mutex<Option<Mailbox>>>,
     /// Rehearsals bother nobody.
     rehearsal_mail: Option<Arc<Mailer>>,
     /// Whether it was told that these mailers cannot use a template.
@@ -57,6 +60,8 @@ pub struct Real {
     compare: Compare,
     announcer: Announcer,
     pub counters: Arc<std::sync::Mutex<Counters>>,
+    /// Who is told that jobs begin and end; none where this daemon only brings apps back.
+    pinger: Option<Pinger>,
     notify: Notify,
     logs: Logs,
     nonce: String,
@@ -109,6 +114,8 @@ pub struct Parts {
     pub mailer: Option<Mailer>,
     pub rehearsal_mail: Option<Mailer>,
     pub announcer: Announcer,
+    pub counters: Arc<std::sync::Mutex<Counters>>,
+    pub pinger: Option<Pinger>,
     pub notify: Notify,
     pub log_limit: u64,
 }
@@ -125,6 +132,7 @@ impl Real {
         let real = Self {
             places: parts.places,
             launcher: parts.launcher,
+            sender: Arc::new(std::sync::Mutex::new(sender(parts.mailer.as_ref()))),
             mailer: parts.mailer.map(Arc::new),
             rehearsal_mail: parts.rehearsal_mail.map(Arc::new),
             template_told: Arc::default(),
@@ -134,7 +142,8 @@ impl Real {
             steps,
             compare: Compare::new(Look::now()),
             announcer: parts.announcer,
-            counters: Arc::default(),
+            counters: parts.counters,
+            pinger: parts.pinger,
             notify: parts.notify,
             logs: Logs::new(parts.log_limit),
             nonce: String::new(),
@@ -336,6 +345,10 @@ impl Real {
     }
 }
 
+fn sender(mailer: Option<&Mailer>) -> Option<Mailbox> {
+    mailer.map(|mailer| mailer.from().clone())
+}
+
 fn own_id() -> String {
     rustix::process::geteuid().as_raw().to_string()
 }
@@ -517,6 +530,9 @@ impl World for Real {
                 self.announcer.tell(line);
             }
         }
+        if let Some(pinger) = self.pinger.as_ref().filter(|_| durable) {
+            pinger.observe(facts, &self.nonce);
+        }
         if !durable {
             tracing::error!(
                 facts = facts.len(),
@@ -533,6 +549,9 @@ impl World for Real {
 
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {
         self.template_told = Arc::default();
+        if let Ok(mut known) = self.sender.lock() {
+            *known = sender(mailer.as_ref());
+        }
         self.mailer = mailer.map(Arc::new);
         self.rehearsal_mail = rehearsal.map(Arc::new);
     }

@@ -1,7 +1,7 @@
 //! Everything before the first turn: locks, survivors, state; and what stands beside the loop while it runs.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,14 +11,16 @@ use super::announce::{Announcer, Form, Stamp};
 use super::real::{Parts, Places, Real};
 use super::templates;
 use super::turns::Turns;
-use crate::config::{MailConfig, MailHost, Settings, TemplateFiles, Tls, Way};
+use crate::config::{MailConfig, MailHost, PingConfig, Settings, TemplateFiles, Tls, Way};
 use crate::core::apply::{Illegal, apply};
 use crate::core::contract;
 use crate::core::event::Event;
 use crate::core::policy::Policy;
+use crate::core::report::Counters;
 use crate::core::state::State;
 use crate::lock::{self, Instance, LockError};
 use crate::mail::{self, Mailer};
+use crate::ping::{Pinger, Times};
 use crate::process::{self, Cgroups, Launcher};
 use crate::store::{Facts, Reader, Store, StoreError};
 use crate::surroundings::{instance_lock, lock_dir};
@@ -363,6 +365,8 @@ pub struct Daemon {
     pub tell: tokio::sync::mpsc::Sender<super::Heard>,
     pub first: Event,
     pub instance: Instance,
+    /// None where it is alone.
+    pub pinger: Option<Pinger>,
 }
 
 /// Puts everything together.
@@ -393,7 +397,11 @@ pub async fn assemble(
         path: "standard output".into(),
         source,
     })?;
+    let counters = Arc::default();
+    let pinger = (!alone).then(|| pinger(settings, &counters)).flatten();
     let parts = Parts {
+        counters,
+        pinger: pinger.clone(),
         places,
         launcher,
         mailer: mailer_at_start(settings.mail.as_ref(), &settings.templates)?,
@@ -417,7 +425,27 @@ pub async fn assemble(
         tell,
         first,
         instance: opened.instance,
+        pinger,
     })
+}
+
+/// Who is told that all is well. No certificate keeps a daemon from starting: what is not told is noticed elsewhere.
+fn pinger(settings: &Settings, counters: &Arc<Mutex<Counters>>) -> Option<Pinger> {
+    let made = Pinger::new(
+        settings.ping.clone(),
+        Times::default(),
+        Arc::clone(counters),
+    )
+    .or_else(|error| {
+        tracing::error!(%error, "[ping] goes on with the certificates of the system alone");
+        let ping = PingConfig {
+            ca_file: None,
+            ..settings.ping.clone()
+        };
+        Pinger::new(ping, Times::default(), Arc::clone(counters))
+    });
+    made.inspect_err(|error| tracing::error!(%error, "nobody is told by [ping]"))
+        .ok()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::config::HttpConfig;
 #[derive(Debug)]
 pub struct Access {
     token: Option<SecretString>,
+    calendar_token: Option<SecretString>,
     /// In lower case.
     hosts: Vec<String>,
     addresses: Vec<IpAddr>,
@@ -34,6 +35,7 @@ impl Access {
     pub fn new(config: &HttpConfig) -> Self {
         Self {
             token: config.token.clone(),
+            calendar_token: config.calendar_token.clone(),
             hosts: config
                 .hosts
                 .iter()
@@ -92,6 +94,26 @@ impl Access {
             Err(WrongToken)
         }
     }
+
+    /// The same of who asks for the calendar, with the token that is in the address. That of everything else is not
+    /// taken from there: addresses are written down by proxies and passed on by people.
+    pub(super) fn calendar_reader<'q>(
+        &self,
+        header: Reader,
+        given: impl IntoIterator<Item = &'q str>,
+    ) -> Result<Reader, WrongToken> {
+        let Some(token) = &self.calendar_token else {
+            return Ok(header);
+        };
+        let mut reader = header;
+        for given in given {
+            if !same(given.as_bytes(), token.expose_secret().as_bytes()) {
+                return Err(WrongToken);
+            }
+            reader = Reader::Known;
+        }
+        Ok(reader)
+    }
 }
 
 /// The host of `host:port` or `[address]:port`; none where the port is no number.
@@ -125,6 +147,7 @@ mod tests {
             listen: vec![listen.parse().expect("address")],
             hosts: vec!["Status.example.org".into()],
             token: token.map(|t| t.to_owned().into()),
+            calendar_token: token.map(|t| format!("{t}-calendar").into()),
         })
     }
 
@@ -217,5 +240,29 @@ mod tests {
         ] {
             assert_eq!(ask(Some(wrong)), Err(WrongToken), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_token_of_the_calendar_is_another() {
+        let with = access("127.0.0.1:0", Some("right"));
+        let ask = |given: &[&str]| with.calendar_reader(Reader::Unknown, given.iter().copied());
+        assert_eq!(ask(&[]), Ok(Reader::Unknown));
+        assert_eq!(ask(&["right-calendar"]), Ok(Reader::Known));
+        for wrong in [
+            &["right"][..],
+            &[""],
+            &["right-calendar", "x"],
+            &["x", "right-calendar"],
+        ] {
+            assert_eq!(ask(wrong), Err(WrongToken), "{wrong:?}");
+        }
+        let known = with.calendar_reader(Reader::Known, []);
+        assert_eq!(known, Ok(Reader::Known));
+        // Where there is none, none is asked for.
+        let without = access("127.0.0.1:0", None);
+        assert_eq!(
+            without.calendar_reader(Reader::Unknown, ["x"]),
+            Ok(Reader::Unknown)
+        );
     }
 }

@@ -79,6 +79,19 @@ fn counters(registry: &mut Registry, snapshot: &Snapshot) {
         "Due instants without a run since the daemon started",
         skipped,
     );
+    let pings = Family::<Labels, Counter>::default();
+    for ((kind, result), count) in &counted.pings {
+        let labels = vec![
+            ("kind", (*kind).to_owned()),
+            ("result", (*result).to_owned()),
+        ];
+        pings.get_or_create(&labels).inc_by(*count);
+    }
+    registry.register(
+        "pings",
+        "Pings ([ping] and ping of jobs) since the daemon started; skipped where a later one took its place",
+        pings,
+    );
     let steps = Counter::<u64>::default();
     steps.inc_by(counted.clock_steps);
     registry.register(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -20,8 +20,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::access::Reader;
-use super::{Access, Snapshot, Source, metrics, page};
+use super::{Access, Snapshot, Source, calendar, metrics, page};
 use crate::config::HttpConfig;
+use crate::core::policy::Name;
+use crate::mail::fingerprint;
 
 /// Connections at once, of all listeners; more wait in the kernel's queue.
 const CONNECTIONS: usize = 64;
@@ -159,6 +161,7 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/", get(index))
         .route("/style.css", get(style))
         .route("/status", get(status))
+        .route("/calendar.ics", get(shown_in_calendars))
         .route("/metrics", get(measured))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -202,7 +205,10 @@ async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) 
             "same-origin",
         ),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // What an answer says itself about how long it may be kept holds.
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -259,6 +265,59 @@ async fn measured(State(site): Shared) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+async fn shown_in_calendars(
+    State(site): Shared,
+    asker: Asker,
+    Query(asked): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    let all = |key: &'static str| {
+        let fits = move |(k, value): &'_ (String, String)| (k == key).then(|| value.clone());
+        asked.iter().filter_map(fits).collect::<Vec<String>>()
+    };
+    let tokens = all("token");
+    let Ok(reader) = site
+        .access
+        .calendar_reader(asker.0, tokens.iter().map(String::as_str))
+    else {
+        return (StatusCode::UNAUTHORIZED, "the token is wrong\n").into_response();
+    };
+    let Some(dated) = site.source.ask_calendar().await else {
+        return silent();
+    };
+    let apps = all("app");
+    // What was asked for is not said back to whoever made somebody ask.
+    if !apps.iter().all(|app| dated.has(app)) {
+        return (StatusCode::NOT_FOUND, "there is no app of that name\n").into_response();
+    }
+    let apps: Vec<Name> = apps.into_iter().map(Name::from).collect();
+    let text = dated.render(&apps, reader);
+    let tag = format!("\"{}-{:x}\"", fingerprint(&text), text.len());
+    let told = [
+        (header::ETAG, tag.clone()),
+        // Kept, and asked for again each time.
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+        (header::VARY, "Authorization".to_owned()),
+    ];
+    if has(&headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, told).into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, calendar::CONTENT_TYPE)];
+    (told, kind, text).into_response()
+}
+
+/// Whether who asks says that they have it already (RFC 9110, 13.1.2).
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let given = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut tags = given
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    tags.any(|given| {
+        let given = given.trim();
+        given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag
+    })
 }
 
 async fn livez(State(site): Shared) -> Response {

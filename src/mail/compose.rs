@@ -227,7 +227,7 @@ fn date(at: Timestamp) -> Result<SystemTime, ComposeError> {
 }
 
 /// FNV-1a, for names that must be the same in every version of the program.
-pub(super) fn fingerprint(text: &str) -> String {
+pub fn fingerprint(text: &str) -> String {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     });

@@ -4,13 +4,17 @@
 //! as busy or clash with their appointments.
 
 use icalendar::{Calendar, Component, Event, Property};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use lettre::Address;
 
 use super::{ComposeError, Letter, LetterKind, Mailbox, clean, content, content::Content};
 
 /// Octets of a line, without its end.
 const MAX_LINE: usize = 75;
+/// Calendars show nothing shorter.
+const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
+/// Characters.
+const MAX_UID: usize = 250;
 /// Octets.
 const MAX_DESCRIPTION: usize = 8000;
 
@@ -29,6 +33,11 @@ pub(super) fn method(kind: LetterKind) -> Option<&'static str> {
     }
 }
 
+/// The UID of a calendar entry, the same in every mail and in the feed; `left` is that of the core.
+pub fn uid(left: &str, domain: &str) -> String {
+    clean::line(&format!("{left}@{domain}"), MAX_UID)
+}
+
 /// The iCalendar object: CRLF lines, folded by octets.
 pub(super) fn invitation(
     from: &Mailbox,
@@ -39,11 +48,14 @@ pub(super) fn invitation(
 ) -> Result<String, ComposeError> {
     let mut event = Event::new();
     event
-        .uid(&clean::line(&letter.uid, 250))
+        .uid(&clean::line(&letter.uid, MAX_UID))
         .sequence(letter.sequence)
         .add_property("DTSTAMP", utc(letter.date))
         .add_property("DTSTART", utc(letter.starts))
-        .add_property("DTEND", utc(content::ends(letter)?))
+        .add_property(
+            "DTEND",
+            utc(entry_end(letter.starts, content::ends(letter)?)),
+        )
         .add_property("TRANSP", "TRANSPARENT")
         .add_property(
             "STATUS",
@@ -55,7 +67,7 @@ pub(super) fn invitation(
         )
         .summary(&content.subject)
         .description(&description(content));
-    event.append_property(person("ORGANIZER", from));
+    event.append_property(organizer(from));
     let mut attendee = person("ATTENDEE", to);
     attendee
         .add_parameter("ROLE", "OPT-PARTICIPANT")
@@ -91,7 +103,14 @@ pub fn fold_calendar(calendar: &str) -> String {
     out
 }
 
-fn utc(at: Timestamp) -> String {
+/// When an entry ends: after it begins, however short the work (RFC 5545, 3.8.2.2).
+pub fn entry_end(starts: Timestamp, ends: Timestamp) -> Timestamp {
+    let least = starts.saturating_add(SHORTEST).unwrap_or(starts);
+    ends.max(least)
+}
+
+/// `DATE-TIME` in UTC.
+pub fn utc(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC)
         .strftime("%Y%m%dT%H%M%SZ")
         .to_string()
@@ -109,6 +128,11 @@ fn description(content: &Content) -> String {
         text.push_str(&row);
     }
     text
+}
+
+/// Who calls in: the sender of the mails.
+pub fn organizer(mailbox: &Mailbox) -> Property {
+    person("ORGANIZER", mailbox)
 }
 
 fn person(role: &str, mailbox: &Mailbox) -> Property {

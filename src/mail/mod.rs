@@ -20,9 +20,9 @@ mod templates;
 mod words;
 
 pub use answer::Answer;
-pub use compose::{Composed, compose, compose_with};
+pub use compose::{Composed, compose, compose_with, fingerprint};
 pub use error::{ComposeError, SetupError};
-pub use invitation::fold_calendar;
+pub use invitation::{entry_end, fold_calendar, organizer, uid, utc};
 pub use letter::{Language, Letter, LetterJob, LetterKind, Recipient};
 pub use lettre::message::Mailbox;
 pub use mailer::{Delivery, Mailer};

@@ -21,6 +21,7 @@ mod night;
 mod notify;
 mod output;
 mod periodic;
+mod ping;
 mod recovery;
 mod rehearse;
 mod service;

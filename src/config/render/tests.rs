@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::super::Place;
 use super::super::problem::Problems;
 use super::*;
+use crate::config::Source;
 
 /// What is told of a span of a text.
 fn told(text: &str, start: u32, end: u32, colour: bool) -> String {

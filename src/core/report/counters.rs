@@ -17,6 +17,9 @@ pub struct Counters {
     /// Matters that needed a person, by kind.
     pub raised: BTreeMap<&'static str, u64>,
     pub clock_steps: u64,
+    /// What was told to those who watch, by kind (`start`, `success`, `fail`, `alive`) and result (`delivered`, `failed`,
+    /// `skipped`). No fact stands for it.
+    pub pings: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl Counters {

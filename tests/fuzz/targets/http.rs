@@ -7,7 +7,7 @@ use offhours::config::HttpConfig;
 use offhours::core::plan::plan;
 use offhours::core::report::Counters;
 use offhours::core::state::{AlarmState, Attention, AttentionKind, State};
-use offhours::http::{Access, Snapshot, Source, converse};
+use offhours::http::{Access, Asked, Calendar, Snapshot, Source, converse};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::fixture::{self, now, week};
@@ -21,6 +21,7 @@ const ROOM: usize = 1 << 20;
 /// How often everybody gets a turn before the asker is done with waiting.
 const TURNS: usize = 100;
 const TOKEN: &str = "the-token";
+const CALENDAR_TOKEN: &str = "the-calendar-token";
 /// What only those learn who have the token.
 const SECRET: &str = "secret-";
 
@@ -39,12 +40,16 @@ async fn ask(data: &[u8]) -> Vec<u8> {
         listen: vec!["127.0.0.1:9190".parse().expect("an address")],
         hosts: vec!["status.example.org".into()],
         token: Some(TOKEN.to_owned().into()),
+        calendar_token: Some(CALENDAR_TOKEN.to_owned().into()),
     };
     let (source, mut asked) = Source::new();
     tokio::spawn(async move {
         while let Some(question) = asked.recv().await {
             // Whoever asked may be gone.
-            let _ = question.send(snapshot());
+            match question {
+                Asked::Snapshot(question) => drop(question.send(snapshot())),
+                Asked::Calendar(question) => drop(question.send(calendar())),
+            }
         }
     });
     let (mut near, far) = duplex(ROOM);
@@ -77,7 +82,8 @@ fn judge(asked: &[u8], answer: &[u8]) {
     let code = code.expect("a status line");
     let asked = String::from_utf8_lossy(asked);
     if text.contains(SECRET) {
-        assert!(asked.contains(TOKEN), "told to a stranger: {text}");
+        let known = asked.contains(TOKEN) || asked.contains(CALENDAR_TOKEN);
+        assert!(known, "told to a stranger: {text}");
     }
     if code == "200" {
         let method = asked.trim_start().split(' ').next().unwrap_or_default();
@@ -93,6 +99,12 @@ fn judge(asked: &[u8], answer: &[u8]) {
         );
     }
     assert_ne!(code, "500", "{text}");
+}
+
+fn calendar() -> Calendar {
+    static CALENDAR: OnceLock<Calendar> = OnceLock::new();
+    let make = || Calendar::new(&fixture::policy(), &State::default(), None, now());
+    CALENDAR.get_or_init(make).clone()
 }
 
 fn snapshot() -> Snapshot {
