@@ -30,8 +30,8 @@ const MOST_EVENTS: usize = 10_000;
 const MOST_SPANS: usize = 20_000;
 /// Mistakes that are told of one file.
 const MOST_MISTAKES: usize = 20;
-/// Days and periods that are tried for all rules together: 10,000 yearly events need a quarter of it.
-const MOST_DAYS: u32 = 1_000_000;
+/// Days and periods that are tried for all rules together: 10,000 yearly events need 250,000.
+const MOST_DAYS: u32 = 400_000;
 
 /// Names of components and zones: more of one says nothing.
 const LONGEST_NAME: usize = 64;
