@@ -469,7 +469,7 @@ fn step_of(session: &mut Session, index: usize) -> Result<&mut Step, String> {
 fn notice_of(state: &mut State, id: NoticeId) -> Result<&mut Notice, String> {
     state
         .notices
-        .get_mut(&id)
+        .get_mut(id)
         .ok_or_else(|| format!("there is no notice {id}"))
 }
 

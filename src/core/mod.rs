@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `policy` | what the operator declared |
 //! | `calendar/` | windows, occurrences, freezes, schedules |
-//! | `state`, `session`, `run`, `notice` | what happened so far |
+//! | `state`, `session`, `run`, `notice`, `notices` | what happened so far |
 //! | `fact`, `apply` | what is recorded, and the only function that changes the state |
 //! | `plan` | what will happen |
 //! | `proof` | what waits until another job has proven itself |
@@ -24,6 +24,7 @@ pub mod event;
 pub mod fact;
 pub mod letter;
 pub mod notice;
+pub mod notices;
 pub mod plan;
 pub mod policy;
 pub mod proof;

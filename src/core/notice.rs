@@ -1,6 +1,6 @@
 //! One message owed to one recipient, and how far it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -161,35 +161,45 @@ impl Notice {
 pub fn enough<'a>(
     rule: &Accepted,
     session: &Session,
-    notices: impl Iterator<Item = &'a Notice>,
+    notices: impl Iterator<Item = &'a Notice> + Clone,
     by: Timestamp,
 ) -> bool {
     let counts =
         |notice: &&Notice| notice.session.as_ref() == Some(&session.id) && notice.kind.is_ahead();
+    let accepted = |notice: &Notice| {
+        notice.sequence >= session.gate && notice.accepted_at().is_some_and(|at| at <= by)
+    };
+    let notices = notices.filter(counts);
+    // Asked again after every answer, of thousands: the usual answer is that there is nothing yet.
+    if !notices.clone().any(accepted) {
+        return false;
+    }
+    if *rule == Accepted::All {
+        // Of each person: has accepted, and has not refused for good.
+        let mut people: HashMap<&str, (bool, bool)> = HashMap::new();
+        for notice in notices {
+            let person = people.entry(&notice.person.email).or_insert((false, true));
+            person.0 |= accepted(notice);
+            person.1 &= !matches!(notice.progress, Progress::Refused { .. });
+        }
+        return people.values().all(|(accepted, waits)| *accepted || !waits);
+    }
     let mut roles: BTreeMap<&str, bool> = BTreeMap::new();
-    // Of each person: has accepted, and has not refused for good.
-    let mut people: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
-    for notice in notices.filter(counts) {
-        let valid = notice.sequence >= session.gate;
-        let accepted = valid && notice.accepted_at().is_some_and(|at| at <= by);
-        let person = people.entry(&notice.person.email).or_insert((false, true));
-        person.0 |= accepted;
-        person.1 &= !matches!(notice.progress, Progress::Refused { .. });
+    for notice in notices {
+        let accepted = accepted(notice);
         for role in &notice.roles {
             *roles.entry(role).or_default() |= accepted;
         }
     }
-    people.values().any(|(accepted, _)| *accepted)
-        && match rule {
-            Accepted::All => people.values().all(|(accepted, waits)| *accepted || !waits),
-            Accepted::EachRole => roles.values().all(|reached| *reached),
-            Accepted::Roles(wanted) => {
-                let wanted = |role: &&str| wanted.iter().any(|name| **name == **role);
-                let any = roles.keys().any(wanted);
-                let mut asked = roles.iter().filter(|(role, _)| !any || wanted(role));
-                asked.all(|(_, reached)| *reached)
-            }
+    match rule {
+        Accepted::All | Accepted::EachRole => roles.values().all(|reached| *reached),
+        Accepted::Roles(wanted) => {
+            let wanted = |role: &&str| wanted.iter().any(|name| **name == **role);
+            let any = roles.keys().any(wanted);
+            let mut asked = roles.iter().filter(|(role, _)| !any || wanted(role));
+            asked.all(|(_, reached)| *reached)
         }
+    }
 }
 
 /// How long to wait after the n-th attempt (from 1) that was refused for now: 5 s, doubling to five minutes.

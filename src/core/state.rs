@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::notice::{Notice, NoticeId};
+use super::notice::NoticeId;
+use super::notices::Notices;
 use super::policy::Name;
 use super::run::{Dues, Outcome, RunId, SessionId, What};
 use super::session::{Code, Session};
@@ -38,7 +39,7 @@ pub struct State {
     pub served: BTreeMap<Name, Timestamp>,
     /// Per `APP/WINDOW/DATE`: how many sessions there were, and when the last was opened.
     pub numbers: BTreeMap<Name, (u32, Timestamp)>,
-    pub notices: BTreeMap<NoticeId, Notice>,
+    pub notices: Notices,
     pub attention: BTreeMap<Name, Attention>,
     /// Per group of matters: when the operators were last told, and what came since.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

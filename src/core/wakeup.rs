@@ -90,14 +90,10 @@ fn consider_session(policy: &Policy, state: &State, session: &Session, next: &mu
             let drain = policy.apps.get(&session.app).map(|app| app.drain);
             next.consider(drain.and_then(|drain| session.starts.checked_add(drain).ok()));
             // After a step of the clock the lead may end later than the start.
-            for notice in state.notices.values().filter(|n| n.kind.is_ahead()) {
-                if notice.session.as_ref() == Some(&session.id) {
-                    next.consider(
-                        notice
-                            .accepted_at()
-                            .and_then(|at| at.checked_add(session.lead).ok()),
-                    );
-                }
+            let about = state.notices.about(&session.id);
+            for notice in about.filter(|n| n.kind.is_ahead()) {
+                let accepted = notice.accepted_at();
+                next.consider(accepted.and_then(|at| at.checked_add(session.lead).ok()));
             }
         }
         Phase::Starting => next.consider(Some(session.starts)),

@@ -24,6 +24,7 @@ mod periodic;
 mod ping;
 mod recovery;
 mod rehearse;
+mod sending;
 mod service;
 mod slow;
 mod state;

@@ -14,10 +14,26 @@ pub(super) fn stepped(state: &mut State, at: Timestamp, by: SignedDuration) {
     state.live.awake_since = at;
     if by.is_negative() {
         for periodic in state.periodic.values_mut() {
+            wait_again(periodic, at);
             come_again(periodic, at);
         }
         openings_again(state, at);
     }
+}
+
+/// What came due under a clock that was ahead, and still waits for something else, comes due when it really does.
+fn wait_again(periodic: &mut PeriodicState, at: Timestamp) {
+    let waits = periodic.pending.map(|pending| pending.due);
+    let Some(due) = waits.filter(|due| *due > at && *due == periodic.accounted) else {
+        return;
+    };
+    periodic.pending = None;
+    periodic.accounted = just_before(due);
+}
+
+fn just_before(at: Timestamp) -> Timestamp {
+    at.saturating_sub(SignedDuration::from_nanos(1))
+        .unwrap_or(at)
 }
 
 /// What was passed over by a clock that was ahead is due when it really comes; what was run is not run again.
@@ -26,13 +42,10 @@ fn come_again(periodic: &mut PeriodicState, at: Timestamp) {
         return;
     };
     periodic.passed_over = None;
-    let before = first
-        .saturating_sub(SignedDuration::from_nanos(1))
-        .unwrap_or(first);
     if periodic.accounted > last {
         periodic.served_ahead = Some((last, periodic.accounted));
     }
-    periodic.accounted = at.max(before);
+    periodic.accounted = at.max(just_before(first));
 }
 
 /// Openings to come that no session served, and none is open for, are looked at again.

@@ -20,7 +20,7 @@ pub(super) fn after_all(notices: &[Notice]) -> Result<NoticeId, String> {
 pub(super) fn owe(state: &mut State, notices: &[Notice], next: NoticeId) {
     state.next_notice = state.next_notice.max(next);
     for notice in notices {
-        state.notices.insert(notice.id, notice.clone());
+        state.notices.insert(notice.clone());
         if let Some(session) = notice
             .session
             .as_ref()
@@ -98,7 +98,7 @@ pub(super) fn settle(
         notice.answer = answer.cloned();
     }
     match (notice.kind, notice.session.clone()) {
-        (Kind::Operators, _) | (_, None) => drop(state.notices.remove(&id)),
+        (Kind::Operators, _) | (_, None) => state.notices.remove(id),
         (_, Some(session)) => forget_settled(state, &session),
     }
     Ok(())
@@ -122,14 +122,14 @@ pub(super) fn forget_settled(state: &mut State, session: &Name) {
         .sessions
         .get(session)
         .is_some_and(|s| s.phase == Phase::Closed);
-    let mut about = state
-        .notices
-        .values()
-        .filter(|n| n.session.as_ref() == Some(session));
-    if closed && about.all(|n| n.settled() || n.kind == Kind::Operators) {
+    if !closed {
+        return;
+    }
+    let of_people = |n: &&Notice| n.kind != Kind::Operators;
+    let about = state.notices.about(session).filter(of_people);
+    if about.clone().all(Notice::settled) {
+        let settled: Vec<NoticeId> = about.map(|n| n.id).collect();
+        settled.into_iter().for_each(|id| state.notices.remove(id));
         state.sessions.remove(session);
-        state
-            .notices
-            .retain(|_, n| n.session.as_ref() != Some(session) || n.kind == Kind::Operators);
     }
 }

@@ -55,7 +55,9 @@ impl Turn<'_> {
         }
         let about =
             |n: &&Notice| n.person == notice.person && self.may_be_bundled(n) && n.is_due(self.now);
-        let all: Vec<&Notice> = self.state.notices.values().filter(about).collect();
+        let to = self.state.notices.to(&notice.person.email);
+        let mut all: Vec<&Notice> = to.filter(about).collect();
+        all.sort_unstable_by_key(|notice| notice.id);
         let digest = all.iter().filter(|n| n.digest).count();
         let mut nights: BTreeMap<&str, usize> = BTreeMap::new();
         for one in &all {

@@ -27,17 +27,15 @@ impl Turn<'_> {
             .filter(|n| n.progress == Progress::Sending)
             .count();
         let mut room = AT_ONCE.saturating_sub(sending);
-        let due: Vec<NoticeId> = self
-            .state
-            .notices
-            .values()
-            .filter(|n| n.is_due(self.now))
-            .map(|n| n.id)
-            .collect();
-        for id in due {
-            let Some(notice) = self.state.notices.get(&id).cloned() else {
-                continue;
+        let mut from = 0;
+        while room > 0 {
+            // Each of them is looked at once, and thousands that wait for room are not.
+            let mut left = self.state.notices.range(from..).map(|(_, notice)| notice);
+            let Some(notice) = left.find(|n| n.is_due(self.now)).cloned() else {
+                return;
             };
+            let id = notice.id;
+            from = id + 1;
             // Its mail is another's.
             if self.leader(&notice).is_some() {
                 continue;
@@ -49,8 +47,7 @@ impl Turn<'_> {
                 });
             } else if let Some(why) = self.no_longer_of_use(&notice) {
                 self.give_up(&notice, why);
-            } else if room > 0
-                && !self.behind_another(&notice)
+            } else if !self.behind_another(&notice)
                 && self.may_tell(&notice)
                 && !self.waits_for_others(&notice)
             {
@@ -106,23 +103,15 @@ impl Turn<'_> {
     /// A later mail says to the same person what applies by now.
     fn overtaken(&self, notice: &Notice) -> bool {
         let later = |other: &Notice| {
-            other.kind == Kind::Changed
-                && other.sequence > notice.sequence
-                && other.session == notice.session
-                && other.person.email == notice.person.email
+            other.id > notice.id && other.kind == Kind::Changed && other.sequence > notice.sequence
         };
-        let mut after = self.state.notices.range(notice.id + 1..);
-        notice.kind.is_ahead() && after.any(|(_, other)| later(other))
+        notice.kind.is_ahead() && self.state.notices.beside(notice).any(later)
     }
 
     /// What is told later does not overtake what is told first.
     fn behind_another(&self, notice: &Notice) -> bool {
-        notice.session.is_some()
-            && self.state.notices.range(..notice.id).any(|(_, other)| {
-                !other.settled()
-                    && other.session == notice.session
-                    && other.person.email == notice.person.email
-            })
+        let mut beside = self.state.notices.beside(notice);
+        notice.session.is_some() && beside.any(|other| other.id < notice.id && !other.settled())
     }
 
     /// What the server says to a mail it says to all that is told in it, the notice whose mail it is last.
@@ -258,11 +247,7 @@ impl Turn<'_> {
 
     /// What the server said last about a session that nobody could be told of.
     pub(super) fn last_answer(&self, session: &Session) -> String {
-        let answers = self
-            .state
-            .notices
-            .values()
-            .filter(|n| n.session.as_ref() == Some(&session.id));
+        let answers = self.state.notices.about(&session.id);
         answers
             .filter_map(|n| {
                 n.answer
@@ -275,10 +260,8 @@ impl Turn<'_> {
 
     /// Whether anybody may know of the session.
     pub(super) fn told(&self, session: &Session) -> bool {
-        self.state
-            .notices
-            .values()
-            .any(|n| n.session.as_ref() == Some(&session.id) && self.may_know(n))
+        let mut about = self.state.notices.about(&session.id);
+        about.any(|n| self.may_know(n))
     }
 
     /// Tells everybody of the session's audience.
@@ -322,11 +305,8 @@ impl Turn<'_> {
 
     /// Whether this person may know of the session.
     pub(super) fn expects(&self, id: &SessionId, email: &str) -> bool {
-        let about = |n: &Notice| n.is_about(id) && n.person.email == email;
-        self.state
-            .notices
-            .values()
-            .any(|n| about(n) && self.may_know(n))
+        let mut about = self.state.notices.about(id);
+        about.any(|n| n.person.email == email && self.may_know(n))
     }
 
     /// Whether this mail may have reached its recipient.

@@ -303,8 +303,8 @@ impl Turn<'_> {
             return Vec::new();
         };
         // The mail that began the thread, by address.
-        let about = self.state.notices.values();
-        let first = about.filter(|n| n.kind == Kind::Advance && n.is_about(&session.id));
+        let about = self.state.notices.about(&session.id);
+        let first = about.filter(|n| n.kind == Kind::Advance);
         let threads: HashMap<&str, &Notice> = first.map(|n| (&*n.person.email, n)).collect();
         let first = self.state.next_notice.max(1);
         let told = recipients(&app.notify);

@@ -9,7 +9,7 @@
 //! | its window opens earlier that day, another job, another host | changed | begins anew |
 //!
 //! What would have to be told a lead ahead, where that is over, is left for the next occurrence. Where the change is not
-//! accepted in time, what was announced before applies.
+//! accepted in time, what was announced before applies. Whoever is to be told since the change is told what others know.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +17,7 @@ use super::Turn;
 use crate::core::fact::Fact;
 use crate::core::notice::{Kind, Notice, Progress};
 use crate::core::plan::{self, PlannedSession, anew, in_place_of, quarter, visible};
-use crate::core::run::Outcome;
+use crate::core::run::{Outcome, SessionId};
 use crate::core::session::{Code, Phase, Reason, Restarts, Session, Step, StepState, Told};
 use crate::core::state::AttentionKind;
 
@@ -52,6 +52,29 @@ impl Turn<'_> {
         let anew = anew(self.policy, self.state, &waiting, self.now);
         for session in waiting {
             self.reconsider(&session, in_place_of(self.policy, &session, &anew));
+            self.tell_newcomers(&session.id);
+        }
+    }
+
+    /// Tells those who are to be told since the file was changed what others know already.
+    fn tell_newcomers(&mut self, id: &SessionId) {
+        let open = |s: &&Session| matches!(s.phase, Phase::Planned | Phase::Announced);
+        let Some(session) = self.state.sessions.get(id).filter(open).cloned() else {
+            return;
+        };
+        let notices = self.notices_for(&session, Kind::Advance, session.sequence);
+        let notices = self.numbered(notices, |new| {
+            let mut known = self.state.notices.beside(new);
+            !known.any(|n| n.kind.is_ahead())
+        });
+        if !notices.is_empty() {
+            self.record(Fact::SessionRevised {
+                session: id.clone(),
+                told: Box::new(Told::of(&session)),
+                sequence: session.sequence,
+                restarts: Restarts::No,
+                notices,
+            });
         }
     }
 
@@ -321,34 +344,25 @@ impl Turn<'_> {
 
     /// For everybody who may know of the session and has no mail about it waiting, which would say what applies now.
     fn changed_notices(&self, session: &Session, sequence: u32) -> Vec<Notice> {
-        let waits = |n: &&Notice| n.is_unsent() && n.kind.is_ahead() && n.is_about(&session.id);
-        let waiting: Vec<&str> = self
-            .state
-            .notices
-            .values()
-            .filter(waits)
-            .map(|n| &*n.person.email)
-            .collect();
+        let waits = |n: &Notice| n.is_unsent() && n.kind.is_ahead();
         let notices = self.notices_for(session, Kind::Changed, sequence);
         self.numbered(notices, |notice| {
             self.expects(&session.id, &notice.person.email)
-                && !waiting.contains(&&*notice.person.email)
+                && !self.state.notices.beside(notice).any(waits)
         })
     }
 
     /// A change of an announced session is accepted by its deadline, or what was announced before applies again.
     pub(super) fn wait_for_change(&mut self, session: &Session) {
-        let notices = self.state.notices.values();
+        let notices = self.state.notices.about(&session.id);
         let rule = &self.policy.notice.accepted;
         let id = session.id.clone();
         if crate::core::notice::enough(rule, session, notices, session.notice_by) {
             return self.record(Fact::SessionConfirmed { session: id });
         }
         // An answer that is under way comes soon, and decides who has to be told.
-        let asked = |n: &Notice| {
-            n.is_about(&session.id) && n.kind.is_ahead() && n.progress == Progress::Sending
-        };
-        if self.now < session.notice_by || self.state.notices.values().any(asked) {
+        let asked = |n: &Notice| n.kind.is_ahead() && n.progress == Progress::Sending;
+        if self.now < session.notice_by || self.state.notices.about(&session.id).any(asked) {
             return;
         }
         let answer = self.last_answer(session);
@@ -356,10 +370,9 @@ impl Turn<'_> {
         let notices = self.notices_for(session, Kind::Changed, sequence);
         // Those who were told of the change, or may have been.
         let notices = self.numbered(notices, |notice| {
-            self.state.notices.values().any(|n| {
+            self.state.notices.beside(notice).any(|n| {
                 n.kind == Kind::Changed
                     && n.sequence >= session.gate
-                    && n.is_about(&session.id)
                     && n.person.email == notice.person.email
                     && self.may_know(n)
             })

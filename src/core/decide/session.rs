@@ -59,7 +59,7 @@ impl Turn<'_> {
     }
 
     fn wait_for_acceptance(&mut self, session: &Session) {
-        let notices = self.state.notices.values();
+        let notices = self.state.notices.about(&session.id);
         if crate::core::notice::enough(
             &self.policy.notice.accepted,
             session,
@@ -89,7 +89,7 @@ impl Turn<'_> {
         }
         if session.rehearsal.is_none() {
             let lead_since = self.now.saturating_sub(session.lead).unwrap_or(self.now);
-            let notices = self.state.notices.values();
+            let notices = self.state.notices.about(&session.id);
             if !crate::core::notice::enough(
                 &self.policy.notice.accepted,
                 session,

@@ -3,6 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::core::fact::{About, AttemptEnded, Fact};
+use crate::core::notice::Kind;
 use crate::core::plan::diff::Change;
 use crate::core::policy::Name;
 use crate::core::run::{Dues, Outcome, RunId, SessionId, What};
@@ -276,8 +277,18 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
             ..new(H::SessionPlanned).of(session)
         },
         Fact::SessionAnnounced { session } => new(H::SessionAnnounced).of(session),
-        Fact::SessionRevised { session, told, .. } => Line {
+        Fact::SessionRevised {
+            session,
+            told,
+            notices,
+            ..
+        } => Line {
             next: Some(told.starts),
+            // Nothing of it changed: others hear of it, too.
+            text: notices
+                .first()
+                .filter(|notice| notice.kind == Kind::Advance)
+                .map(|_| "more people are told of it".into()),
             ..new(H::SessionChanged).of(session)
         },
         Fact::SessionReverted { session, .. } => Line {

@@ -138,6 +138,7 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
     }
     let end = played.trace.moments.last().map(|m| m.at);
     let policy = &policies[0];
+    let silenced = silenced(played);
     for job in policy
         .maintenance
         .values()
@@ -147,7 +148,7 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
         let (Some(known), Some(end)) = (played.state.maintenance.get(&job.name), end) else {
             continue;
         };
-        if !has_room(policy, job, end) {
+        if !has_room(policy, job, end, &silenced) {
             continue;
         }
         for host in &job.hosts {
@@ -163,9 +164,23 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
     }
 }
 
+/// The sessions of which somebody could never be told: a digest goes out long before, while there is trouble still.
+fn silenced(played: &Played) -> BTreeSet<&str> {
+    let refused = facts(&played.trace.moments).filter_map(|(_, fact)| match fact {
+        Fact::NoticeRefused { about, .. } => about.session.as_deref(),
+        _ => None,
+    });
+    refused.collect()
+}
+
 /// Whether an occurrence of the last nine days holds the job, all that must come before it and the hooks, however
 /// long each may take. Where none does the operator asked for too much.
-fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
+fn has_room(
+    policy: &Policy,
+    job: &MaintenanceJob,
+    end: Timestamp,
+    silenced: &BTreeSet<&str>,
+) -> bool {
     let mut chain = BTreeSet::from([&*job.name]);
     let mut next = vec![job];
     let mut length = SignedDuration::ZERO;
@@ -179,8 +194,10 @@ fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
             }
         }
     }
+    let mut before = length - job.timeout;
     if let Some(app) = policy.apps.get(&job.app) {
         length += app.leave_reserve;
+        before += app.enter.iter().map(|hook| hook.timeout).sum();
         length += app.enter.iter().map(|hook| hook.timeout).sum();
     }
     let from = end - SignedDuration::from_hours(24 * 9);
@@ -192,7 +209,13 @@ fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
         .iter()
         .flat_map(|o| left(policy, (&job.window, &job.app), Some(&job.name), *o))
         .collect();
-    let long = |o: &&Occurrence| o.length() >= length;
+    // It must begin before nothing may begin any more, too.
+    let cutoff = window.cutoff;
+    let long = |o: &&Occurrence| o.length() >= length && o.length() - cutoff > before;
+    let told = |o: &&Occurrence| {
+        let day = window.zone.date(o.opens);
+        !silenced.contains(&*format!("{}/{}/{day}", job.app, job.window))
+    };
     // What it comes after may wait for yet another job, and that for long.
     let waits = |name: &&str| {
         let job = policy.maintenance.get(*name);
@@ -207,5 +230,6 @@ fn has_room(policy: &Policy, job: &MaintenanceJob, end: Timestamp) -> bool {
     // Each of those that want the same occurrences has its turn before them all have had two.
     let rivals = policy.maintenance.values();
     let rivals = rivals.filter(|other| other.window == job.window).count();
-    seen.iter().filter(whole).filter(long).count() > rivals
+    let chances = seen.iter().filter(whole).filter(long).filter(told);
+    chances.count() > rivals
 }

@@ -299,6 +299,31 @@ fn a_change_that_is_taken_back_is_told_only_to_those_who_know_of_it() {
 }
 
 #[test]
+fn who_is_added_is_told_of_what_others_know_and_nobody_else_hears_of_it_again() {
+    let old = early(A);
+    let new = old.replace(
+        "[\"c@example.org\"]",
+        "[\"c@example.org\", \"d@example.org\"]",
+    );
+    for at in ["05:00", "15:00"] {
+        let played = reload(&old, &new, at).play();
+        let first = format!("{at} advance 0 22:00 15m a");
+        assert_eq!(told(&played, "d@example.org")[0], first);
+        assert_eq!(
+            told(&played, "d@example.org").len(),
+            2,
+            "advance and finished"
+        );
+        assert_eq!(
+            told(&played, "c@example.org").len(),
+            2,
+            "advance and finished"
+        );
+        assert_eq!(count(&played, "a"), 1);
+    }
+}
+
+#[test]
 fn the_same_file_again_tells_nobody_anything() {
     let old = early(&format!("{A}{B_SHORT}"));
     let played = reload(&old, &old, "05:00").play();

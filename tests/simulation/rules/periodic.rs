@@ -171,6 +171,37 @@ fn a_clock_that_was_set_back_a_month_repeats_nothing_and_says_so() {
 }
 
 #[test]
+fn what_waits_for_its_window_when_the_clock_is_set_back_waits_for_its_time_again() {
+    let job = format!(
+        "{A}[periodic.p]\nschedule = \"0 * * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"30m\"\nwindow = \"night\"\noutside = \"defer\"\n"
+    );
+    let hours = SignedDuration::from_hours;
+    let played = given(&job)
+        .days(2)
+        .and(
+            "2027-03-01T05:10:30Z",
+            Happening::ClockStep { by: hours(10) },
+        )
+        .and(
+            "2027-03-01T16:20:30Z",
+            Happening::ClockStep { by: -hours(10) },
+        )
+        .play();
+    // What passed during the jump comes again, and what waited under the later clock with it: one record each.
+    let mut last = None;
+    for moment in &played.trace.moments {
+        if let Happened::Recorded { fact, .. } = &moment.what
+            && let Fact::Skipped { due, .. } = &**fact
+        {
+            assert!(due.first <= due.last, "{due:?}");
+            assert!(last.is_none_or(|last| last < due.first), "{due:?}");
+            last = Some(due.last);
+        }
+    }
+    assert!(last.is_some());
+}
+
+#[test]
 fn the_plan_is_what_happens() {
     let jobs = format!(
         "{A}{B}after = [\"a\"]\n[maintenance.c]\napp = \"shop\"\nschedule = \"0 3 * * 3\"\nrun = [\"/bin/c\"]\ntimeout = \"20m\"\n\

@@ -7,7 +7,7 @@ use super::{
     OTHER_SESSION, Rule, at, daemon, first_reason,
 };
 use crate::core::calendar::Occurrence;
-use crate::core::notice::{self, Kind, Progress};
+use crate::core::notice::{self, Progress};
 use crate::core::plan::{self, Plan, PlannedSession, Sight, fits, outlook, visible};
 use crate::core::policy::{App, Due, DuringMaintenance, MaintenanceJob, Name, Policy};
 use crate::core::proof::{Planned, ready_at};
@@ -300,10 +300,8 @@ impl<'a> Look<'a> {
     }
 
     fn told(&self, app: &App, session: &Session) -> Link {
-        let about =
-            |kind: Kind, of: &Option<Name>| kind.is_ahead() && of.as_ref() == Some(&session.id);
-        let notices = self.state.notices.values();
-        let notices = notices.filter(|n| about(n.kind, &n.session));
+        let notices = self.state.notices.about(&session.id);
+        let notices = notices.filter(|n| n.kind.is_ahead());
         let (mut accepted, mut all) = (0, 0);
         for notice in notices {
             all += 1;
@@ -314,7 +312,7 @@ impl<'a> Look<'a> {
         let early = notice::enough(
             &self.policy.notice.accepted,
             session,
-            self.state.notices.values(),
+            self.state.notices.about(&session.id),
             lead_ago,
         );
         let told = matches!(session.phase, Phase::Asking | Phase::Planned);
