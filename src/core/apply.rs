@@ -4,6 +4,7 @@ mod attempts;
 mod clock;
 mod notices;
 mod revised;
+mod wishes;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -64,6 +65,8 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             started(state, at, boot);
         }
         Fact::DaemonStopped { .. } => {}
+        Fact::Asked(asked) => wishes::asked(state, at, asked)?,
+        Fact::PauseEnded { app } => wishes::pause_ended(state, app.as_ref())?,
         Fact::ClockStepped { by } => clock::stepped(state, at, *by),
         Fact::JobsKnown {
             maintenance,

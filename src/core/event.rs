@@ -6,6 +6,7 @@ use super::notice::NoticeId;
 use super::policy::Name;
 use super::run::{Report, RunId};
 use super::session::Rehearsal;
+use super::wish::Asked;
 
 /// Something that happened outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,8 @@ pub enum Event {
         app: Name,
         rehearsal: Rehearsal,
     },
+    /// An operator asks for something.
+    Asked(Box<Asked>),
     /// Stop: no new step, what runs is ended, apps are left.
     Shutdown,
     /// The facts of the last turns could not be made durable; these effects were not performed.

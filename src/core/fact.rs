@@ -8,6 +8,7 @@ use super::policy::{Hook, Name};
 use super::run::{Dues, Outcome, RunId, SessionId, What};
 use super::session::{Code, Need, Reason, Restarts, Session, SessionResult, Step, Told};
 use super::state::AttentionKind;
+use super::wish::Asked;
 
 /// One thing that happened, or was begun. Durable before its effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,6 +220,13 @@ pub enum Fact {
         kind: AttentionKind,
         notices: Vec<Notice>,
     },
+    /// An operator asked for something; what follows from it has facts of its own.
+    Asked(Box<Asked>),
+    /// A pause is over by itself.
+    PauseEnded {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        app: Option<Name>,
+    },
     /// Of such a matter they were told within the hour: it is told with a count.
     AttentionRepeated {
         group: Name,
@@ -315,6 +323,8 @@ impl Fact {
             Self::Proven { .. } => "proven",
             Self::NoticesOwed { .. } => "notices_owed",
             Self::NoticesBundled { .. } => "notices_bundled",
+            Self::Asked(_) => "asked",
+            Self::PauseEnded { .. } => "pause_ended",
             Self::NoticeSending { .. } => "notice_sending",
             Self::NoticeAccepted { .. } => "notice_accepted",
             Self::NoticeDelayed { .. } => "notice_delayed",

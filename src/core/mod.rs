@@ -10,6 +10,7 @@
 //! | `proof` | what waits until another job has proven itself |
 //! | `event`, `decide/`, `effect` | what happened outside, what follows, what is to be done |
 //! | `against` | what changing the configuration would do |
+//! | `wish` | what operators ask for |
 //! | `wakeup` | when to look again |
 //! | `recover` | what follows a start |
 //! | `report` | the state in words and numbers, for people and programs |
@@ -34,3 +35,4 @@ pub mod run;
 pub mod session;
 pub mod state;
 pub mod wakeup;
+pub mod wish;

@@ -114,6 +114,17 @@ pub struct Session {
     pub reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// An operator wants it to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wished: Option<Wished>,
+}
+
+/// How an operator wants a session to end, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wished {
+    Cancelled(Reason),
+    Postponed(Reason),
 }
 
 fn is_first(sequence: &u32) -> bool {
@@ -376,6 +387,10 @@ pub enum Code {
     ClockSetBack,
     /// A job that it waits for has not succeeded for long enough.
     NotProven,
+    /// An operator asked for it.
+    Operator,
+    /// An operator has paused it.
+    Paused,
 }
 
 impl Code {
@@ -406,6 +421,8 @@ impl Code {
             Self::Frozen => "a freeze",
             Self::ClockSetBack => "the clock was set back",
             Self::NotProven => "a job it waits for has not succeeded for long enough",
+            Self::Operator => "asked for by an operator",
+            Self::Paused => "paused by an operator",
         }
     }
 
@@ -434,6 +451,8 @@ impl Code {
             Self::Frozen => "frozen",
             Self::ClockSetBack => "clock_set_back",
             Self::NotProven => "not_proven",
+            Self::Operator => "operator",
+            Self::Paused => "paused",
         }
     }
 }

@@ -45,12 +45,23 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub told: BTreeMap<Name, Repeats>,
     pub running: BTreeMap<RunId, Running>,
+    /// What operators have paused: an app, or everything under the empty name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paused: BTreeMap<Name, Pause>,
     /// Per app: how long entering took lately, in seconds, oldest first.
     #[serde(default)]
     pub entering: BTreeMap<Name, Vec<u32>>,
     /// What is true of this process only.
     #[serde(skip)]
     pub live: Live,
+}
+
+impl State {
+    /// The pause that keeps work of this app from beginning; of everything where there is no app.
+    pub fn pause_of(&self, app: Option<&str>) -> Option<&Pause> {
+        let of_all = self.paused.get("");
+        of_all.or_else(|| app.and_then(|app| self.paused.get(app)))
+    }
 }
 
 /// What is known of one daemon's life; not recorded.
@@ -88,6 +99,29 @@ pub struct MaintenanceState {
     pub since: Timestamp,
     /// Durations of the last successful runs, in seconds, oldest first.
     pub samples: Vec<u32>,
+    /// What an operator asked for last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Box<Requested>>,
+}
+
+/// A wish that a maintenance job be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Requested {
+    /// Its due instant.
+    pub at: Timestamp,
+    pub hosts: Vec<Name>,
+    pub by: String,
+    pub reason: String,
+}
+
+/// Since when nothing begins, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    pub since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    pub by: String,
+    pub reason: String,
 }
 
 /// A maintenance job's past on one host.
@@ -102,6 +136,20 @@ pub struct HostState {
 }
 
 impl MaintenanceState {
+    /// The due instant of a request that this host has not served.
+    pub fn request_for(&self, host: &str) -> Option<Timestamp> {
+        let requested = self.requested.as_ref()?;
+        let asked = requested.hosts.iter().any(|name| &**name == host);
+        Some(requested.at).filter(|at| asked && *at > self.accounted(host))
+    }
+
+    /// Whether an operator's request is not served yet.
+    pub fn is_requested(&self) -> bool {
+        let requested = self.requested.as_ref();
+        let mut hosts = requested.into_iter().flat_map(|r| r.hosts.iter());
+        hosts.any(|host| self.request_for(host).is_some())
+    }
+
     pub fn accounted(&self, host: &str) -> Timestamp {
         self.hosts.get(host).map_or(self.since, |h| h.accounted)
     }

@@ -22,6 +22,10 @@ pub fn wakeup(
 ) -> Option<Timestamp> {
     let mut next = Next { now, at: None };
     next.consider(state.live.answers_by());
+    state
+        .paused
+        .values()
+        .for_each(|pause| next.consider(pause.until));
     for running in state.running.values() {
         next.consider(running.stop_by);
     }

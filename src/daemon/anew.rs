@@ -113,6 +113,7 @@ fn leaving(policy: &Policy, app: &str, now: Timestamp) -> Vec<Fact> {
         result: SessionResult::Interrupted,
         reason: None,
         closed: None,
+        wished: None,
     };
     vec![
         Fact::SessionOpened {

@@ -186,6 +186,9 @@ impl World for Virtual<'_> {
                 machine.note(Happened::Unrecorded { decided, fact });
             }
         }
+        let mut machine = self.machine.borrow_mut();
+        facts.iter().for_each(|fact| machine.open.see(fact));
+        drop(machine);
         // Folding everything each time would be most of the work.
         self.checked += u32::from(durable);
         if !durable || !self.checked.is_multiple_of(199) || !self.machine.borrow().up {

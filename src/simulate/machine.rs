@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::fate::{Dice, Fate, Post};
 use super::room::Room;
 use super::trace::{Happened, Moment, Next, Onlooker};
+use super::wishes::{Longing, Open};
 use crate::core::effect::{Effect, LockWait, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::letter::Letter;
@@ -62,6 +63,8 @@ pub enum Happening {
         app: Name,
         jobs: bool,
     },
+    /// An operator asks for something.
+    Ask(Longing),
     /// Faults end.
     Calm,
 }
@@ -106,6 +109,7 @@ pub struct Machine<'o> {
     serial: u64,
     processes: BTreeMap<RunId, Process>,
     held: BTreeMap<String, u32>,
+    pub open: Open,
     pub dice: Dice,
     onlooker: &'o mut dyn Onlooker,
     pub policies: Vec<Arc<Policy>>,
@@ -143,6 +147,7 @@ impl<'o> Machine<'o> {
             serial: 0,
             processes: BTreeMap::new(),
             held: BTreeMap::new(),
+            open: Open::default(),
             dice,
             onlooker,
             policies,
@@ -396,6 +401,11 @@ impl<'o> Machine<'o> {
                     jobs,
                 };
                 self.tell(Event::Rehearse { app, rehearsal });
+            }
+            Happening::Ask(longing) => {
+                if let Some(asked) = self.open.wish(longing, self.wall()) {
+                    self.tell(Event::Asked(Box::new(asked)));
+                }
             }
             Happening::Calm => {
                 self.dice.calm = true;

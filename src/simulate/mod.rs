@@ -20,6 +20,7 @@ mod machine;
 mod pretend;
 mod room;
 mod trace;
+mod wishes;
 
 pub use befall::befall;
 pub use dry::dry_run;
@@ -29,3 +30,4 @@ pub use lives::{Broken, Close, Play, Played, play, watch};
 pub use machine::Happening;
 pub use pretend::Pretend;
 pub use trace::{Happened, Moment, Next, Onlooker, Trace};
+pub use wishes::Longing;

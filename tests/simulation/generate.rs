@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use jiff::SignedDuration;
-use offhours::simulate::{Faults, Happening};
+use offhours::simulate::{Faults, Happening, Longing};
 
 use fastrand::Rng;
 
@@ -186,6 +186,18 @@ pub fn installation(seed: u64, less: bool) -> String {
             text += &part;
         }
     }
+    // Drawn apart: what is asked for only.
+    let apart = &mut Rng::with_seed(seed ^ 0x9e57);
+    for app in 0..apps.min(2) {
+        if apart.bool() && !(less && app == 0 && apps > 1) {
+            let timeout = apart.u32(2..40);
+            writeln!(
+                text,
+                "[maintenance.r{app}]\napp = \"app{app}\"\nrun = [\"/bin/job\"]\nevery = \"request\"\ntimeout = \"{timeout}m\""
+            )
+            .unwrap();
+        }
+    }
     // The last app is there after the change too.
     freezes(rng, &mut text, &start(seed)[5..7], apps - 1);
     for job in 0..rng.u32(1..5) {
@@ -290,6 +302,53 @@ fn freezes(rng: &mut Rng, text: &mut String, month: &str, app: usize) {
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
+/// What operators ask for, of half of all machines. No pause goes on when it is calm.
+fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
+    let rng = &mut Rng::with_seed(seed ^ 0x315b);
+    if rng.bool() {
+        return;
+    }
+    let span = (days - 2) * 24 * 3600;
+    for _ in 0..days / 2 {
+        let at = SignedDuration::from_secs(rng.i64(0..span));
+        let hours = SignedDuration::from_hours(rng.i64(1..40));
+        let app = rng.bool().then(|| "app0".into());
+        let job = ["r0", "m00", "m01", "r1"][rng.usize(0..4)].into();
+        let nth = rng.usize(0..4);
+        let longing = match rng.u32(0..10) {
+            0..3 => Longing::Request { job },
+            3 => Longing::Withdraw { job },
+            4 => Longing::Cancel { nth },
+            5 => Longing::Postpone { nth, by: None },
+            6 => Longing::Postpone {
+                nth,
+                by: Some(hours),
+            },
+            7 => Longing::Pause {
+                app,
+                for_: Some(hours),
+            },
+            8 => Longing::Leave { app: "app0".into() },
+            _ => Longing::Pause {
+                app: app.clone(),
+                for_: None,
+            },
+        };
+        if let Longing::Pause { app, for_: None } = &longing {
+            let app = app.clone();
+            list.push((at + hours, Happening::Ask(Longing::Resume { app })));
+        }
+        list.push((at, Happening::Ask(longing)));
+    }
+    for app in [None, Some("app0".into())] {
+        let resume = Longing::Resume { app };
+        list.push((
+            SignedDuration::from_hours(24 * days) - HOUR / 2,
+            Happening::Ask(resume),
+        ));
+    }
+}
+
 /// What befalls the machine within `days`; calm from then on.
 pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, Happening)> {
     let rng = &mut Rng::with_seed(seed ^ 0x5eed);
@@ -355,6 +414,7 @@ pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, 
             ));
         }
         list.push((calm - HOUR, Happening::Reload { index: 0 }));
+        wishes(seed, days, &mut list);
     }
     list.push((calm, Happening::Calm));
     list

@@ -30,6 +30,7 @@ mod reload;
 mod session;
 mod start;
 mod steps;
+mod wishes;
 
 use std::collections::BTreeSet;
 
@@ -132,6 +133,7 @@ impl Turn<'_> {
             }
             Event::Ended { run, report } => self.ended(run, &report),
             Event::Answered { notice, answer } => self.answered(notice, answer),
+            Event::Asked(asked) => self.asked(*asked),
             Event::Rehearse { app, rehearsal } => self.rehearse(&app, rehearsal),
             Event::Unwritable { runs, notices, why } => {
                 self.not_performed(&runs, &notices, &why);
@@ -168,6 +170,7 @@ impl Turn<'_> {
             self.stop_all();
         }
         self.stop_overdue();
+        self.end_pauses();
         // One that ends makes room for another, and its work is planned anew.
         for _ in 0..ROUNDS {
             let before = self.decision.facts.len();

@@ -475,5 +475,6 @@ fn blank(
         result: SessionResult::Success,
         reason: None,
         closed: None,
+        wished: None,
     }
 }

@@ -146,6 +146,13 @@ impl Turn<'_> {
     }
 
     fn may_run(&self, job: &PeriodicJob) -> Answer {
+        if self
+            .state
+            .pause_of(job.app.as_ref().map(|(app, _)| &**app))
+            .is_some()
+        {
+            return Answer::Hold(Code::Paused);
+        }
         if let Some((window, outside)) = &job.window {
             let open = self
                 .policy

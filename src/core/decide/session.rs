@@ -44,6 +44,9 @@ impl Turn<'_> {
         }
         let before = (self.decision.facts.len(), self.decision.effects.len());
         self.watch(&session);
+        if self.end_as_wished(&session) {
+            return (self.decision.facts.len(), self.decision.effects.len()) != before;
+        }
         match session.phase {
             Phase::Asking => self.ask_before_telling(&session),
             Phase::Planned => self.wait_for_acceptance(&session),
@@ -84,8 +87,13 @@ impl Turn<'_> {
         if self.now < session.starts || self.held_back() {
             return;
         }
+        let paused = self.is_paused(session);
         if let Some(why) = self.too_late(session) {
+            let why = if paused { Code::Paused.into() } else { why };
             return self.postpone(session, why);
+        }
+        if paused {
+            return;
         }
         if session.rehearsal.is_none() {
             let lead_since = self.now.saturating_sub(session.lead).unwrap_or(self.now);
@@ -120,6 +128,11 @@ impl Turn<'_> {
         self.record(Fact::SessionStarting {
             session: session.id.clone(),
         });
+    }
+
+    /// Whether an operator keeps it from beginning. What an operator wants to see now is another's wish.
+    fn is_paused(&self, session: &Session) -> bool {
+        session.rehearsal.is_none() && self.state.pause_of(Some(&session.app)).is_some()
     }
 
     /// Why a session cannot begin any more.
@@ -296,6 +309,7 @@ impl Turn<'_> {
             return;
         }
         if session.result == SessionResult::Interrupted
+            && session.wished.is_none()
             && session.round == 1
             && session.rehearsal.is_none()
         {
@@ -348,6 +362,7 @@ impl Turn<'_> {
         let outcome = match (session.result, code) {
             // Nothing but leaving was asked of it.
             _ if &*session.window == FRESH => Outcome::Succeeded,
+            (_, Some(Code::Operator)) => Outcome::Cancelled,
             (SessionResult::Interrupted, _) => Outcome::Interrupted,
             (_, Some(Code::Unavailable | Code::TemporaryFailure)) => Outcome::Postponed,
             (SessionResult::Failure, _) => Outcome::Failed,
@@ -473,7 +488,11 @@ impl Turn<'_> {
             if matches!(step.state, StepState::Done { .. }) {
                 continue;
             }
-            self.step_done(session, index, Outcome::Postponed, why.clone());
+            let outcome = match Self::is_cancelled(session) {
+                true => Outcome::Cancelled,
+                false => Outcome::Postponed,
+            };
+            self.step_done(session, index, outcome, why.clone());
         }
     }
 

@@ -37,6 +37,8 @@ pub struct LaneJob<'a> {
     pub length: (SignedDuration, Source),
     /// Per host, in the order of the file: up to when its dues are served, in state or plan.
     pub accounted: Vec<Timestamp>,
+    /// Per host: the due instant of an operator's request that is not served, in state or plan.
+    requested: Vec<Option<Timestamp>>,
     /// Per host: put off, and not yet placed.
     pub put_off: Vec<Option<Box<Unplanned>>>,
     /// The walk through the schedule: instants not yet looked at.
@@ -62,7 +64,9 @@ impl<'a> Lane<'a> {
             let Some(app) = policy.apps.get(&job.app) else {
                 continue;
             };
-            if matches!(job.due, Due::Request) {
+            let asked = state.maintenance.get(&job.name);
+            let asked = asked.is_some_and(|past| past.is_requested());
+            if matches!(job.due, Due::Request) && !asked {
                 continue;
             }
             let at = *index.entry((&app.name, &job.window)).or_insert_with(|| {
@@ -108,6 +112,11 @@ impl<'a> LaneJob<'a> {
         Self {
             job,
             length: estimate_from(job, known),
+            requested: job
+                .hosts
+                .iter()
+                .map(|host| known.and_then(|known| known.request_for(host)))
+                .collect(),
             put_off: vec![None; accounted.len()],
             accounted,
             ahead,
@@ -124,7 +133,9 @@ impl<'a> LaneJob<'a> {
         closes: Timestamp,
     ) -> Option<Dues> {
         let accounted = self.accounted[host];
-        match &mut self.ahead {
+        let requested = self.requested[host].filter(|at| *at > accounted && *at < closes);
+        let regular = match &mut self.ahead {
+            None if matches!(self.job.due, Due::Request) => None,
             None if base.opens <= accounted => None,
             None if previous.is_some_and(|previous| previous <= accounted) => {
                 Some(Dues::one(base.opens))
@@ -134,19 +145,31 @@ impl<'a> LaneJob<'a> {
                 ahead.collect(closes, &mut self.seen);
                 let dues = &self.seen[self.seen.partition_point(|due| *due <= accounted)..];
                 let until = dues.partition_point(|due| *due < closes);
-                let (first, last) = (dues[..until].first()?, dues[..until].last()?);
-                Some(Dues {
-                    first: *first,
-                    last: *last,
-                    count: until as u64,
-                })
+                match (dues[..until].first(), dues[..until].last()) {
+                    (Some(first), Some(last)) => Some(Dues {
+                        first: *first,
+                        last: *last,
+                        count: until as u64,
+                    }),
+                    _ => None,
+                }
             }
+        };
+        // One run serves both.
+        match (regular, requested) {
+            (Some(dues), Some(at)) => Some(Dues {
+                first: dues.first.min(at),
+                last: dues.last.max(at),
+                count: dues.count.saturating_add(1),
+            }),
+            (regular, requested) => regular.or(requested.map(Dues::one)),
         }
     }
 
     /// Whether anything of this job can be due by then; cheap.
     pub fn quiet_until(&self, closes: Timestamp) -> bool {
         match &self.ahead {
+            _ if self.requested.iter().any(Option::is_some) => false,
             None => false,
             Some(ahead) => self.seen.is_empty() && ahead.next.is_none_or(|next| next >= closes),
         }
@@ -154,6 +177,7 @@ impl<'a> LaneJob<'a> {
 
     pub fn serve(&mut self, host: usize, dues: Dues) {
         self.accounted[host] = self.accounted[host].max(dues.last);
+        self.requested[host] = self.requested[host].filter(|at| *at > dues.last);
         let oldest = self.accounted.iter().copied().min().unwrap_or(dues.last);
         let served = self.seen.partition_point(|due| *due <= oldest);
         self.seen.drain(..served);

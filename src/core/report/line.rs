@@ -8,6 +8,7 @@ use crate::core::plan::diff::Change;
 use crate::core::policy::Name;
 use crate::core::run::{Dues, Outcome, RunId, SessionId, What};
 use crate::core::session::{Code, Reason};
+use crate::core::wish::{Asked, Wish};
 
 /// The word for an event: a fixed interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -51,6 +52,9 @@ pub enum Happening {
     NoticeDelayed,
     NoticeRefused,
     NoticeGivenUp,
+    /// An operator asked for something.
+    Asked,
+    PauseEnded,
     /// Something needs a person, and the operators are told.
     Alarm,
     /// Something needs a person; it is shown, nobody is called.
@@ -233,6 +237,38 @@ impl Line {
     }
 }
 
+fn asked_line(line: Line, asked: &Asked) -> Line {
+    let line = match &asked.wish {
+        Wish::Request { job, .. } | Wish::Withdraw { job } => Line {
+            job: Some(job.clone()),
+            ..line
+        },
+        Wish::Cancel { session } => line.of(session),
+        Wish::Postpone { session, to } => Line {
+            next: *to,
+            ..line.of(session)
+        },
+        Wish::Pause { app, until } => Line {
+            app: app.as_ref().map(|app| app.to_string()),
+            next: *until,
+            ..line
+        },
+        Wish::Resume { app } => Line {
+            app: app.as_ref().map(|app| app.to_string()),
+            ..line
+        },
+        Wish::Leave { app } => Line {
+            app: Some(app.to_string()),
+            ..line
+        },
+    };
+    Line {
+        kind: Some(asked.wish.word()),
+        text: Some(asked.words()),
+        ..line
+    }
+}
+
 /// The events of one fact: none for bookkeeping, two for a session that is postponed.
 pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
     use Happening as H;
@@ -275,6 +311,11 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
         } => Line {
             next: Some(*starts),
             ..new(H::SessionPlanned).of(session)
+        },
+        Fact::Asked(asked) => asked_line(new(H::Asked), asked),
+        Fact::PauseEnded { app } => Line {
+            app: app.as_ref().map(|app| app.to_string()),
+            ..new(H::PauseEnded)
         },
         Fact::SessionAnnounced { session } => new(H::SessionAnnounced).of(session),
         Fact::SessionRevised {

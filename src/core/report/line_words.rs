@@ -45,6 +45,8 @@ impl Happening {
             Self::NoticeDelayed => "notice not accepted yet",
             Self::NoticeRefused => "notice refused",
             Self::NoticeGivenUp => "notice given up",
+            Self::Asked => "asked for",
+            Self::PauseEnded => "pause is over",
             Self::Alarm => "ALARM",
             Self::AttentionRaised => "needs attention",
             Self::AttentionCleared => "no longer needs attention",

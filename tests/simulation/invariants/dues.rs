@@ -143,7 +143,7 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
         .maintenance
         .values()
         // What waits for another job may wait for long.
-        .filter(|j| matches!(j.due, Due::Window) && j.proven_by.is_empty())
+        .filter(|j| !matches!(j.due, Due::Schedule(..)) && j.proven_by.is_empty())
     {
         let (Some(known), Some(end)) = (played.state.maintenance.get(&job.name), end) else {
             continue;
@@ -152,7 +152,11 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
             continue;
         }
         for host in &job.hosts {
-            let accounted = known.accounted(host);
+            let accounted = match job.due {
+                // What is not asked for does not starve.
+                Due::Request => known.request_for(host).unwrap_or(end),
+                _ => known.accounted(host),
+            };
             // Calm for nine days: every window came by at least once, and all who need it had their turn.
             if end.duration_since(accounted) > SignedDuration::from_hours(24 * 9) {
                 bad.push(format!(

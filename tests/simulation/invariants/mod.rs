@@ -6,6 +6,7 @@ mod frozen;
 mod order;
 mod proven;
 mod told;
+mod wished;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use frozen::left;
 use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
 use proven::proven;
 use told::{announced, told_once};
+use wished::{paused, wished};
 
 type Bad = Vec<String>;
 
@@ -68,7 +70,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 16] = [
+const INVARIANTS: [(&str, Invariant); 18] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -96,6 +98,10 @@ const INVARIANTS: [(&str, Invariant); 16] = [
     ("proven", |l, bad| proven(l.policies, l.moments, bad)),
     ("at_rest", |l, bad| at_rest(l.played, bad)),
     ("loud", |l, bad| loud(l.moments, bad)),
+    ("paused", |l, bad| {
+        paused(l.policies, l.moments, &l.sessions, bad)
+    }),
+    ("wished", |l, bad| wished(l.moments, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 

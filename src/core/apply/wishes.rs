@@ -1,0 +1,96 @@
+//! What an operator's wish changes by itself.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{find, lane};
+use crate::core::policy::Name;
+use crate::core::session::{Code, Phase, Reason, Wished};
+use crate::core::state::{Pause, Requested, State};
+use crate::core::wish::{Asked, Wish, in_maintenance, pause_key};
+
+pub(super) fn asked(state: &mut State, at: Timestamp, asked: &Asked) -> Result<(), String> {
+    let why = Reason::new(Code::Operator, asked.words());
+    match &asked.wish {
+        Wish::Request { job, hosts } => request(state, at, asked, (job, hosts)),
+        Wish::Withdraw { job } => match state.maintenance.get_mut(job) {
+            Some(past) => {
+                past.requested = None;
+                Ok(())
+            }
+            None => Err(format!("there is no job {job}")),
+        },
+        Wish::Cancel { session } => wish(state, session, Wished::Cancelled(why)),
+        Wish::Postpone { session, to } => {
+            let known = find(state, session)?;
+            let lane = lane(&known.app, &known.window);
+            if let Some(to) = to {
+                let before = to.saturating_sub(SignedDuration::from_nanos(1));
+                let before = before.unwrap_or(*to);
+                let handled = state.handled.entry(lane).or_insert(before);
+                *handled = before.max(*handled);
+            }
+            wish(state, session, Wished::Postponed(why))
+        }
+        Wish::Pause { app, until } => {
+            let pause = Pause {
+                since: at,
+                until: *until,
+                by: asked.by.name.clone(),
+                reason: asked.reason.clone(),
+            };
+            state.paused.insert(pause_key(app.as_ref()), pause);
+            Ok(())
+        }
+        Wish::Resume { app } => pause_ended(state, app.as_ref()),
+        Wish::Leave { app } => match in_maintenance(state, app).map(|s| s.id.clone()) {
+            Some(session) => wish(state, &session, Wished::Cancelled(why)),
+            None => Err(format!("{app} is not in maintenance")),
+        },
+    }
+}
+
+pub(super) fn pause_ended(state: &mut State, app: Option<&Name>) -> Result<(), String> {
+    let key = pause_key(app);
+    let ended = state.paused.remove(&key);
+    ended.map(drop).ok_or_else(|| format!("no pause of {key}"))
+}
+
+fn wish(state: &mut State, session: &Name, wished: Wished) -> Result<(), String> {
+    let session = find(state, session)?;
+    if session.phase == Phase::Closed {
+        return Err(format!("session {} is over", session.id));
+    }
+    session.wished = Some(wished);
+    Ok(())
+}
+
+/// The same job asked for twice, and not begun, is one request.
+fn request(
+    state: &mut State,
+    at: Timestamp,
+    asked: &Asked,
+    (job, hosts): (&Name, &[Name]),
+) -> Result<(), String> {
+    let open = state.sessions.values().filter(|s| s.phase != Phase::Closed);
+    let placed = open.flat_map(|s| &s.steps).any(|step| step.job == *job);
+    let Some(past) = state.maintenance.get_mut(job) else {
+        return Err(format!("there is no job {job}"));
+    };
+    let known = past.requested.take().filter(|_| !placed);
+    let waiting = known.filter(|known| {
+        let mut hosts = known.hosts.iter();
+        hosts.any(|host| known.at > past.accounted(host))
+    });
+    let mut requested = Requested {
+        at,
+        hosts: hosts.to_vec(),
+        by: asked.by.name.clone(),
+        reason: asked.reason.clone(),
+    };
+    if let Some(known) = waiting {
+        let more = known.hosts.iter().filter(|host| !hosts.contains(host));
+        requested.hosts.extend(more.cloned());
+    }
+    past.requested = Some(Box::new(requested));
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! What operators ask for is done.
+
+use offhours::core::wish::Wish;
+
+use super::*;
+
+/// While an app is paused nothing of it begins; while everything is, nothing does.
+pub(super) fn paused(
+    policies: &[Arc<Policy>],
+    moments: &[Moment],
+    sessions: &BTreeMap<&str, &Session>,
+    bad: &mut Bad,
+) {
+    let mut paused: BTreeSet<String> = BTreeSet::new();
+    let mut policy = &policies[0];
+    let key = |app: &Option<offhours::core::policy::Name>| app.as_deref().unwrap_or("").to_owned();
+    for moment in moments {
+        let (at, fact) = match &moment.what {
+            Happened::PolicyChanged { index } => {
+                policy = &policies[*index];
+                continue;
+            }
+            Happened::Recorded { decided, fact } => (*decided, &**fact),
+            _ => continue,
+        };
+        let of =
+            |app: Option<&str>| paused.contains("") || app.is_some_and(|app| paused.contains(app));
+        match fact {
+            Fact::Asked(asked) => match &asked.wish {
+                Wish::Pause { app, .. } => drop(paused.insert(key(app))),
+                Wish::Resume { app } => drop(paused.remove(&key(app))),
+                _ => {}
+            },
+            Fact::PauseEnded { app } => drop(paused.remove(&key(app))),
+            Fact::SessionStarting { session } => {
+                let session = sessions.get(&**session);
+                let regular = session.filter(|session| session.rehearsal.is_none());
+                if regular.is_some_and(|session| of(Some(&session.app))) {
+                    bad.push(format!("{:?} begins at {at}", regular.map(|s| &s.id)));
+                }
+            }
+            Fact::AttemptStarted {
+                what: What::Periodic { job },
+                ..
+            } => {
+                let app = policy.periodic.get(job).and_then(|job| job.app.as_ref());
+                if of(app.map(|(app, _)| &**app)) {
+                    bad.push(format!("{job} begins at {at}"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A session that was cancelled begins nothing more but what brings its app back, and ends soon; one that was postponed
+/// never begins.
+pub(super) fn wished(moments: &[Moment], bad: &mut Bad) {
+    let mut ended: BTreeMap<String, bool> = BTreeMap::new();
+    let mut inside: BTreeMap<&str, &str> = BTreeMap::new();
+    for (at, fact) in facts(moments) {
+        match fact {
+            Fact::Asked(asked) => match &asked.wish {
+                Wish::Cancel { session } => drop(ended.insert(session.to_string(), true)),
+                Wish::Postpone { session, .. } => drop(ended.insert(session.to_string(), false)),
+                Wish::Leave { app } => {
+                    let of = inside.iter().find(|(_, of)| ***of == **app);
+                    ended.extend(of.map(|(session, _)| ((*session).to_owned(), true)));
+                }
+                _ => {}
+            },
+            Fact::SessionEntering { session, .. } => {
+                let app = session.split('/').next().unwrap_or_default();
+                inside.insert(session, app);
+                if ended.contains_key(&**session) {
+                    bad.push(format!("{session} begins at {at}"));
+                }
+            }
+            Fact::AttemptStarted { what, .. } => {
+                let begins = matches!(what, What::Step { .. } | What::Enter { .. });
+                if begins && what.session().is_some_and(|s| ended.contains_key(&**s)) {
+                    bad.push(format!("{what:?} begins at {at}"));
+                }
+            }
+            Fact::SessionLeft { session } => drop(inside.remove(&**session)),
+            Fact::SessionClosed {
+                session, outcome, ..
+            } => {
+                let cancelled = ended.remove(&**session);
+                let expected = match cancelled {
+                    Some(true) => Outcome::Cancelled,
+                    Some(false) => Outcome::Postponed,
+                    None => continue,
+                };
+                // Something may have gone wrong just before, or have ended it for another reason.
+                if *outcome == Outcome::Succeeded && expected != *outcome {
+                    bad.push(format!("{session} ended as {outcome:?} at {at}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    for session in ended.keys() {
+        bad.push(format!("{session} was to end, and has not"));
+    }
+}
