@@ -257,7 +257,11 @@ fn rules_without_end() {
         ),
         (
             "all counted from the year 1",
-            many(2_000, "00010101", &freq("DAILY", endless)),
+            many(
+                2_000,
+                "00010101",
+                &freq("DAILY", &format!("BYHOUR=1;{endless}")),
+            ),
             true,
         ),
         (

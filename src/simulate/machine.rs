@@ -402,6 +402,11 @@ impl<'o> Machine<'o> {
                 };
                 self.tell(Event::Rehearse { app, rehearsal });
             }
+            // Nobody is there: it is asked again.
+            Happening::Ask(_) if !self.up => {
+                let again = SignedDuration::from_mins(10);
+                self.after(again, Later::Befalls(happening));
+            }
             Happening::Ask(longing) => {
                 if let Some(asked) = self.open.wish(longing, self.wall()) {
                     self.tell(Event::Asked(Box::new(asked)));

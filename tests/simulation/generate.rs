@@ -343,7 +343,7 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
     for app in [None, Some("app0".into())] {
         let resume = Longing::Resume { app };
         list.push((
-            SignedDuration::from_hours(24 * days) - HOUR / 2,
+            SignedDuration::from_hours(24 * days) + HOUR,
             Happening::Ask(resume),
         ));
     }

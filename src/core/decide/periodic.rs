@@ -254,13 +254,21 @@ impl Turn<'_> {
                     let reached = past.open_until(self.now);
                     let mut due = pending.due;
                     if let Some((newest, between)) = latest_and_earlier(job, accounted, reached) {
-                        let waited = Dues::one(pending.due);
-                        let older = between.map_or(waited, |between| Dues {
-                            first: pending.due,
-                            count: between.count.saturating_add(1),
-                            ..between
-                        });
+                        // After a step of the clock what was served under the later one lies between.
+                        let next = job.schedule.next_after(&job.zone, pending.due);
+                        let joins = |between: &Dues| next == Some(between.first);
+                        let older =
+                            between
+                                .filter(joins)
+                                .map_or(Dues::one(pending.due), |between| Dues {
+                                    first: pending.due,
+                                    count: between.count.saturating_add(1),
+                                    ..between
+                                });
                         self.skip(name, older, Code::Superseded.into());
+                        if let Some(between) = between.filter(|between| !joins(between)) {
+                            self.skip(name, between, Code::Superseded.into());
+                        }
                         due = newest;
                     }
                     match answer {

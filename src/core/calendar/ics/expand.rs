@@ -85,8 +85,28 @@ fn times(rule: &Recurrence, start: Time) -> Vec<Time> {
     all
 }
 
+/// Whether each of its periods has exactly one time, and the first that of the start.
+pub(super) fn one_each(rule: &Recurrence, start: Date) -> bool {
+    let lists = [
+        &rule.months,
+        &rule.month_days,
+        &rule.year_days,
+        &rule.weeks,
+        &rule.hours,
+        &rule.minutes,
+        &rule.seconds,
+        &rule.places,
+    ];
+    let own = match rule.every {
+        Every::Day => rule.days.is_empty(),
+        Every::Week => rule.days == [(None, start.weekday())],
+        Every::Month | Every::Year => false,
+    };
+    own && lists.iter().all(|list| list.is_empty())
+}
+
 /// How many periods lie safely before `near`.
-fn skipped(rule: &Recurrence, start: Date, near: Date) -> i64 {
+pub(super) fn skipped(rule: &Recurrence, start: Date, near: Date) -> i64 {
     let days = i64::from((near - start).get_days());
     let between = match rule.every {
         Every::Day => days,

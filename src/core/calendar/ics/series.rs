@@ -8,7 +8,7 @@ use jiff::{Span as Step, Timestamp};
 use super::super::spans::Span;
 use super::super::{Malformed, Zone};
 use super::event::{Event, Lasts};
-use super::expand::{Budget, expand};
+use super::expand::{Budget, expand, one_each, skipped};
 use super::recur::{Ends, Recurrence};
 use super::value::Stamp;
 use super::{MOST_DAYS, MOST_SPANS};
@@ -203,11 +203,17 @@ impl Found {
             Ends::After(count) => count - 1,
             _ => u64::MAX,
         };
-        // What is counted must be counted from its beginning.
+        // What is counted must be counted from its beginning, where it cannot be computed.
         let days = Step::new().try_days(lasts.days().saturating_add(2));
         let from = zone.date(self.from);
         let of_use = days.map_or(Date::MIN, |days| from.saturating_sub(days));
-        let near = matches!(rule.ends, Ends::Never | Ends::By(_)).then_some(of_use);
+        let counted = matches!(rule.ends, Ends::After(_));
+        let near = (!counted || one_each(rule, start.local.date())).then_some(of_use);
+        if let Some(near) = near.filter(|_| counted) {
+            // The event itself is that of the first period.
+            let before = skipped(rule, start.local.date(), near).saturating_sub(1);
+            left = left.saturating_sub(u64::try_from(before).unwrap_or(0));
+        }
         let mut budget = std::mem::replace(&mut self.budget, Budget(0));
         let mut full = false;
         let done = expand(rule, start.local, near, &mut budget, |local| {
@@ -266,3 +272,6 @@ fn past(ends: &Ends, start: &Stamp, local: DateTime, instant: Timestamp) -> bool
         instant > last.instant()
     }
 }
+
+#[cfg(test)]
+mod tests;
