@@ -58,6 +58,18 @@ pub enum Command {
     Run(RunArgs),
     /// Play one session of an app now
     Rehearse(RehearseArgs),
+    /// Have a maintenance job run in the next window it can be announced for
+    Request(RequestArgs),
+    /// End a session, or take back a request
+    Cancel(CancelArgs),
+    /// Put a session off to the next window, or a later one
+    Postpone(PostponeArgs),
+    /// Let nothing begin, of one app or at all
+    Pause(PauseArgs),
+    /// End a pause
+    Resume(ResumeArgs),
+    /// Bring an app back that is in maintenance
+    Leave(LeaveArgs),
     /// Show what is, and what waits for a person
     Status(StatusArgs),
     /// Show what was
@@ -199,6 +211,85 @@ pub struct RehearseArgs {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Because {
+    /// Why; recorded, and told to those who are told
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Only say what would come of it, and who would be told
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RequestArgs {
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Only on these of its hosts
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub hosts: Vec<String>,
+    #[command(flatten)]
+    pub because: Because,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CancelArgs {
+    /// A session as `status` and `plan` show it, or a job that was asked for
+    #[arg(value_name = "ID")]
+    pub id: String,
+    #[command(flatten)]
+    pub because: Because,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PostponeArgs {
+    /// A session as `status` and `plan` show it
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Not before a window that opens then or later [default: the next]
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub because: Because,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PauseArgs {
+    /// Only this app [default: everything]
+    #[arg(value_name = "APP")]
+    pub app: Option<String>,
+    /// It ends by itself then [default: never]
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    #[command(flatten)]
+    pub because: Because,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ResumeArgs {
+    /// The pause of this app [default: that of everything]
+    #[arg(value_name = "APP")]
+    pub app: Option<String>,
+    /// Why; recorded
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+    /// Only say what would come of it
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct LeaveArgs {
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// Why; recorded, and told to those who are told
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+    /// Only say what would come of it
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

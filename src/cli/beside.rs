@@ -41,16 +41,17 @@ pub fn serve(
     turns: &mut Turns<Store, Real>,
     tell: &mpsc::Sender<Heard>,
 ) -> Beside {
-    let control = match control::bind(&settings.control_socket) {
+    let control = match control::bind(&settings.control) {
         Ok(listener) => {
             let ears = control::Ears {
                 tell: tell.clone(),
                 events: turns.world().listeners(),
+                control: Arc::new(settings.control.clone()),
             };
             Some(tokio::spawn(control::serve(listener, ears)))
         }
         Err(error) => {
-            let path = settings.control_socket.display();
+            let path = settings.control.socket.display();
             tracing::error!(%error, %path, "commands cannot reach this daemon: no control socket");
             None
         }
@@ -73,7 +74,7 @@ pub fn serve(
         shutdown,
         http: serving,
         control,
-        socket: settings.control_socket.clone(),
+        socket: settings.control.socket.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::load::Context;
-use crate::config::{PingConfig, Settings, TemplateFiles};
+use crate::config::{ControlConfig, PingConfig, Settings, TemplateFiles};
 use crate::core::apply::apply;
 use crate::core::calendar::Zone;
 use crate::core::event::Event;
@@ -141,7 +141,10 @@ async fn alone(state_dir: PathBuf, form: Form) -> anyhow::Result<()> {
     let settings = Settings {
         file: state_dir.join("no configuration"),
         folder: state_dir.clone(),
-        control_socket: state_dir.join("control.sock"),
+        control: ControlConfig {
+            socket: state_dir.join("control.sock"),
+            ..ControlConfig::default()
+        },
         state_dir,
         mail: None,
         templates: TemplateFiles::default(),

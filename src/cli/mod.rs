@@ -22,6 +22,7 @@ mod simulate;
 mod status;
 pub mod table;
 mod windows;
+mod wish;
 
 use std::io::{self, BufWriter, IsTerminal};
 
@@ -77,6 +78,12 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Simulate(args) => simulate::run(args, &context, out),
         Command::Notice(command) => notice::run(command, &context, out),
         Command::Run(args) => run::run(args, &context),
+        Command::Request(args) => wish::request(args, &context, out),
+        Command::Cancel(args) => wish::cancel(args, &context, out),
+        Command::Postpone(args) => wish::postpone(args, &context, out),
+        Command::Pause(args) => wish::pause(args, &context, out),
+        Command::Resume(args) => wish::resume(args, &context, out),
+        Command::Leave(args) => wish::leave(args, &context, out),
         Command::Rehearse(args) => rehearse::run(args, &context, out),
     }
 }

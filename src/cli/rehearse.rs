@@ -74,7 +74,7 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
         Err(startup::StartError::Lock(LockError::Held { holder, .. }))
             if holder.kind == Some(Kind::Daemon) =>
         {
-            let socket = &settings.control_socket;
+            let socket = &settings.control.socket;
             let played = runtime.block_on(control::rehearse(socket, &app, &rehearsal, |reply| {
                 show(reply, context.json, out)
             }));

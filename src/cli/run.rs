@@ -255,7 +255,7 @@ fn fixed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     };
     let changed = [
         ("[state] dir", old.state_dir != new.state_dir),
-        ("[control] socket", old.control_socket != new.control_socket),
+        ("[control]", old.control != new.control),
         ("[http]", http(old) != http(new)),
     ];
     let changed = changed.into_iter().filter(|(_, changed)| *changed);

@@ -34,7 +34,7 @@ pub fn run(_args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         .map_err(|e| refused(e.to_string()))?;
     if shell.daemon.running {
         // That it can record nothing it says itself; where it cannot be asked, its disk shows most of it.
-        state.live.unwritable = control::trouble(&settings.control_socket)
+        state.live.unwritable = control::trouble(&settings.control.socket)
             .unwrap_or_else(|_| surroundings::takes_nothing(&settings.state_dir).map(Into::into));
     }
     let plan = outlook(
@@ -67,6 +67,7 @@ pub(super) fn show(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyho
         when(zone, status.now)
     ))?;
     attention(status, out)?;
+    wishes(zone, status, out)?;
     running(zone, status, out)?;
     apps(zone, status, out)?;
     next(policy, status, out)?;
@@ -103,6 +104,38 @@ fn attention(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
         out.line(format_args!("  {hint}"))?;
     }
     Ok(())
+}
+
+/// What operators have asked for, and is not over.
+fn wishes(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+    for pause in &status.paused {
+        let what = pause.app.as_deref().unwrap_or("everything");
+        let end = match pause.until {
+            Some(until) => format!(
+                "until {} ({})",
+                when(zone, until),
+                relative(until, status.now)
+            ),
+            None => "until somebody resumes it".to_owned(),
+        };
+        let mark = out.painted(Paint::Warn, "paused");
+        out.line(format_args!(
+            "  {mark} {what} {end}: {} ({})",
+            clean(&pause.reason),
+            clean(&pause.by)
+        ))?;
+    }
+    for request in status.requested.iter().take(LINES) {
+        let mark = out.painted(Paint::Warn, "requested");
+        out.line(format_args!(
+            "  {mark} {} since {}: {} ({})",
+            request.job,
+            when(zone, request.at),
+            clean(&request.reason),
+            clean(&request.by)
+        ))?;
+    }
+    note(out, status.requested.len().saturating_sub(LINES))
 }
 
 fn running(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {

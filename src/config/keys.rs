@@ -19,7 +19,7 @@ pub const TOP: &[&str] = &[
     "periodic",
 ];
 pub const STATE: &[&str] = &["dir", "keep", "keep_runs", "keep_failures", "keep_logs"];
-pub const CONTROL: &[&str] = &["socket"];
+pub const CONTROL: &[&str] = &["socket", "group", "roles"];
 pub const MAIL: &[&str] = &[
     "transport",
     "host",

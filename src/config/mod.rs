@@ -6,6 +6,7 @@
 mod ahead;
 mod app;
 mod command;
+mod control;
 pub mod duration;
 mod env;
 mod files;
@@ -36,6 +37,7 @@ mod twice;
 mod values;
 mod window;
 
+pub use control::{ControlConfig, ControlRole};
 pub use env::Env;
 pub use files::LARGEST_FILE;
 pub use load::{Loaded, NotFound, Purpose, Refused, find, load};

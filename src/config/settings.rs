@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Purpose;
+use super::control::ControlConfig;
 use super::mail::MailConfig;
 use super::ping::PingConfig;
 use super::reading::Reading;
@@ -24,7 +25,7 @@ pub struct Settings {
     /// The folder it is in.
     pub folder: PathBuf,
     pub state_dir: PathBuf,
-    pub control_socket: PathBuf,
+    pub control: ControlConfig,
     pub mail: Option<MailConfig>,
     /// Of notices, beside the built-in ones.
     pub templates: TemplateFiles,
@@ -98,7 +99,7 @@ impl<'a> Reading<'a> {
             http: http.and_then(|fields| self.http(&fields)),
             ping: self.pings(),
             state_dir,
-            control_socket,
+            control: self.control(control_socket),
         }
     }
 

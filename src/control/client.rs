@@ -90,6 +90,26 @@ pub async fn rehearse(
         hooks: rehearsal.hooks,
         jobs: rehearsal.jobs,
     };
+    follow(socket, &request, &mut show).await
+}
+
+/// Asks the daemon for something, or what would come of it.
+///
+/// # Errors
+/// A [`ControlError`], or what `show` could not write.
+pub async fn ask(
+    socket: &Path,
+    request: &Request,
+    mut show: impl FnMut(&Reply) -> anyhow::Result<()>,
+) -> anyhow::Result<Exit> {
+    follow(socket, request, &mut show).await
+}
+
+async fn follow(
+    socket: &Path,
+    request: &Request,
+    show: &mut impl FnMut(&Reply) -> anyhow::Result<()>,
+) -> anyhow::Result<Exit> {
     let unreachable = |source| ControlError::Unreachable {
         path: socket.into(),
         source,
@@ -99,7 +119,7 @@ pub async fn rehearse(
         .map_err(|_| ControlError::Silent)?
         .map_err(unreachable)?;
     let (read, mut write) = stream.into_split();
-    let mut line = serde_json::to_vec(&request)?;
+    let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     write.write_all(&line).await.map_err(unreachable)?;
     let mut reader = BufReader::new(read);

@@ -1,7 +1,6 @@
 //! The daemon's side of the control socket.
 
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +8,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
+use super::peer::Peer;
 use super::watch::{Watch, active_session};
 use super::wire::{LONGEST, Reply, Request};
+use super::wishes;
+use crate::config::ControlConfig;
 use crate::core::event::Event;
 use crate::core::policy::{Name, Policy};
 use crate::core::report::Line;
@@ -28,18 +30,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Ears {
     pub tell: mpsc::Sender<Heard>,
     pub events: broadcast::Sender<Line>,
+    pub control: Arc<ControlConfig>,
 }
 
-/// The socket, which only its owner can open. What an earlier daemon left in its place is replaced: the caller holds
+/// The socket, which its owner can open, and a group where one is named. What an earlier daemon left in its place is replaced: the caller holds
 /// the instance lock.
 ///
 /// # Errors
 /// Where the socket cannot be made, or something else has its name.
-pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
+pub fn bind(control: &ControlConfig) -> std::io::Result<UnixListener> {
+    let path = &*control.socket;
     if let Some(folder) = path.parent() {
         std::fs::DirBuilder::new()
             .recursive(true)
-            .mode(0o700)
+            .mode(if control.group.is_some() {
+                0o750
+            } else {
+                0o700
+            })
             .create(folder)?;
     }
     match std::fs::symlink_metadata(path) {
@@ -52,7 +60,14 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
         Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let mode = match control.group {
+        Some(group) => {
+            std::os::unix::fs::chown(path, None, Some(group))?;
+            0o660
+        }
+        None => 0o600,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     Ok(listener)
 }
 
@@ -83,6 +98,12 @@ pub async fn serve(listener: UnixListener, ears: Ears) {
 }
 
 async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
+    let credentials = stream.peer_cred()?;
+    let peer = Peer {
+        uid: credentials.uid(),
+        gid: credentials.gid(),
+        pid: credentials.pid(),
+    };
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     // One byte more than is taken, to tell a long line from a whole one.
@@ -107,6 +128,12 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
             hooks,
             jobs,
         }) => {
+            let control = Arc::clone(&ears.control);
+            let may = tokio::task::spawn_blocking(move || peer.may_change(&control)).await;
+            if !matches!(may, Ok(true)) {
+                let why = "a rehearsal is for who has a role in [control] roles".into();
+                return say(&mut write, &Reply::Refused { why }).await;
+            }
             rehearse(
                 &mut write,
                 ears,
@@ -119,6 +146,11 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
             )
             .await
         }
+        Ok(Request::Ask {
+            wish,
+            reason,
+            dry_run,
+        }) => wishes::ask(&mut write, ears, peer, (wish, reason, dry_run)).await,
         Ok(Request::Trouble) => trouble(&mut write, &ears).await,
         Err(error) => {
             say(
@@ -211,7 +243,10 @@ async fn rehearse(
     }
 }
 
-async fn say(write: &mut (impl AsyncWriteExt + Unpin), reply: &Reply) -> std::io::Result<()> {
+pub(super) async fn say(
+    write: &mut (impl AsyncWriteExt + Unpin),
+    reply: &Reply,
+) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(reply).map_err(std::io::Error::from)?;
     line.push(b'\n');
     write.write_all(&line).await

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::wish::Wish;
+
 /// The longest line either side reads, in bytes.
 pub const LONGEST: usize = 64 * 1024;
 
@@ -15,6 +17,13 @@ pub enum Request {
         reason: String,
         hooks: bool,
         jobs: bool,
+    },
+    /// Anything else an operator may wish; `dry_run` says what would come of it.
+    Ask {
+        wish: Wish,
+        reason: String,
+        #[serde(default)]
+        dry_run: bool,
     },
     /// Whether what happens can be recorded.
     Trouble,

@@ -9,7 +9,7 @@
 //! | `plan` | what will happen |
 //! | `proof` | what waits until another job has proven itself |
 //! | `event`, `decide/`, `effect` | what happened outside, what follows, what is to be done |
-//! | `against` | what changing the configuration would do |
+//! | `against`, `foresee` | what changing the configuration, or an operator's wish, would do |
 //! | `wish` | what operators ask for |
 //! | `wakeup` | when to look again |
 //! | `recover` | what follows a start |
@@ -23,6 +23,7 @@ pub mod decide;
 pub mod effect;
 pub mod event;
 pub mod fact;
+pub mod foresee;
 pub mod letter;
 pub mod notice;
 pub mod notices;

@@ -127,6 +127,14 @@ pub enum Wished {
     Postponed(Reason),
 }
 
+impl Wished {
+    pub fn why(&self) -> &Reason {
+        match self {
+            Self::Cancelled(why) | Self::Postponed(why) => why,
+        }
+    }
+}
+
 fn is_first(sequence: &u32) -> bool {
     *sequence == 0
 }

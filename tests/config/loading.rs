@@ -110,7 +110,7 @@ fn what_is_left_out_has_its_default() {
     );
     assert_eq!(loaded.settings.state_dir, scene.path().join("state"));
     assert_eq!(
-        loaded.settings.control_socket,
+        loaded.settings.control.socket,
         scene.path().join("state/control.sock")
     );
     assert!(loaded.settings.http.is_none());
@@ -195,7 +195,7 @@ fn variables_override_settings() {
     assert_eq!(loaded.settings.http.unwrap().listen.len(), 2);
     assert_eq!(loaded.settings.state_dir, Path::new("/srv/state"));
     assert_eq!(
-        loaded.settings.control_socket,
+        loaded.settings.control.socket,
         Path::new("/run/offhours/control.sock")
     );
     assert_eq!(loaded.policy.keep.runs, 3);

@@ -31,4 +31,5 @@ mod state;
 mod templates;
 mod timeouts;
 mod unannounced;
+mod wishes;
 mod words;

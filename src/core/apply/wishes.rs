@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{find, lane};
 use crate::core::policy::Name;
-use crate::core::session::{Code, Phase, Reason, Wished};
+use crate::core::session::{Code, Phase, Reason, StepState, Wished};
 use crate::core::state::{Pause, Requested, State};
 use crate::core::wish::{Asked, Wish, in_maintenance, pause_key};
 
@@ -72,11 +72,12 @@ fn request(
     (job, hosts): (&Name, &[Name]),
 ) -> Result<(), String> {
     let open = state.sessions.values().filter(|s| s.phase != Phase::Closed);
-    let placed = open.flat_map(|s| &s.steps).any(|step| step.job == *job);
+    let mut steps = open.flat_map(|s| &s.steps).filter(|s| s.job == *job);
+    let begun = steps.any(|step| step.state != StepState::Waiting);
     let Some(past) = state.maintenance.get_mut(job) else {
         return Err(format!("there is no job {job}"));
     };
-    let known = past.requested.take().filter(|_| !placed);
+    let known = past.requested.take().filter(|_| !begun);
     let waiting = known.filter(|known| {
         let mut hosts = known.hosts.iter();
         hosts.any(|host| known.at > past.accounted(host))
@@ -88,6 +89,8 @@ fn request(
         reason: asked.reason.clone(),
     };
     if let Some(known) = waiting {
+        // What is planned for it serves both.
+        requested.at = known.at;
         let more = known.hosts.iter().filter(|host| !hosts.contains(host));
         requested.hosts.extend(more.cloned());
     }

@@ -61,7 +61,7 @@ impl Turn<'_> {
         let past = self.state.periodic.get(name)?;
         if let Some(active) = past.active.clone() {
             if active.retry_at.is_some_and(|at| at <= self.now) {
-                if matches!(self.may_run(job), Answer::Hold(_)) {
+                if self.must_wait(job) {
                     self.agenda.hold(index);
                     return None;
                 }
@@ -173,6 +173,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether the next attempt of a run has to wait. What began inside its window may be tried again outside of it.
+    fn must_wait(&self, job: &PeriodicJob) -> bool {
+        let app = job.app.as_ref();
+        let held = app.is_some_and(|(app, during)| {
+            *during == DuringMaintenance::Hold && self.closed_to_periodic(app)
+        });
+        held || matches!(self.may_run(job), Answer::Hold(_))
+    }
+
     /// In maintenance, or about to be: a session waits for what runs, so nothing more is started.
     fn closed_to_periodic(&self, app: &str) -> bool {
         use crate::core::session::Phase;
@@ -236,7 +245,7 @@ impl Turn<'_> {
                 continue;
             };
             if let Some(active) = past.active.clone() {
-                if *room > 0 && !matches!(self.may_run(job), Answer::Hold(_)) {
+                if *room > 0 && !self.must_wait(job) {
                     self.run_periodic(name, job, active.due, Some((active.run, active.attempt)));
                     *room -= 1;
                     self.agenda.refresh(self.policy, self.state, index, None);

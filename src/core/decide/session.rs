@@ -8,7 +8,7 @@ use crate::core::notice::Kind;
 use crate::core::plan::{self, Sight, fits};
 use crate::core::policy::{DuringMaintenance, Hook, Policy};
 use crate::core::run::{Outcome, SessionId, What};
-use crate::core::session::{Code, Phase, Reason, Session, SessionResult, Step, StepState};
+use crate::core::session::{Code, Phase, Reason, Session, SessionResult, Step, StepState, Wished};
 use crate::core::state::AttentionKind;
 
 impl Turn<'_> {
@@ -360,9 +360,10 @@ impl Turn<'_> {
             )
         };
         let outcome = match (session.result, code) {
+            // However what ran for it took that.
+            _ if session.wished.is_some() => Outcome::Cancelled,
             // Nothing but leaving was asked of it.
             _ if &*session.window == FRESH => Outcome::Succeeded,
-            (_, Some(Code::Operator)) => Outcome::Cancelled,
             (SessionResult::Interrupted, _) => Outcome::Interrupted,
             (_, Some(Code::Unavailable | Code::TemporaryFailure)) => Outcome::Postponed,
             (SessionResult::Failure, _) => Outcome::Failed,
@@ -372,7 +373,8 @@ impl Turn<'_> {
             }
             _ => Outcome::Succeeded,
         };
-        let reason = session.reason.clone().or_else(|| {
+        let wished = session.wished.as_ref().map(Wished::why);
+        let reason = wished.or(session.reason.as_ref()).cloned().or_else(|| {
             bad.map(|(step, outcome, reason)| {
                 let words = reason
                     .map(|r| format!(": {}", words(&r)))

@@ -52,9 +52,7 @@ impl Turn<'_> {
         let Some(wished) = &session.wished else {
             return false;
         };
-        let why = match wished {
-            Wished::Cancelled(why) | Wished::Postponed(why) => why.clone(),
-        };
+        let why = wished.why().clone();
         match session.phase {
             // On its way back already.
             Phase::Leaving | Phase::Left | Phase::Closed => return false,

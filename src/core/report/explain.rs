@@ -151,13 +151,21 @@ pub fn explain(policy: &Policy, state: &State, job: &str, now: Timestamp) -> Opt
     Some(periodic::explain(policy, state, job, now))
 }
 
-fn daemon(state: &State) -> Link {
+fn daemon(policy: &Policy, state: &State, app: Option<&str>) -> Link {
     if let Some(why) = &state.live.unwritable {
         let text = format!("the state cannot be written, nothing new is started: {why}");
         return Link::prevents(Rule::Daemon, Code::StateUnwritable.word(), text, None);
     }
     if state.live.stopping.is_some() {
         return Link::prevents(Rule::Daemon, STOPPING, "offhours is being stopped", None);
+    }
+    if let Some(pause) = state.pause_of(app) {
+        let end = match pause.until {
+            Some(until) => format!("until {}", at(policy, until)),
+            None => "until somebody says `offhours resume`".to_owned(),
+        };
+        let text = format!("paused by {}, {end}: {}", pause.by, pause.reason);
+        return Link::prevents(Rule::Daemon, Code::Paused.word(), text, pause.until);
     }
     Link::holds(Rule::Daemon, "work may be started")
 }

@@ -18,6 +18,7 @@ mod seconds;
 mod status;
 mod upcoming;
 mod when;
+mod wishes;
 
 pub use against_view::{AgainstView, ChangeView, NoticeView, PeriodicView, SideView, StepName};
 pub use clock_change::{clock_change, unusual};
@@ -36,3 +37,4 @@ pub use status::{
 };
 pub use upcoming::{Announcement, Next, NextJob};
 pub use when::{counted, relative, span, when};
+pub use wishes::{PauseItem, RequestItem};

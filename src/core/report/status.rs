@@ -8,6 +8,7 @@ use super::diagnosis::{self, Diagnosis, Mail, Windows};
 use super::periodic::{self, Periodic};
 use super::upcoming::{self, Next};
 use super::when::counted;
+use super::wishes::{self, PauseItem, RequestItem};
 use crate::core::plan::Plan;
 use crate::core::policy::{Name, Policy};
 use crate::core::run::SessionId;
@@ -32,6 +33,8 @@ pub struct Status {
     #[serde(flatten)]
     pub shell: Shell,
     pub attention: Vec<AttentionItem>,
+    pub paused: Vec<PauseItem>,
+    pub requested: Vec<RequestItem>,
     pub running: Vec<RunningItem>,
     pub apps: Vec<AppStatus>,
     pub next: Vec<Next>,
@@ -164,6 +167,8 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
         well: state.attention.is_empty() && state.live.unwritable.is_none(),
         shell: Shell::default(),
         attention: attention(state),
+        paused: wishes::pauses(state),
+        requested: wishes::requests(state),
         running: running(state),
         counts: Counts {
             attention: state.attention.len() + usize::from(unsaid(state).is_some()),

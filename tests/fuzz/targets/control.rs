@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use offhours::config::ControlConfig;
 use offhours::control::{self, Ears, Reply};
 use offhours::core::policy::Policy;
 use offhours::core::state::State;
@@ -24,7 +25,11 @@ pub fn run(data: &[u8]) {
     let socket = FOLDER.with(|folder| folder.path().join("control.sock"));
     let policy = POLICY.with(Policy::clone);
     let said = runtime.block_on(async {
-        let listener = control::bind(&socket).expect("bound");
+        let control = ControlConfig {
+            socket: socket.clone(),
+            ..ControlConfig::default()
+        };
+        let listener = control::bind(&control).expect("bound");
         let (tell, mut told) = mpsc::channel(4);
         let (events, _) = broadcast::channel(16);
         let served = tokio::spawn(control::serve(
@@ -32,6 +37,7 @@ pub fn run(data: &[u8]) {
             Ears {
                 tell,
                 events: events.clone(),
+                control: control.into(),
             },
         ));
         let looped = tokio::spawn(async move {

@@ -92,8 +92,7 @@ pub(super) fn wished(moments: &[Moment], bad: &mut Bad) {
                     Some(false) => Outcome::Postponed,
                     None => continue,
                 };
-                // Something may have gone wrong just before, or have ended it for another reason.
-                if *outcome == Outcome::Succeeded && expected != *outcome {
+                if *outcome != expected {
                     bad.push(format!("{session} ended as {outcome:?} at {at}"));
                 }
             }

@@ -63,7 +63,10 @@ impl<'a> Look<'a> {
         let mut chain = Vec::new();
         // Of what runs there is nothing to be asked.
         if !running {
-            chain.extend([daemon(self.state), self.due(host)]);
+            chain.extend([
+                daemon(self.policy, self.state, Some(&self.job.app)),
+                self.due(host),
+            ]);
             let open = self.window(&mut chain);
             chain.push(self.room(open));
             chain.extend(self.proven(host));
@@ -113,6 +116,9 @@ impl<'a> Look<'a> {
         let accounted = past.map(|past| past.accounted(host));
         let none = |text: String, until| Link::prevents(Rule::Due, NOT_DUE, text, until);
         match &self.job.due {
+            Due::Request if past.is_some_and(|past| past.request_for(host).is_some()) => {
+                Link::holds(Rule::Due, "an operator asked for it")
+            }
             Due::Request => Link::prevents(
                 Rule::Due,
                 ON_REQUEST,

@@ -26,7 +26,10 @@ pub(super) fn explain(
     let mut chain = Vec::new();
     // Of what runs there is nothing to be asked.
     if !running {
-        chain.extend([daemon(state), due(policy, job, past, now)]);
+        chain.extend([
+            daemon(policy, state, job.app.as_ref().map(|(app, _)| &**app)),
+            due(policy, job, past, now),
+        ]);
         chain.extend(window(policy, job, now));
         chain.extend(app(policy, state, job));
         chain.push(limit(policy, state));

@@ -1,0 +1,219 @@
+//! What operators ask for: through the daemon, and without one.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use crate::scene::{Said, Scene, mail_without_lead, once, until};
+
+/// A night that begins after so many seconds; what is asked for only, and what is done every night.
+fn scene(from: i64, until: i64) -> Scene {
+    let toml = format!(
+        r#"
+{}
+{}
+[app.shop]
+window = "now"
+enter = [{{ run = ["stage", "enter"], timeout = "5s", grace = "1s" }}]
+leave = [{{ run = ["stage", "leave"], timeout = "5s", grace = "1s" }}]
+[maintenance.nightly]
+app = "shop"
+every = "window"
+run = ["stage", "nightly"]
+timeout = "30s"
+grace = "1s"
+[maintenance.wanted]
+app = "shop"
+every = "request"
+run = ["stage", "wanted"]
+timeout = "5s"
+grace = "1s"
+[periodic.tick]
+schedule = "* * * * * *"
+script = "echo tick >> ticks"
+timeout = "5s"
+"#,
+        mail_without_lead(),
+        once(from, until)
+    );
+    let scene = Scene::new(&toml);
+    scene.script(
+        "stage",
+        "echo \"$1\" >> order; while [ -e \"hold.$1\" ]; do sleep 0.05; done",
+    );
+    scene
+}
+
+fn ask(scene: &Scene, command: &[&str]) -> Said {
+    let mut all = command.to_vec();
+    all.extend(["--reason", "because of the fair"]);
+    scene.offhours(&all)
+}
+
+/// The session that is known by now.
+fn session(scene: &Scene) -> String {
+    until("a session", || {
+        let status = scene.offhours(&["status", "--json"]).json();
+        let announced = status["next"][0]["announcement"]["accepted"].as_u64();
+        let id = status["next"][0]["session"].as_str().map(str::to_owned);
+        id.filter(|_| announced > Some(0))
+    })
+}
+
+#[test]
+fn a_cancelled_session_does_not_take_place_and_people_are_told_why() {
+    let scene = scene(3600, 7200);
+    let mut daemon = scene.up();
+    let id = session(&scene);
+    let dry = ask(&scene, &["cancel", &id, "--dry-run"]).expect(0);
+    assert!(
+        dry.out.contains("nothing was done") && dry.out.contains("tech@example.org"),
+        "{}",
+        dry.out
+    );
+    assert!(daemon.find("session_closed", &[]).is_none());
+    let done = ask(&scene, &["cancel", &id]).expect(0);
+    assert!(done.out.contains("because of the fair"), "{}", done.out);
+    daemon.wait("session_closed", &[("outcome", "cancelled")]);
+    until("the mail", || {
+        let mails = scene.mails("mail");
+        let told = |mail: &String| mail.contains("METHOD:CANCEL") || mail.contains("method=CANCEL");
+        mails.iter().any(told).then_some(())
+    });
+    let again = ask(&scene, &["cancel", &id]).expect(2);
+    assert!(again.err.contains("there is no session"), "{}", again.err);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn cancelled_in_maintenance_the_app_comes_back_at_once() {
+    let scene = scene(1, 600);
+    scene.write("hold.nightly", "");
+    let mut daemon = scene.up();
+    scene.wait_line("order", "nightly");
+    let status = scene.offhours(&["status", "--json"]).json();
+    let id = status["apps"][0]["session"].as_str().unwrap().to_owned();
+    let put_off = ask(&scene, &["postpone", &id]).expect(5);
+    assert!(put_off.err.contains("in maintenance"), "{}", put_off.err);
+    ask(&scene, &["leave", "shop"]).expect(0);
+    daemon.wait("session_closed", &[("outcome", "cancelled")]);
+    assert_eq!(scene.lines("order"), ["enter", "nightly", "leave"]);
+    let nothing = ask(&scene, &["leave", "shop"]).expect(5);
+    assert!(
+        nothing.err.contains("is not in maintenance"),
+        "{}",
+        nothing.err
+    );
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_request_runs_once_in_the_next_window() {
+    let scene = scene(4, 600);
+    let mut daemon = scene.up();
+    let refused = ask(&scene, &["request", "wantd"]).expect(2);
+    assert!(
+        refused.err.contains("did you mean wanted?"),
+        "{}",
+        refused.err
+    );
+    let dry = ask(&scene, &["request", "wanted", "--dry-run"]).expect(0);
+    assert!(dry.out.contains("wanted runs in shop/now/"), "{}", dry.out);
+    ask(&scene, &["request", "wanted"]).expect(0);
+    ask(&scene, &["request", "wanted"]).expect(0);
+    let status = scene.offhours(&["status"]);
+    assert!(
+        status.out.contains("requested wanted since"),
+        "{}",
+        status.out
+    );
+    daemon.wait("session_closed", &[("outcome", "succeeded")]);
+    let order = scene.lines("order");
+    assert_eq!(
+        order.iter().filter(|line| *line == "wanted").count(),
+        1,
+        "{order:?}"
+    );
+    let status = scene.offhours(&["status", "--json"]).json();
+    assert_eq!(status["requested"].as_array().map(Vec::len), Some(0));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn while_everything_is_paused_nothing_begins() {
+    let scene = scene(3, 600);
+    let mut daemon = scene.up();
+    daemon.wait("run_ended", &[("job", "tick")]);
+    ask(&scene, &["pause"]).expect(0);
+    until("what runs to end", || {
+        let status = scene.offhours(&["status", "--json"]).json();
+        (status["running"].as_array().map(Vec::len) == Some(0)).then_some(())
+    });
+    let ticks = daemon.all("run_started", &[("job", "tick")]).len();
+    daemon.wait("run_deferred", &[("reason", "paused")]);
+    let explained = scene.offhours(&["explain", "nightly"]);
+    assert!(explained.out.contains("paused by"), "{}", explained.out);
+    let status = scene.offhours(&["status"]);
+    assert!(
+        status
+            .out
+            .contains("paused everything until somebody resumes it: because of the fair"),
+        "{}",
+        status.out
+    );
+    until("the opening", || {
+        let status = scene.offhours(&["status", "--json"]).json();
+        (status["windows"]["windows"][0]["open"] == true).then_some(())
+    });
+    daemon.wait("session_announced", &[]);
+    assert_eq!(daemon.all("run_started", &[("job", "tick")]).len(), ticks);
+    assert!(daemon.find("session_starting", &[]).is_none());
+    scene.offhours(&["resume"]).expect(0);
+    daemon.wait("session_closed", &[("outcome", "succeeded")]);
+    scene.offhours(&["resume"]).expect(5);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn without_a_daemon_it_is_recorded_and_followed_by_the_next() {
+    let scene = scene(3600, 7200);
+    let mut daemon = scene.up();
+    let id = session(&scene);
+    assert_eq!(daemon.stop(), 0);
+    let done = ask(&scene, &["cancel", &id]).expect(0);
+    assert!(done.out.contains("no daemon runs"), "{}", done.out);
+    let mut daemon = scene.up();
+    daemon.wait("session_closed", &[("outcome", "cancelled")]);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn what_is_said_to_the_socket_is_hostile() {
+    let scene = scene(3600, 7200);
+    let mut daemon = scene.up();
+    let say = |text: &[u8]| {
+        let mut stream = UnixStream::connect(scene.path("state/control.sock")).unwrap();
+        stream.write_all(text).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let pause = r#"{"do":"ask","wish":{"wish":"pause","app":"shop"},"reason":"a\u001b[2J\r\nSubject: b","dry_run":false}"#;
+    let answer = say(format!("{pause}\n").as_bytes());
+    assert!(
+        answer.contains("\"done\"") && !answer.contains('\u{1b}'),
+        "{answer}"
+    );
+    for nonsense in [&b"{}\n"[..], b"\n", b"\xff\xfe\n", b"{\"do\":\"ask\"}\n"] {
+        let answer = say(nonsense);
+        assert!(answer.contains("refused"), "{answer}");
+    }
+    let long = format!("{}\n", pause.replace("Subject", &"x".repeat(2_000)));
+    assert!(say(long.as_bytes()).contains("longer than"));
+    // Those that say nothing keep nobody out.
+    let _silent: Vec<UnixStream> = (0..40)
+        .map(|_| UnixStream::connect(scene.path("state/control.sock")).unwrap())
+        .collect();
+    scene.offhours(&["resume", "shop"]).expect(0);
+    assert_eq!(daemon.stop(), 0);
+}
