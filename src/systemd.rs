@@ -7,6 +7,9 @@ use sd_notify::NotifyState;
 
 use crate::core::state::State;
 
+/// How often more time is asked for while it stops.
+const MORE: Duration = Duration::from_secs(10);
+
 /// Whether what is written there goes to the journal, which adds the time by itself.
 pub fn is_journal(stream: impl AsFd) -> bool {
     let Ok(named) = std::env::var("JOURNAL_STREAM") else {
@@ -55,6 +58,21 @@ impl Notify {
 
     pub fn stopping(&self) {
         self.tell(&[NotifyState::Stopping]);
+    }
+
+    /// Stopping goes on: it asks for a little more time, again and again, for as long as it may take. Never ends before that.
+    pub async fn stopping_takes(&self, at_most: Duration) {
+        let end = tokio::time::Instant::now() + at_most;
+        loop {
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            // What is granted lasts a while longer than it is until the next word.
+            let more = u32::try_from((MORE * 2).as_micros()).unwrap_or(u32::MAX);
+            self.tell(&[NotifyState::ExtendTimeoutUsec(more)]);
+            tokio::time::sleep(left.min(MORE)).await;
+        }
     }
 
     /// The configuration is being read again; [`ready`](Self::ready) ends it.

@@ -175,7 +175,7 @@ fn what_is_installed_and_linked_is_there() {
         .collect();
     assert!(shell.contains("cargo run --release -- run --config examples/quickstart.toml\n"));
     assert!(shell.contains("bash tests/all\n") && root().join("tests/all").exists());
-    assert!(shell.contains("install -m 644 examples/offhours.service"));
+    assert!(shell.contains("install -m 644 examples/systemd/offhours.service"));
 }
 
 #[test]
@@ -212,23 +212,65 @@ fn copy_of_the_project() -> TempDir {
     dir
 }
 
-#[test]
-fn systemd_accepts_the_unit() {
+/// The units as they are installed, with their drop-ins where asked, in a folder of their own.
+fn units(with: &[&str]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let unit = dir.path().join("offhours.service");
-    let text = read("examples/offhours.service").replace("/usr/local/bin/offhours", "/bin/true");
-    fs::write(&unit, text).unwrap();
+    for name in ["offhours.service", "offhours-restricted.service"] {
+        let text = read(&format!("examples/systemd/{name}"));
+        let text = text.replace("/usr/local/bin/offhours", "/bin/true");
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let drops = dir.path().join("offhours.service.d");
+    fs::create_dir(&drops).unwrap();
+    for name in with {
+        let text = read(&format!("examples/systemd/offhours.service.d/{name}"));
+        fs::write(drops.join(name), text).unwrap();
+    }
+    dir
+}
+
+fn analyze(args: &[&str], unit: &Path) -> Option<Output> {
     let output = Command::new("systemd-analyze")
-        .arg("verify")
-        .arg(&unit)
+        .args(args)
+        .arg(unit)
         .output();
-    let Ok(output) = output else {
-        eprintln!("SKIPPED: there is no systemd-analyze, the unit was not verified");
-        return;
-    };
-    // It exits with 0 also where it does not know a key.
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert!(output.status.success());
+    if output.is_err() {
+        eprintln!("SKIPPED: there is no systemd-analyze, the units were not verified");
+    }
+    output.ok()
+}
+
+#[test]
+fn systemd_accepts_the_units() {
+    let dir = units(&["hardened.conf", "loosened.conf"]);
+    for name in ["offhours.service", "offhours-restricted.service"] {
+        let Some(output) = analyze(&["verify", "--man=no"], &dir.path().join(name)) else {
+            return;
+        };
+        // It exits with 0 also where it does not know a key.
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+        assert!(output.status.success(), "{name}");
+    }
+}
+
+/// What `systemd-analyze security` says of them, times ten: less is better, and it gets no worse.
+#[test]
+fn the_units_are_as_closed_as_they_were() {
+    for (name, with, most) in [
+        ("offhours.service", &[][..], 91),
+        ("offhours.service", &["hardened.conf"][..], 75),
+        ("offhours-restricted.service", &[][..], 27),
+    ] {
+        let dir = units(with);
+        let threshold = format!("--threshold={most}");
+        let args = ["security", "--offline=true", "--no-pager", &threshold];
+        let Some(output) = analyze(&args, &dir.path().join(name)) else {
+            return;
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        let verdict = said.lines().last().unwrap_or_default();
+        assert!(output.status.success(), "{name} with {with:?}: {verdict}");
+    }
 }
 
 /// A daemon that ends with this value.

@@ -72,6 +72,8 @@ pub enum Command {
     Leave(LeaveArgs),
     /// Show what is, and what waits for a person
     Status(StatusArgs),
+    /// One line and an exit code for Nagios, Icinga, Sensu, Checkmk: 0 good, 1 warning, 2 critical, 3 unknown
+    Monitor(MonitorArgs),
     /// Show what was
     History(HistoryArgs),
     /// Show what a run printed
@@ -79,6 +81,10 @@ pub enum Command {
     /// Look at notices, and try whether they arrive
     #[command(subcommand)]
     Notice(NoticeCommand),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    Man(ManArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -302,6 +308,29 @@ pub enum HooksWhen {
 
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {}
+
+#[derive(Clone, Debug, Args)]
+pub struct MonitorArgs {
+    /// Warn where a notice has waited for so long
+    #[arg(long, value_name = "DURATION", default_value = "30m")]
+    pub notices_warning: String,
+    /// Critical where a notice has waited for so long
+    #[arg(long, value_name = "DURATION", default_value = "4h")]
+    pub notices_critical: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Made where it is not there
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+}
 
 #[derive(Clone, Debug, Args)]
 pub struct HistoryArgs {

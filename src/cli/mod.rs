@@ -11,7 +11,9 @@ mod history;
 pub mod load;
 mod logging;
 mod logs;
+mod manual;
 pub mod memory;
+mod monitor;
 mod notice;
 pub mod out;
 mod plan;
@@ -73,6 +75,9 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(args, &context, out),
         Command::Explain(args) => explain::run(args, &context, out),
         Command::Status(args) => status::run(args, &context, out),
+        Command::Monitor(args) => Ok(monitor::run(args, &context, out)?),
+        Command::Completions(args) => manual::completions(args, out),
+        Command::Man(args) => manual::man(args, out),
         Command::History(args) => history::run(args, &context, out),
         Command::Logs(args) => logs::run(args, &context, out),
         Command::Simulate(args) => simulate::run(args, &context, out),

@@ -102,7 +102,8 @@ async fn daemon(loaded: Loaded, fresh: bool, form: Form) -> anyhow::Result<Exit>
     let deadline = async {
         match stop.await {
             Ok(()) => {
-                tokio::time::sleep(Duration::try_from(stop_timeout).unwrap_or(Duration::ZERO)).await
+                let at_most = Duration::try_from(stop_timeout).unwrap_or(Duration::ZERO);
+                Notify::from_environment().stopping_takes(at_most).await;
             }
             Err(_) => std::future::pending().await,
         }

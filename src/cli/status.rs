@@ -5,6 +5,7 @@ use super::load::{self, Context};
 use super::out::Out;
 use super::refusal::refused;
 use super::table::{Cell, Paint, Table};
+use crate::config::Loaded;
 use crate::control;
 use crate::core::calendar::Zone;
 use crate::core::plan::outlook;
@@ -27,8 +28,19 @@ const SESSIONS: usize = 5;
 /// When configuration or state are refused.
 pub fn run(_args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let loaded = context.load()?;
+    let status = of(&loaded, context)?;
+    if context.json {
+        out.json(&status)?;
+    } else {
+        show(&loaded.policy, &status, out)?;
+    }
+    Ok(if status.well { Exit::Ok } else { Exit::Failed })
+}
+
+/// What is, from the record, the daemon and the machine.
+pub(super) fn of(loaded: &Loaded, context: &Context) -> anyhow::Result<Status> {
     let policy = &loaded.policy;
-    let mut state = load::state(&loaded)?;
+    let mut state = load::state(loaded)?;
     let settings = &loaded.settings;
     let shell = surroundings::shell(&settings.state_dir, &state, context.now)
         .map_err(|e| refused(e.to_string()))?;
@@ -43,13 +55,7 @@ pub fn run(_args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         context.now,
         load::days_after(context.now, DAYS),
     );
-    let status = status(policy, &state, &plan, context.now).with(policy, shell);
-    if context.json {
-        out.json(&status)?;
-    } else {
-        show(policy, &status, out)?;
-    }
-    Ok(if status.well { Exit::Ok } else { Exit::Failed })
+    Ok(status(policy, &state, &plan, context.now).with(policy, shell))
 }
 
 /// The status for people: what waits for somebody first.

@@ -130,6 +130,16 @@ fn gauges(registry: &mut Registry, snapshot: &Snapshot) {
         number(status.counts.attention),
     );
     gauge(
+        "paused",
+        "Pauses by operators: of everything, or of one app each",
+        number(status.paused.len()),
+    );
+    gauge(
+        "requests_waiting",
+        "Jobs that an operator asked for and that no session has served; at most 100",
+        number(status.requested.len()),
+    );
+    gauge(
         "running",
         "Attempts whose process is there",
         number(status.counts.running),

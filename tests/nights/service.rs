@@ -3,8 +3,12 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::scene::until;
+
+/// Tells machines of one test program apart.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A booted machine; it is switched off with this value.
 struct Machine {
@@ -21,7 +25,7 @@ impl Machine {
             );
             return None;
         };
-        let number = std::process::id() % 200 + 20;
+        let number = std::process::id() % 60 * 3 + NEXT.fetch_add(1, Ordering::Relaxed) % 3 + 20;
         let machine = Self {
             lab,
             name: format!("night{number}"),
@@ -149,38 +153,42 @@ run = ["true"]
 timeout = "5s"
 "#;
 
-const UNIT: &str = "[Service]
-Type=notify
-ExecStart=/usr/local/bin/offhours run --config /etc/offhours/windows.toml
-ExecReload=/bin/kill -HUP $MAINPID
-Restart=on-failure
-RestartSec=200ms
-WatchdogSec=3s
-KillMode=mixed
-Delegate=yes
-StateDirectory=offhours
-StateDirectoryMode=0700
-RuntimeDirectory=offhours
-RuntimeDirectoryMode=0700
-[Install]
-WantedBy=multi-user.target
-";
+/// The units as they are shipped.
+const UNIT: &str = include_str!("../../examples/systemd/offhours.service");
+const RESTRICTED: &str = include_str!("../../examples/systemd/offhours-restricted.service");
+/// Only what makes waiting shorter; and here is no password.
+const HASTE: &str =
+    "[Service]\nRestartSec=200ms\nWatchdogSec=3s\nTimeoutStopSec=2s\nLoadCredential=\n";
+
+impl Machine {
+    /// Installs program, configuration and unit.
+    fn install(&self, name: &str, unit: &str, config: &str) {
+        std::fs::copy(
+            env!("CARGO_BIN_EXE_offhours"),
+            self.file("usr/local/bin/offhours"),
+        )
+        .unwrap();
+        std::fs::create_dir_all(self.file("etc/offhours")).unwrap();
+        std::fs::write(self.file("etc/offhours/windows.toml"), config).unwrap();
+        std::fs::write(
+            self.file(&format!("etc/systemd/system/{name}.service")),
+            unit,
+        )
+        .unwrap();
+        let drops = self.file(&format!("etc/systemd/system/{name}.service.d"));
+        std::fs::create_dir_all(&drops).unwrap();
+        std::fs::write(drops.join("haste.conf"), HASTE).unwrap();
+        self.run(&["systemctl", "daemon-reload"]);
+        self.run(&["systemctl", "enable", "--now", name]);
+    }
+}
 
 #[test]
 fn killed_and_switched_off_the_app_comes_back() {
     let Some(machine) = Machine::find() else {
         return;
     };
-    std::fs::copy(
-        env!("CARGO_BIN_EXE_offhours"),
-        machine.file("usr/local/bin/offhours"),
-    )
-    .unwrap();
-    std::fs::create_dir_all(machine.file("etc/offhours")).unwrap();
-    std::fs::write(machine.file("etc/offhours/windows.toml"), CONFIG).unwrap();
-    std::fs::write(machine.file("etc/systemd/system/offhours.service"), UNIT).unwrap();
-    machine.run(&["systemctl", "daemon-reload"]);
-    machine.run(&["systemctl", "enable", "--now", "offhours"]);
+    machine.install("offhours", UNIT, CONFIG);
     let state = || machine.run(&["systemctl", "is-active", "offhours"]);
     assert_eq!(state().trim(), "active");
 
@@ -201,6 +209,31 @@ fn killed_and_switched_off_the_app_comes_back() {
 
     machine.run(&["systemctl", "reload", "offhours"]);
     assert_eq!(state().trim(), "active");
+
+    // The main loop stands still: systemd notices that nobody feeds the watchdog.
+    let restarts = || {
+        machine.run(&[
+            "systemctl",
+            "show",
+            "offhours",
+            "-p",
+            "NRestarts",
+            "--value",
+        ])
+    };
+    let before = restarts();
+    machine.run(&[
+        "systemctl",
+        "kill",
+        "-s",
+        "STOP",
+        "--kill-whom=main",
+        "offhours",
+    ]);
+    until("the watchdog", || (restarts() != before).then_some(()));
+    until("the daemon to be ready again", || {
+        (state().trim() == "active").then_some(())
+    });
 
     // A stop: the app is back before the unit is stopped.
     let rehearsal = machine.in_maintenance();
@@ -224,4 +257,44 @@ fn killed_and_switched_off_the_app_comes_back() {
     machine.call(&["reset", &machine.name]);
     machine.up();
     machine.comes_back(rehearsal);
+}
+
+#[test]
+fn a_stop_takes_longer_than_the_unit_allows_where_an_app_comes_back_slowly() {
+    let Some(machine) = Machine::find() else {
+        return;
+    };
+    // Three times as long as TimeoutStopSec.
+    let slow = CONFIG.replace("echo leave >>", "sleep 6; echo leave >>");
+    let slow = slow.replace(
+        "order\", timeout = \"5s\" }]\n[maintenance",
+        "order\", timeout = \"20s\" }]\n[maintenance",
+    );
+    machine.install("offhours", UNIT, &slow);
+    let rehearsal = machine.in_maintenance();
+    machine.run(&["systemctl", "stop", "offhours"]);
+    machine.comes_back(rehearsal);
+    let result = machine.run(&["systemctl", "show", "offhours", "-p", "Result"]);
+    assert!(result.contains("Result=success"), "{result}");
+}
+
+#[test]
+fn the_restricted_unit_runs_what_needs_no_more_than_it_has() {
+    let Some(machine) = Machine::find() else {
+        return;
+    };
+    // Its user is made up when it starts, and owns what it is given; hooks write where they may.
+    let config = CONFIG.replace(
+        "run = [\"true\"]",
+        "script = \"id -u > /var/lib/offhours/who\"",
+    );
+    machine.install("offhours-restricted", RESTRICTED, &config);
+    let who = machine.file("var/lib/private/offhours/who");
+    until("the periodic job", || {
+        let text = std::fs::read_to_string(&who).unwrap_or_default();
+        let user = text.trim().parse::<u32>().ok();
+        user.filter(|user| *user > 60_000).map(drop)
+    });
+    let state = machine.run(&["systemctl", "is-active", "offhours-restricted"]);
+    assert_eq!(state.trim(), "active");
 }
