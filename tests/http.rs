@@ -255,7 +255,12 @@ async fn the_status_is_json_with_a_diagnosis_of_each_part() {
 #[tokio::test]
 async fn the_metrics_are_counted() {
     let site = site(Some(snapshot(true))).await;
-    let answer = site.get("/metrics").await;
+    let accept = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    let answer = site
+        .raw(&format!(
+            "GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accept}\r\n\r\n"
+        ))
+        .await;
     for line in [
         r#"offhours_attempts_total{what="periodic",outcome="failed"} 3"#,
         r#"offhours_pings_total{kind="fail",result="skipped"} 2"#,
@@ -265,6 +270,53 @@ async fn the_metrics_are_counted() {
         "# EOF",
     ] {
         assert!(answer.contains(line), "{line}: {answer}");
+    }
+}
+
+/// `promtool` of Debian's package prometheus, with what it says of this input.
+fn promtool(args: &[&str], input: &str) -> Option<(bool, String)> {
+    let child = std::process::Command::new("promtool")
+        .args(args)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/monitoring"))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        assert!(std::env::var("CI").is_err(), "there is no promtool");
+        eprintln!("SKIPPED: there is no promtool");
+        return None;
+    };
+    let mut stdin = child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut stdin, input.as_bytes()).expect("read");
+    drop(stdin);
+    let output = child.wait_with_output().expect("its end");
+    let said = [output.stdout, output.stderr].concat();
+    Some((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
+}
+
+#[tokio::test]
+async fn prometheus_finds_nothing_to_complain_about() {
+    let site = site(Some(snapshot(true))).await;
+    let answer = site.get("/metrics").await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    assert!(!body.contains("# EOF"));
+    if let Some((good, said)) = promtool(&["check", "metrics"], body) {
+        assert!(good && said.is_empty(), "{said}");
+    }
+}
+
+#[test]
+fn the_alert_rules_alert() {
+    if let Some((good, said)) = promtool(&["test", "rules", "alerts.test.yml"], "") {
+        assert!(good, "{said}");
     }
 }
 

@@ -21,9 +21,9 @@ use crate::core::state::State;
 use crate::daemon::Heard;
 
 /// Commands that are served at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 /// A request is one line, and comes at once.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a command reaches the loop, and hears what happens.
 #[derive(Clone)]

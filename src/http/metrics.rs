@@ -2,6 +2,7 @@
 //!
 //! Labels are fixed words, but for two: `app` (at most 1,000) and `job` (at most 10,000, one series each, about 90
 //! bytes; jobs beyond are counted in `offhours_jobs_unlisted`). Sessions, runs, hosts and people are never labels.
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -14,6 +15,8 @@ use super::Snapshot;
 use crate::core::report::AppState;
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub const PLAIN_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// One or two labels: names are ours, values may be anything.
 type Labels = Vec<(&'static str, String)>;
@@ -28,6 +31,27 @@ pub fn render(snapshot: &Snapshot) -> Result<String, fmt::Error> {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
+}
+
+/// The same in the older text form, for whoever does not ask for OpenMetrics: a counter is described by its whole name
+/// there, and nothing marks the end.
+pub fn plain(text: &str) -> String {
+    let counter = |line: &str| {
+        let rest = line.strip_prefix("# TYPE ")?;
+        rest.strip_suffix(" counter").map(str::to_owned)
+    };
+    let counters: BTreeSet<String> = text.lines().filter_map(counter).collect();
+    let mut plain = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let described = ["# HELP ", "# TYPE "].into_iter().find_map(|mark| {
+            let (name, rest) = line.strip_prefix(mark)?.split_once(' ')?;
+            let found = counters.contains(name);
+            found.then(|| format!("{mark}{name}_total {rest}"))
+        });
+        plain.push_str(described.as_deref().unwrap_or(line));
+        plain.push('\n');
+    }
+    plain
 }
 
 fn counters(registry: &mut Registry, snapshot: &Snapshot) {

@@ -257,12 +257,23 @@ async fn status(State(site): Shared, asker: Asker) -> Response {
     }
 }
 
-async fn measured(State(site): Shared) -> Response {
+async fn measured(State(site): Shared, headers: HeaderMap) -> Response {
     let Some(snapshot) = site.source.ask().await else {
         return silent();
     };
     match metrics::render(&snapshot) {
-        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Ok(text) => {
+            let accepted = headers
+                .get(header::ACCEPT)
+                .and_then(|value| value.to_str().ok());
+            let (kind, text) = match accepted {
+                Some(accepted) if accepted.contains("application/openmetrics-text") => {
+                    (metrics::CONTENT_TYPE, text)
+                }
+                _ => (metrics::PLAIN_CONTENT_TYPE, metrics::plain(&text)),
+            };
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -160,6 +160,20 @@ fn while_everything_is_paused_nothing_begins() {
         "{}",
         status.out
     );
+    let monitor = scene.offhours(&["monitor"]).expect(1);
+    assert!(
+        monitor
+            .out
+            .starts_with("OFFHOURS WARNING - everything is paused"),
+        "{}",
+        monitor.out
+    );
+    assert!(
+        monitor.out.trim_end().ends_with("paused=1"),
+        "{}",
+        monitor.out
+    );
+    assert_eq!(monitor.out.lines().count(), 1);
     until("the opening", || {
         let status = scene.offhours(&["status", "--json"]).json();
         (status["windows"]["windows"][0]["open"] == true).then_some(())
@@ -170,7 +184,26 @@ fn while_everything_is_paused_nothing_begins() {
     scene.offhours(&["resume"]).expect(0);
     daemon.wait("session_closed", &[("outcome", "succeeded")]);
     scene.offhours(&["resume"]).expect(5);
+    let monitor = scene.offhours(&["monitor"]).expect(0);
+    assert!(
+        monitor.out.starts_with("OFFHOURS OK - all is well | "),
+        "{}",
+        monitor.out
+    );
     assert_eq!(daemon.stop(), 0);
+    let monitor = scene.offhours(&["monitor"]).expect(2);
+    assert!(
+        monitor.out.starts_with("OFFHOURS CRITICAL - the daemon"),
+        "{}",
+        monitor.out
+    );
+    let wrong = ["monitor", "--notices-warning", "often"];
+    let monitor = scene.offhours(&wrong).expect(3);
+    assert!(
+        monitor.out.starts_with("OFFHOURS UNKNOWN - "),
+        "{}",
+        monitor.out
+    );
 }
 
 #[test]
