@@ -16,7 +16,9 @@ use offhours::core::plan::plan;
 use offhours::core::policy::Policy;
 use offhours::core::report::Counters;
 use offhours::core::run::{Outcome, What};
-use offhours::core::state::{AlarmState, Attention, AttentionKind, Running, State};
+use offhours::core::state::{
+    AlarmState, Attention, AttentionKind, Pause, Requested, Running, State,
+};
 use offhours::http::{self, Access, Asked, Calendar, HttpError, Snapshot, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -88,6 +90,21 @@ fn state() -> State {
         pid: Some(4711),
     };
     state.running.insert(42, running);
+    let pause = Pause {
+        since: now(),
+        until: None,
+        by: "secret-operator".into(),
+        reason: "a <b>fair</b> of secret-customer".into(),
+    };
+    state.paused.insert("shop".into(), pause);
+    let requested = Requested {
+        at: now(),
+        hosts: vec!["secret-host".into()],
+        by: "secret-operator".into(),
+        reason: "secret-reason".into(),
+    };
+    let past = state.maintenance.entry("update".into()).or_default();
+    past.requested = Some(Box::new(requested));
     state.periodic.entry("gc".into()).or_default().last_success = Some(now());
     state
 }
@@ -218,6 +235,8 @@ async fn strangers_learn_states_and_no_secrets() {
         "4711",
         "secret-host",
         "notice:secret@",
+        "secret-customer",
+        "secret-reason",
     ] {
         assert!(known.contains(told), "{told}: {known}");
     }
@@ -230,6 +249,11 @@ async fn the_page_escapes_and_needs_no_script() {
     assert_eq!(code(&page), "200", "{page}");
     assert!(page.contains("shop &lt;&amp;&gt; sons"), "{page}");
     assert!(page.contains("&lt;script&gt;gc said"), "{page}");
+    assert!(page.contains("a &lt;b&gt;fair&lt;"), "{page}");
+    assert!(
+        page.contains("is paused until somebody resumes it"),
+        "{page}"
+    );
     assert!(!page.contains("<script"), "{page}");
     assert!(
         page.contains("shop&#x2f;night&#x2f;2026-11-22") || page.contains("shop/night/2026-11-22"),

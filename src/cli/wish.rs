@@ -25,7 +25,7 @@ use crate::store::Facts;
 /// # Errors
 /// A job or host that is not there; refused by the state or the daemon.
 pub fn request(args: &RequestArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let loaded = context.load_for(Purpose::Check)?;
+    let loaded = context.load_for(Purpose::Read)?;
     known(
         &args.job,
         loaded.policy.maintenance.keys(),
@@ -41,7 +41,7 @@ pub fn request(args: &RequestArgs, context: &Context, out: &mut Out<'_>) -> anyh
 /// # Errors
 /// A session that is not there; refused by the state or the daemon.
 pub fn cancel(args: &CancelArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let loaded = context.load_for(Purpose::Check)?;
+    let loaded = context.load_for(Purpose::Read)?;
     let id: Name = args.id.as_str().into();
     let wish = if loaded.policy.maintenance.contains_key(&id) {
         Wish::Withdraw { job: id }
@@ -55,7 +55,7 @@ pub fn cancel(args: &CancelArgs, context: &Context, out: &mut Out<'_>) -> anyhow
 /// # Errors
 /// A session that is not there; refused by the state or the daemon.
 pub fn postpone(args: &PostponeArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let loaded = context.load_for(Purpose::Check)?;
+    let loaded = context.load_for(Purpose::Read)?;
     let id: Name = args.id.as_str().into();
     session(&loaded, &id)?;
     let time = |text: &String| load::time(text, &loaded.policy.zone, context.now);
@@ -67,7 +67,7 @@ pub fn postpone(args: &PostponeArgs, context: &Context, out: &mut Out<'_>) -> an
 /// # Errors
 /// An app that is not there; refused by the daemon.
 pub fn pause(args: &PauseArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let loaded = context.load_for(Purpose::Check)?;
+    let loaded = context.load_for(Purpose::Read)?;
     if let Some(app) = &args.app {
         known(app, loaded.policy.apps.keys(), "app")?;
     }
@@ -82,7 +82,7 @@ pub fn pause(args: &PauseArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
 /// # Errors
 /// Nothing that is paused; refused by the daemon.
 pub fn resume(args: &ResumeArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let loaded = context.load_for(Purpose::Check)?;
+    let loaded = context.load_for(Purpose::Read)?;
     let because = Because {
         reason: args.reason.clone(),
         dry_run: args.dry_run,
@@ -96,7 +96,7 @@ pub fn resume(args: &ResumeArgs, context: &Context, out: &mut Out<'_>) -> anyhow
 /// # Errors
 /// An app that is not in maintenance; refused by the daemon.
 pub fn leave(args: &LeaveArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let loaded = context.load_for(Purpose::Check)?;
+    let loaded = context.load_for(Purpose::Read)?;
     let because = Because {
         reason: args.reason.clone(),
         dry_run: args.dry_run,
@@ -120,7 +120,10 @@ fn known<'a>(
 }
 
 fn session(loaded: &Loaded, id: &str) -> anyhow::Result<()> {
-    let state = load::state(loaded)?;
+    // Who may not read the state asks the daemon, which says the same.
+    let Ok(state) = load::state(loaded) else {
+        return Ok(());
+    };
     let open = state.sessions.values().filter(|s| s.phase != Phase::Closed);
     let ids: Vec<&str> = open.map(|session| &*session.id).collect();
     if ids.contains(&id) {
@@ -156,12 +159,16 @@ fn ask(
         )));
     }
     let settings = &loaded.settings;
+    let socket = &settings.control.socket;
+    // A daemon is asked first: who asks may be nobody who can open the state.
+    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
+        return through_daemon(socket, wish, because, context, out);
+    }
     let opened = startup::open(&settings.state_dir, &loaded.policy, Kind::Command, false);
     let opened = match opened {
         Err(startup::StartError::Lock(LockError::Held { holder, .. }))
             if holder.kind == Some(Kind::Daemon) =>
         {
-            let socket = &settings.control.socket;
             return through_daemon(socket, wish, because, context, out);
         }
         opened => opened.map_err(refusal)?,

@@ -144,7 +144,8 @@ impl Foreseen {
                 "{job} runs in {} {}, told {}",
                 served.session,
                 relative(served.starts, self.now),
-                relative(served.announce_at, self.now)
+                // What joins a session that is announced is told at once.
+                relative(served.announce_at.max(self.now), self.now)
             )),
             (Wish::Request { job, .. }, None) => lines.push(format!(
                 "no session in sight serves it: `offhours explain {job}` says why"

@@ -124,13 +124,18 @@ pub struct Session {
 #[serde(rename_all = "snake_case")]
 pub enum Wished {
     Cancelled(Reason),
-    Postponed(Reason),
+    /// Not to an occurrence that opens before `to`.
+    Postponed {
+        why: Reason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Timestamp>,
+    },
 }
 
 impl Wished {
     pub fn why(&self) -> &Reason {
         match self {
-            Self::Cancelled(why) | Self::Postponed(why) => why,
+            Self::Cancelled(why) | Self::Postponed { why, .. } => why,
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn asked(state: &mut State, at: Timestamp, asked: &Asked) -> Result<(
                 let handled = state.handled.entry(lane).or_insert(before);
                 *handled = before.max(*handled);
             }
-            wish(state, session, Wished::Postponed(why))
+            wish(state, session, Wished::Postponed { why, to: *to })
         }
         Wish::Pause { app, until } => {
             let pause = Pause {

@@ -415,6 +415,8 @@ impl Turn<'_> {
         let text = reason.as_ref().map(words).unwrap_or_default();
         match outcome {
             Outcome::Succeeded | Outcome::Skipped => self.clear_of_app(&session.app, |_| true),
+            // Whoever asked for it need not be called.
+            Outcome::Postponed if why.code == Code::Operator => {}
             Outcome::Postponed
                 if session.rehearsal.is_none() && (told || why.code == Code::Unannounced) =>
             {
@@ -479,10 +481,21 @@ impl Turn<'_> {
             .steps
             .iter()
             .filter_map(|step| self.policy.maintenance.get(&step.job));
-        jobs.filter_map(|job| {
-            plan::next_chance(self.policy, job, app.lead, self.now.max(session.notice_by))
-        })
-        .min()
+        let after = self.now.max(session.notice_by);
+        // One that is put off before its time does not take place at its own.
+        let after = match &session.wished {
+            Some(Wished::Postponed { to, .. }) => {
+                let later = session
+                    .opens
+                    .checked_add(SignedDuration::from_nanos(1))
+                    .ok()?;
+                let from = to.map_or(later, |to| later.max(to));
+                after.max(from.saturating_sub(app.lead).unwrap_or(from))
+            }
+            _ => after,
+        };
+        jobs.filter_map(|job| plan::next_chance(self.policy, job, app.lead, after))
+            .min()
     }
 
     fn carry_rest(&mut self, session: &Session, why: &Reason) {

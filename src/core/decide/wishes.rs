@@ -66,7 +66,7 @@ impl Turn<'_> {
                     return true;
                 }
                 match wished {
-                    Wished::Postponed(_) => self.postpone(session, why),
+                    Wished::Postponed { .. } => self.postpone(session, why),
                     Wished::Cancelled(_) => self.close(session, Outcome::Cancelled, Some(why)),
                 }
             }

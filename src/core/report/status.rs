@@ -253,6 +253,15 @@ impl Status {
         for next in &mut self.next {
             next.announcement.missing.clear();
         }
+        for pause in &mut self.paused {
+            pause.by.clear();
+            pause.reason.clear();
+        }
+        for request in &mut self.requested {
+            request.by.clear();
+            request.reason.clear();
+            request.hosts.clear();
+        }
         self.mail.answer = None;
         if !self.state.ok {
             self.state.text = "the state cannot be written, nothing new is started".to_owned();

@@ -8,6 +8,7 @@ mod sessions;
 mod staging;
 mod together;
 mod trouble;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
