@@ -161,8 +161,15 @@ fn ask(
     let settings = &loaded.settings;
     let socket = &settings.control.socket;
     // A daemon is asked first: who asks may be nobody who can open the state.
-    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-        return through_daemon(socket, wish, because, context, out);
+    match std::os::unix::net::UnixStream::connect(socket) {
+        Ok(_) => return through_daemon(socket, wish, because, context, out),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let path = socket.display();
+            return Err(refused(format!(
+                "{path} may be opened by its owner and by [control] group only"
+            )));
+        }
+        Err(_) => {}
     }
     let opened = startup::open(&settings.state_dir, &loaded.policy, Kind::Command, false);
     let opened = match opened {

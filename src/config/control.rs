@@ -1,6 +1,6 @@
 //! `[control]`: who may ask a live daemon for something, and who may change something.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Purpose;
 use super::reading::Reading;
@@ -25,7 +25,7 @@ pub struct ControlRole {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn control(&mut self, socket: PathBuf) -> ControlConfig {
+    pub(super) fn control(&mut self, socket: PathBuf, state_dir: &Path) -> ControlConfig {
         let fields = self.document.section("control").cloned();
         let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
         let set = |item: &Item<'_>| item.value.as_str() != Some("");
@@ -41,6 +41,16 @@ impl<'a> Reading<'a> {
             self.problems
                 .error(item.place, "`roles` needs `group`")
                 .hint("group = \"GROUP\": whose members can open the socket at all");
+        }
+        if let (Some(item), Some(_)) = (get("group"), group)
+            && socket.starts_with(state_dir)
+        {
+            self.problems
+                .error(
+                    item.place,
+                    "the control socket lies in the state folder, which nobody else may enter",
+                )
+                .hint("socket = \"/run/offhours/control.sock\"");
         }
         ControlConfig {
             socket,

@@ -98,8 +98,8 @@ impl<'a> Reading<'a> {
             templates: self.templates(),
             http: http.and_then(|fields| self.http(&fields)),
             ping: self.pings(),
+            control: self.control(control_socket, &state_dir),
             state_dir,
-            control: self.control(control_socket),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The daemon's side of the control socket.
 
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,12 +44,11 @@ pub fn bind(control: &ControlConfig) -> std::io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::DirBuilder::new()
             .recursive(true)
-            .mode(if control.group.is_some() {
-                0o750
-            } else {
-                0o700
-            })
+            .mode(0o700)
             .create(folder)?;
+        if let Some(group) = control.group {
+            open_to(folder, group)?;
+        }
     }
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
@@ -69,6 +69,17 @@ pub fn bind(control: &ControlConfig) -> std::io::Result<UnixListener> {
     };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     Ok(listener)
+}
+
+/// Lets a group into the folder of the socket, where that is this user's own: it is made for this alone.
+fn open_to(folder: &Path, group: u32) -> std::io::Result<()> {
+    let found = std::fs::metadata(folder)?;
+    let own = found.uid() == rustix::process::geteuid().as_raw();
+    if own && found.mode() & 0o005 != 0o005 {
+        std::os::unix::fs::chown(folder, None, Some(group))?;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o750))?;
+    }
+    Ok(())
 }
 
 /// Serves commands until it is dropped.

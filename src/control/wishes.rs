@@ -65,7 +65,7 @@ pub(super) async fn ask(
         return tell_all(write, &foreseen).await;
     }
     let mut events = ears.events.subscribe();
-    let (word, text) = (asked.wish.word(), asked.words());
+    let (word, text) = (asked.wish.word(), asked.said());
     let event = Event::Asked(Box::new(asked));
     let _ = ears.tell.send(event.into()).await;
     let recorded = async {

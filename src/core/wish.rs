@@ -69,6 +69,24 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The same with what it is.
+    pub fn said(&self) -> String {
+        match &*self.reason {
+            "" => format!(
+                "{} {} ({})",
+                self.wish.word(),
+                self.wish.object(),
+                self.by.name
+            ),
+            _ => format!(
+                "{} {}: {}",
+                self.wish.word(),
+                self.wish.object(),
+                self.words()
+            ),
+        }
+    }
+
     /// Whose wish it is and why, in words.
     pub fn words(&self) -> String {
         match &*self.reason {

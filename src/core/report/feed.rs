@@ -70,7 +70,7 @@ pub enum Standing {
     Cancelled,
 }
 
-/// The plan that a feed is made from: as far ahead as [`AHEAD`], less where there are more sessions than are shown.
+/// The plan that a feed is made from: ninety days ahead, less where there are more sessions than are shown.
 pub fn feed_plan(policy: &Policy, state: &State, now: Timestamp) -> Plan {
     let plan = |ahead: SignedDuration| {
         let until = now.saturating_add(ahead).unwrap_or(now);

@@ -264,7 +264,7 @@ fn asked_line(line: Line, asked: &Asked) -> Line {
     };
     Line {
         kind: Some(asked.wish.word()),
-        text: Some(asked.words()),
+        text: Some(asked.said()),
         ..line
     }
 }
