@@ -167,7 +167,10 @@ fn what(row: &Row) -> String {
         ("step" | "periodic", Some(job)) => format!("{job}{on}"),
         (what, Some(job)) => format!("{job} {what}{on}"),
         ("session", None) => format!("session {session}"),
-        (what, None) if session.is_empty() => what.to_owned(),
+        (what, None) if session.is_empty() => match &row.app {
+            Some(app) => format!("{what} {app}"),
+            None => what.to_owned(),
+        },
         (what, None) => format!("{what} {session}{on}"),
     }
 }

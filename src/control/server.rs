@@ -25,6 +25,8 @@ use crate::daemon::Heard;
 const AT_ONCE: usize = 32;
 /// A request is one line, and comes at once.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// An answer that is not read within this is for nobody.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a command reaches the loop, and hears what happens.
 #[derive(Clone)]
@@ -260,5 +262,7 @@ pub(super) async fn say(
 ) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(reply).map_err(std::io::Error::from)?;
     line.push(b'\n');
-    write.write_all(&line).await
+    // Who asks and does not listen is not waited for.
+    let said = tokio::time::timeout(LISTENS_WITHIN, write.write_all(&line)).await;
+    said.map_err(std::io::Error::from)?
 }

@@ -8,7 +8,7 @@ use super::policy::{Hook, Name};
 use super::run::{Dues, Outcome, RunId, SessionId, What};
 use super::session::{Code, Need, Reason, Restarts, Session, SessionResult, Step, Told};
 use super::state::AttentionKind;
-use super::wish::Asked;
+use super::wish::{Asked, Wish};
 
 /// One thing that happened, or was begun. Durable before its effect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -349,6 +349,10 @@ impl Fact {
             | Self::Proven { job, .. }
             | Self::Skipped { job, .. }
             | Self::RunDeferred { job, .. } => Some(job),
+            Self::Asked(asked) => match &asked.wish {
+                Wish::Request { job, .. } | Wish::Withdraw { job } => Some(job),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -357,6 +361,10 @@ impl Fact {
     pub fn session(&self) -> Option<&SessionId> {
         match self {
             Self::SessionOpened { session } => Some(&session.id),
+            Self::Asked(asked) => match &asked.wish {
+                Wish::Cancel { session } | Wish::Postpone { session, .. } => Some(session),
+                _ => None,
+            },
             Self::SessionPlanned { session, .. }
             | Self::SessionAnnounced { session }
             | Self::SessionStarting { session }

@@ -31,10 +31,12 @@ pub enum Line {
     Skip = 6,
     /// The end of a session.
     Session = 7,
+    /// What an operator asked for.
+    Act = 8,
 }
 
 impl Line {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Step,
         Self::Ask,
         Self::Hook,
@@ -42,6 +44,7 @@ impl Line {
         Self::Alarm,
         Self::Skip,
         Self::Session,
+        Self::Act,
     ];
 
     /// None for facts that are no lines of the history.
@@ -57,6 +60,7 @@ impl Line {
             Fact::StepDone { .. } => Some(Self::Step),
             Fact::Skipped { .. } => Some(Self::Skip),
             Fact::SessionClosed { .. } => Some(Self::Session),
+            Fact::Asked(_) => Some(Self::Act),
             _ => None,
         }
     }

@@ -79,6 +79,13 @@ fn a_cancelled_session_does_not_take_place_and_people_are_told_why() {
         let told = |mail: &String| mail.contains("METHOD:CANCEL") || mail.contains("method=CANCEL");
         mails.iter().any(told).then_some(())
     });
+    let history = scene.offhours(&["history"]).expect(0);
+    assert!(
+        history.out.contains(&format!("cancel {id}"))
+            && history.out.contains("because of the fair ("),
+        "{}",
+        history.out
+    );
     let again = ask(&scene, &["cancel", &id]).expect(2);
     assert!(again.err.contains("there is no session"), "{}", again.err);
     assert_eq!(daemon.stop(), 0);

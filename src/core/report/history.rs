@@ -5,12 +5,13 @@ use serde::Serialize;
 use crate::core::fact::{AttemptEnded, Fact};
 use crate::core::policy::Name;
 use crate::core::run::{Dues, Outcome, SessionId};
-use crate::core::session::Reason;
+use crate::core::session::{Code, Reason};
+use crate::core::wish::{Asked, Wish};
 
 /// One end: of an attempt, of a due instant that was not served, of a session.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// `step`, `periodic`, `only_if`, `enter`, `leave`, `alarm`, `session`.
+    /// `step`, `periodic`, `only_if`, `enter`, `leave`, `alarm`, `session`; of an operator the command: `pause`.
     pub what: &'static str,
     pub job: Option<Name>,
     pub host: Option<String>,
@@ -91,8 +92,39 @@ pub fn rows(at: Timestamp, fact: &Fact) -> Option<Row> {
                 .of(session)
                 .because(reason.as_ref())
         }),
+        Fact::Asked(asked) => Some(of_wish(at, asked)),
         _ => None,
     }
+}
+
+/// What an operator asked for, and why; that it was recorded is how it ended.
+fn of_wish(at: Timestamp, asked: &Asked) -> Row {
+    let row = bare(asked.wish.word(), at, Outcome::Succeeded);
+    let row = match &asked.wish {
+        Wish::Request { job, .. } | Wish::Withdraw { job } => Row {
+            job: Some(job.clone()),
+            ..row
+        },
+        Wish::Cancel { session } => row.of(session),
+        Wish::Postpone { session, to } => Row {
+            next: *to,
+            ..row.of(session)
+        },
+        Wish::Pause { app, until } => Row {
+            app: app.as_ref().map(|app| app.to_string()),
+            next: *until,
+            ..row
+        },
+        Wish::Resume { app } => Row {
+            app: app.as_ref().map(|app| app.to_string()),
+            ..row
+        },
+        Wish::Leave { app } => Row {
+            app: Some(app.to_string()),
+            ..row
+        },
+    };
+    row.because(Some(&Reason::new(Code::Operator, asked.words())))
 }
 
 fn of_attempt(at: Timestamp, ended: &AttemptEnded) -> Row {
