@@ -289,6 +289,8 @@ fn before_a_start_in_maintenance() {
                 drop(filler);
             }
         }
+        // The app is back before that, and goes on once it can be recorded.
+        daemon.wait("session_closed", &[]);
         ends_well(&night, &mut daemon);
         was_played(&night);
     }
