@@ -98,6 +98,9 @@ fn state() -> State {
     };
     state.paused.insert("shop".into(), pause);
     let requested = Requested {
+        person: None,
+        emergency: false,
+        approval: None,
         at: now(),
         hosts: vec!["secret-host".into()],
         by: "secret-operator".into(),

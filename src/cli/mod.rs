@@ -84,6 +84,7 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Notice(command) => notice::run(command, &context, out),
         Command::Run(args) => run::run(args, &context),
         Command::Request(args) => wish::request(args, &context, out),
+        Command::Approve(args) => wish::approve(args, &context, out),
         Command::Cancel(args) => wish::cancel(args, &context, out),
         Command::Postpone(args) => wish::postpone(args, &context, out),
         Command::Pause(args) => wish::pause(args, &context, out),

@@ -133,8 +133,12 @@ fn wishes(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()>
     }
     for request in status.requested.iter().take(LINES) {
         let mark = out.painted(Paint::Warn, "requested");
+        let waits = match &request.approval {
+            Some(role) => format!("; it waits for {role}: `offhours approve {}`", request.job),
+            None => String::new(),
+        };
         out.line(format_args!(
-            "  {mark} {} since {}: {} ({})",
+            "  {mark} {} since {}: {} ({}){waits}",
             request.job,
             when(zone, request.at),
             clean(&request.reason),

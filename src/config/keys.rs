@@ -145,6 +145,7 @@ pub const MAINTENANCE: &[&str] = &[
     "retry",
     "on_failure",
     "on_interrupt",
+    "approval",
     "ping",
     "ping_file",
     "hosts",
@@ -232,14 +233,13 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 9] = [
+pub const LATER: [&str; 8] = [
     "host",
     "groups",
     "parallel",
     "max_failures",
     "healthy",
     "reboot",
-    "approval",
     "ssh",
     "calendars",
 ];

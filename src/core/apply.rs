@@ -121,7 +121,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             let starting = in_phase(state, session, &[Phase::Announced])?;
             starting.phase = Phase::Starting;
             // A rehearsal does what it was asked to.
-            let asked_again = starting.rehearsal.is_none();
+            let asked_again = !starting.is_rehearsal();
             for step in starting.steps.iter_mut().filter(|_| asked_again) {
                 step.need = None;
             }
@@ -138,7 +138,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             entering.enter_started = 0;
             entering.entered = Some(at);
             entering.hook = HookState::default();
-            if entering.rehearsal.is_none() {
+            if entering.overridden.is_none() {
                 let (lane, opens) = (lane(&entering.app, &entering.window), entering.opens);
                 let served = state.served.entry(lane).or_insert(opens);
                 *served = opens.max(*served);
@@ -249,7 +249,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 reason: Some(reason.clone()),
             };
             let of = find(state, session)?;
-            let rehearsal = of.rehearsal.is_some();
+            let rehearsal = of.is_rehearsal();
             step_of(of, *step)?.state = done;
             if *outcome != Outcome::Postponed && !rehearsal {
                 account(state, job, host, due.last);
@@ -531,12 +531,20 @@ pub fn lane(app: &str, window: &str) -> Name {
 }
 
 fn opened(state: &mut State, at: Timestamp, session: &Session) {
-    if session.rehearsal.is_none() {
+    if session.overridden.is_none() {
         let handled = state
             .handled
             .entry(lane(&session.app, &session.window))
             .or_insert(session.opens);
         *handled = session.opens.max(*handled);
+    }
+    if session.emergency().is_some() {
+        // It serves what was asked for, however it ends.
+        for step in &session.steps {
+            if let Some(past) = state.maintenance.get_mut(&step.job) {
+                past.requested = None;
+            }
+        }
     }
     let (base, number) = split_id(&session.id);
     // A date that is over comes up again only while clocks are being set. Others may be told much earlier than this.

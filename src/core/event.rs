@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::notice::NoticeId;
 use super::policy::Name;
 use super::run::{Report, RunId};
-use super::session::Rehearsal;
+use super::session::Override;
 use super::wish::Asked;
 
 /// Something that happened outside.
@@ -50,7 +50,7 @@ pub enum Event {
     /// An operator wants to see a session of the app now.
     Rehearse {
         app: Name,
-        rehearsal: Rehearsal,
+        rehearsal: Override,
     },
     /// An operator asks for something.
     Asked(Box<Asked>),

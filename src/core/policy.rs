@@ -185,6 +185,8 @@ pub struct MaintenanceJob {
     pub on_failure: OnFailure,
     /// Whether a step that was cut off may be repeated.
     pub repeat_on_interrupt: bool,
+    /// The role whose consent a request of it needs.
+    pub approval: Option<Name>,
 }
 
 /// Another job that must have succeeded and stayed well for so long.

@@ -111,7 +111,16 @@ pub struct Requested {
     pub at: Timestamp,
     pub hosts: Vec<Name>,
     pub by: String,
+    /// Who that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<u32>,
     pub reason: String,
+    /// It is to be now: see [`super::wish::Wish::Request`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
+    /// The role whose consent it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Name>,
 }
 
 /// Since when nothing begins, and until when.
@@ -136,11 +145,19 @@ pub struct HostState {
 }
 
 impl MaintenanceState {
-    /// The due instant of a request that this host has not served.
+    /// The due instant of a request that this host has not served, and that the calendar may serve.
     pub fn request_for(&self, host: &str) -> Option<Timestamp> {
-        let requested = self.requested.as_ref()?;
+        let regular = |r: &&Box<Requested>| !r.emergency && r.approval.is_none();
+        let requested = self.requested.as_ref().filter(regular)?;
         let asked = requested.hosts.iter().any(|name| &**name == host);
         Some(requested.at).filter(|at| asked && *at > self.accounted(host))
+    }
+
+    /// Whether a request waits for somebody's consent.
+    pub fn is_held(&self) -> bool {
+        self.requested
+            .as_ref()
+            .is_some_and(|r| r.approval.is_some())
     }
 
     /// Whether an operator's request is not served yet.

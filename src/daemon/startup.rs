@@ -135,6 +135,17 @@ pub fn open(
     })
 }
 
+/// A state of its own in an empty folder, in which one app is on its way out of maintenance. Blocks.
+///
+/// # Errors
+/// The folder cannot be used.
+pub fn open_aside(dir: &Path, policy: &Policy, app: &str) -> Result<Opened, StartError> {
+    let mut opened = open(dir, policy, lock::Kind::Command, false)?;
+    let (store, state, now) = (&mut opened.store, &mut opened.state, crate::clock::now());
+    opened.next = anew::owe_leaving_of(app, store, state, opened.next, policy, now)?;
+    Ok(opened)
+}
+
 /// Processes of runs whose supervisor was killed together with the daemon.
 fn end_orphans(state: &State, grace: Duration) {
     let marks: Vec<String> = state

@@ -15,7 +15,7 @@ use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
 use crate::core::policy::{Name, Policy};
 use crate::core::run::{End, Report, RunId};
-use crate::core::session::Rehearsal;
+use crate::core::session::Override;
 use crate::daemon::Heard;
 
 /// Turns without a step of virtual time: more than this is an endless loop.
@@ -395,10 +395,11 @@ impl<'o> Machine<'o> {
             }
             Happening::Rehearse { app, jobs } => {
                 let reason = "to see whether it works".into();
-                let rehearsal = Rehearsal {
+                let rehearsal = Override {
                     reason,
                     hooks: true,
                     jobs,
+                    emergency: false,
                 };
                 self.tell(Event::Rehearse { app, rehearsal });
             }

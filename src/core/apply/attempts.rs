@@ -78,7 +78,7 @@ pub(super) fn attempt_ended(
             host,
         } => {
             // A rehearsal proves nothing about what is due, but what it took is worth knowing.
-            let rehearsal = find(state, session)?.rehearsal.is_some();
+            let rehearsal = find(state, session)?.is_rehearsal();
             step_of(find(state, session)?, *step)?.state = match ended.retry {
                 Some(retry) => StepState::Backoff {
                     run: ended.run,

@@ -205,7 +205,7 @@ impl Turn<'_> {
         };
         let room = |pause: SignedDuration| {
             let at = self.now.saturating_add(pause).ok()?;
-            let open = session.rehearsal.is_some()
+            let open = session.overridden.is_some()
                 || fits(at, step.estimate, sight(self.policy, session, step));
             (open && !self.held_back()).then_some(at)
         };
@@ -310,7 +310,7 @@ impl Turn<'_> {
                 let at = self.now.saturating_add(pause).unwrap_or(self.now);
                 let room =
                     self.state.sessions.get(session).is_some_and(|s| {
-                        s.rehearsal.is_some() || anything_fits(self.policy, s, at)
+                        s.overridden.is_some() || anything_fits(self.policy, s, at)
                     });
                 let retry = (room && !self.held_back()).then_some(RetryAt { at, failures: 0 });
                 Meaning {

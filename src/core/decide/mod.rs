@@ -39,7 +39,7 @@ use jiff::Timestamp;
 pub use floods::told_again_at;
 pub use letters::{letter, uid};
 pub use preview::{Missing, preview};
-pub use session::{FRESH, REHEARSAL, owed_leave};
+pub use session::{EMERGENCY, FRESH, REHEARSAL, owed_leave};
 
 use super::agenda::Agenda;
 use super::apply::{Illegal, apply, observe};

@@ -89,7 +89,7 @@ impl Turn<'_> {
             .and_then(|id| self.state.sessions.get(id));
         match (notice.kind.is_ahead(), session) {
             (true, Some(session)) if session.phase == Phase::Closed => Some("the session is over"),
-            (true, Some(session)) if self.now >= session.starts && session.rehearsal.is_none() => {
+            (true, Some(session)) if self.now >= session.starts && session.overridden.is_none() => {
                 Some("the session has begun")
             }
             (true, _) => None,

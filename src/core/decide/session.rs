@@ -38,7 +38,7 @@ impl Turn<'_> {
             return false;
         };
         // Alone, only rehearsals go on, and what is in maintenance is brought back.
-        let waits = session.rehearsal.is_none() && !session.phase.in_maintenance();
+        let waits = !session.is_rehearsal() && !session.phase.in_maintenance();
         if self.state.live.alone && waits {
             return false;
         }
@@ -95,7 +95,7 @@ impl Turn<'_> {
         if paused {
             return;
         }
-        if session.rehearsal.is_none() {
+        if session.overridden.is_none() {
             let lead_since = self.now.saturating_sub(session.lead).unwrap_or(self.now);
             let notices = self.state.notices.about(&session.id);
             if !crate::core::notice::enough(
@@ -132,7 +132,7 @@ impl Turn<'_> {
 
     /// Whether an operator keeps it from beginning. What an operator wants to see now is another's wish.
     fn is_paused(&self, session: &Session) -> bool {
-        session.rehearsal.is_none() && self.state.pause_of(Some(&session.app)).is_some()
+        !session.is_rehearsal() && self.state.pause_of(Some(&session.app)).is_some()
     }
 
     /// Why a session cannot begin any more.
@@ -140,11 +140,14 @@ impl Turn<'_> {
         if !self.policy.apps.contains_key(&session.app) {
             return Some(Code::Removed.into());
         }
-        if session.rehearsal.is_some() {
+        if session.is_rehearsal() {
             return None;
         }
         if self.now >= session.closes {
             return Some(Code::WindowPassed.into());
+        }
+        if session.overridden.is_some() {
+            return None;
         }
         (!anything_fits(self.policy, session, self.now)).then(|| Code::DoesNotFit.into())
     }
@@ -181,7 +184,7 @@ impl Turn<'_> {
     /// The questions are answered: either there is something to do, or the app is left in peace.
     pub(super) fn begin(&mut self, session: &Session) {
         let waiting = session.steps.iter().any(|s| s.state == StepState::Waiting);
-        let rehearsed = session.rehearsal.is_some();
+        let rehearsed = session.is_rehearsal();
         let put_off = session.steps.iter().find_map(|step| match &step.state {
             StepState::Done {
                 outcome: Outcome::Postponed,
@@ -198,7 +201,7 @@ impl Turn<'_> {
         let Some(app) = self.policy.apps.get(&session.app) else {
             return self.postpone(session, Code::Removed.into());
         };
-        let hooks = session.rehearsal.as_ref().is_none_or(|r| r.hooks);
+        let hooks = session.overridden.as_ref().is_none_or(|r| r.hooks);
         let leave = if hooks {
             leave_order(&app.leave)
         } else {
@@ -311,7 +314,7 @@ impl Turn<'_> {
         if session.result == SessionResult::Interrupted
             && session.wished.is_none()
             && session.round == 1
-            && session.rehearsal.is_none()
+            && session.overridden.is_none()
         {
             let again = |step: &Step| match &step.state {
                 StepState::Waiting => true,
@@ -418,7 +421,7 @@ impl Turn<'_> {
             // Whoever asked for it need not be called.
             Outcome::Postponed if why.code == Code::Operator => {}
             Outcome::Postponed
-                if session.rehearsal.is_none() && (told || why.code == Code::Unannounced) =>
+                if !session.is_rehearsal() && (told || why.code == Code::Unannounced) =>
             {
                 let kind = match why.code {
                     Code::Unannounced => AttentionKind::Unannounced,
@@ -513,10 +516,7 @@ impl Turn<'_> {
 
     /// An app that stays in maintenance past its window raises an alarm.
     fn watch(&mut self, session: &Session) {
-        if session.phase.in_maintenance()
-            && self.now >= session.closes
-            && session.rehearsal.is_none()
-        {
+        if session.phase.in_maintenance() && self.now >= session.closes && !session.is_rehearsal() {
             let key = format!("stuck:{}", session.app);
             if !self.state.attention.contains_key(key.as_str()) {
                 let text = format!(
@@ -586,8 +586,10 @@ pub fn owed_leave(policy: &Policy, session: &Session) -> Vec<(usize, Hook)> {
         .collect()
 }
 
-/// Where a rehearsal's date stands in an id.
+/// What stands for the window of a session that an operator wants to see now.
 pub const REHEARSAL: &str = "rehearsal";
+/// The same for work that cannot wait for one.
+pub const EMERGENCY: &str = "emergency";
 
 /// The window of the sessions that bring every app back when a state is begun anew: no window can be called this.
 pub const FRESH: &str = "(fresh-state)";

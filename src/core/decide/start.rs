@@ -126,7 +126,7 @@ impl Turn<'_> {
         closes: Timestamp,
         grace: SignedDuration,
     ) -> Option<Timestamp> {
-        if session.rehearsal.is_some() {
+        if session.overridden.is_some() {
             return None;
         }
         closes

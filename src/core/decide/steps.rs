@@ -26,7 +26,7 @@ impl Turn<'_> {
     pub(super) fn told_early(&self, session: &Session) -> bool {
         let app = self.policy.apps.get(&session.app);
         let early = app.is_some_and(|app| self.now < app.tell_at(session.opens));
-        early && session.rehearsal.is_none()
+        early && session.overridden.is_none()
     }
 
     /// The same questions again, before the app is touched.
@@ -35,7 +35,7 @@ impl Turn<'_> {
             return;
         }
         // The clock may have been set back.
-        if self.now < session.starts && session.rehearsal.is_none() {
+        if self.now < session.starts && session.overridden.is_none() {
             return;
         }
         // Asking took its time, or nobody was there for a while.
@@ -54,7 +54,7 @@ impl Turn<'_> {
             }
             if step.need == Some(Need::NothingToDo) {
                 self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
-            } else if session.rehearsal.is_none()
+            } else if session.overridden.is_none()
                 && let Some(why) = self.unproven(step, self.now.max(step.starts))
             {
                 self.step_done(session, index, Outcome::Postponed, why);
@@ -184,7 +184,7 @@ impl Turn<'_> {
                 let next = self.now.saturating_add(SignedDuration::from_nanos(1));
                 let late = running.pid.is_none()
                     && running.waiting.is_some()
-                    && session.rehearsal.is_none()
+                    && session.overridden.is_none()
                     && !fits(
                         next.unwrap_or(self.now),
                         step.estimate,
@@ -225,7 +225,7 @@ impl Turn<'_> {
                     }
                     Some(_) if until > self.now => {}
                     Some(job)
-                        if session.rehearsal.is_some()
+                        if session.overridden.is_some()
                             || fits(self.now, step.estimate, sight(self.policy, session, step)) =>
                     {
                         self.start_step(session, index, step, &job, Some((run, attempt)));
@@ -243,7 +243,7 @@ impl Turn<'_> {
         let Some(job) = self.policy.maintenance.get(&step.job).cloned() else {
             return self.step_done(session, index, Outcome::Cancelled, Code::Removed.into());
         };
-        let free = session.rehearsal.is_some();
+        let free = session.overridden.is_some();
         // Others were faster than planned: its own piece of the occurrence has not begun.
         if !free && step.opens.is_some_and(|opens| self.now < opens) {
             return;
@@ -351,8 +351,12 @@ impl Turn<'_> {
 
     /// A job has done on this host what it was to do: others may wait for that. A rehearsal proves nothing.
     pub(super) fn prove(&mut self, session: &str, job: &Name, host: &Name) {
-        let rehearsal = |s: &Session| s.rehearsal.is_some();
-        if !self.state.sessions.get(session).is_some_and(rehearsal) && is_staging(self.policy, job)
+        if !self
+            .state
+            .sessions
+            .get(session)
+            .is_some_and(Session::is_rehearsal)
+            && is_staging(self.policy, job)
         {
             self.record(Fact::Proven {
                 job: job.clone(),

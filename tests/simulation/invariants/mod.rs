@@ -27,7 +27,7 @@ use frozen::left;
 use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
 use proven::proven;
 use told::{announced, told_once};
-use wished::{paused, wished};
+use wished::{asked_for, paused, wished};
 
 type Bad = Vec<String>;
 
@@ -70,7 +70,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 18] = [
+const INVARIANTS: [(&str, Invariant); 19] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -102,6 +102,7 @@ const INVARIANTS: [(&str, Invariant); 18] = [
         paused(l.policies, l.moments, &l.sessions, bad)
     }),
     ("wished", |l, bad| wished(l.moments, bad)),
+    ("asked_for", |l, bad| asked_for(l.policies, l.moments, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 
@@ -246,7 +247,7 @@ fn in_windows(
             bad.push(format!("{id} has a run and was never opened"));
             continue;
         };
-        if session.rehearsal.is_some() {
+        if session.overridden.is_some() {
             continue;
         }
         let jobs: Vec<&str> = match &attempt.start.what {

@@ -355,7 +355,7 @@ pub(super) fn alarmed(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, b
                     let Some((count, _)) = inside.remove(&**session) else {
                         continue;
                     };
-                    let Some(known) = sessions.get(&**session).filter(|s| s.rehearsal.is_none())
+                    let Some(known) = sessions.get(&**session).filter(|s| s.overridden.is_none())
                     else {
                         continue;
                     };

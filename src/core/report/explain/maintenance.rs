@@ -322,7 +322,7 @@ impl<'a> Look<'a> {
             lead_ago,
         );
         let told = matches!(session.phase, Phase::Asking | Phase::Planned);
-        if session.phase.in_maintenance() || session.rehearsal.is_some() {
+        if session.phase.in_maintenance() || session.overridden.is_some() {
             return Link::holds(Rule::Notice, far);
         }
         if told {
