@@ -19,6 +19,11 @@ pub fn is_journal(stream: impl AsFd) -> bool {
     rustix::fs::fstat(stream).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
+/// Whether a service manager started this process, and so starts it again as its unit says.
+pub fn supervised() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// The service manager's ear.
 #[derive(Debug)]
 pub struct Notify {

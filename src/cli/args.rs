@@ -72,6 +72,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Bring an app back that is in maintenance
     Leave(LeaveArgs),
+    /// Start the daemon anew once nothing is under way: after an upgrade, say
+    Restart(RestartArgs),
     /// Show what is, and what waits for a person
     Status(StatusArgs),
     /// One line and an exit code for Nagios, Icinga, Sensu, Checkmk: 0 good, 1 warning, 2 critical, 3 unknown
@@ -276,6 +278,13 @@ pub struct PauseArgs {
     pub until: Option<String>,
     #[command(flatten)]
     pub because: Because,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RestartArgs {
+    /// Wait until no app is in maintenance and nothing runs
+    #[arg(long)]
+    pub when_idle: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -165,6 +165,7 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
             reason,
             dry_run,
         }) => wishes::ask(&mut write, ears, peer, (wish, reason, dry_run)).await,
+        Ok(Request::Restart) => super::restart::restart(&mut write, &ears, peer).await,
         Ok(Request::Trouble) => trouble(&mut write, &ears).await,
         Err(error) => {
             say(

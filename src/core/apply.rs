@@ -427,6 +427,7 @@ pub fn observe(state: &mut State, at: Timestamp, event: &Event) {
         Event::Shutdown => {
             state.live.stopping.get_or_insert(at);
         }
+        Event::RestartWanted => state.live.restart = true,
         Event::Unwritable { why, .. } => {
             if state.live.unwritable.is_none() {
                 state.live.asleep_since = at;

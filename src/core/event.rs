@@ -54,6 +54,8 @@ pub enum Event {
     },
     /// An operator asks for something.
     Asked(Box<Asked>),
+    /// Stop as soon as nothing is under way: somebody starts the daemon again at once.
+    RestartWanted,
     /// Stop: no new step, what runs is ended, apps are left.
     Shutdown,
     /// The facts of the last turns could not be made durable; these effects were not performed.

@@ -77,6 +77,12 @@ pub struct Live {
     pub unwritable: Option<String>,
     /// Only what an operator asks for is done.
     pub alone: bool,
+    /// It is to be started anew when nothing is under way.
+    pub restart: bool,
+    /// Nothing new begins since then, so that nothing is under way soon.
+    pub draining: Option<Timestamp>,
+    /// That took too long, and was given up then for a while.
+    pub drained_in_vain: Option<Timestamp>,
     /// Stop was asked of these attempts.
     pub stopped: std::collections::BTreeSet<RunId>,
 }
@@ -84,6 +90,12 @@ pub struct Live {
 impl Live {
     /// How long stopping waits for what the mail server says to mails under way.
     const ANSWERS: SignedDuration = SignedDuration::from_secs(10);
+
+    /// Whether nothing new may be started: the daemon is being stopped, or is to be started anew, or the state cannot be
+    /// written.
+    pub fn held_back(&self) -> bool {
+        self.stopping.is_some() || self.draining.is_some() || self.unwritable.is_some()
+    }
 
     /// Until when stopping waits for the answers of the mail server.
     pub fn answers_by(&self) -> Option<Timestamp> {

@@ -45,8 +45,11 @@ pub fn wakeup(
             next.consider(Some(not_before));
         }
     }
-    let held_back = state.live.stopping.is_some() || state.live.unwritable.is_some();
-    if !held_back {
+    let waits = [state.live.draining, state.live.drained_in_vain];
+    for since in waits.into_iter().flatten() {
+        next.consider(since.checked_add(policy.limits.stop_timeout).ok());
+    }
+    if !state.live.held_back() {
         next.consider(agenda.next_sessions());
         // What is due while there is no room is started when a run ends.
         if state.periodic_running() < policy.limits.runs {

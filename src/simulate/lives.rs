@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 use jiff::{SignedDuration, Timestamp};
 
 use super::fate::Dice;
-use super::machine::{Down, Happening, Machine};
+use super::happening::Happening;
+use super::machine::{Down, Machine};
 use super::trace::{Happened, Onlooker, Trace};
 use crate::core::apply::{Illegal, apply};
 use crate::core::effect::Effect;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fate::{Dice, Fate, Post};
+use super::happening::Happening;
 use super::room::Room;
 use super::trace::{Happened, Moment, Next, Onlooker};
-use super::wishes::{Longing, Open};
+use super::wishes::Open;
 use crate::core::effect::{Effect, LockWait, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
-use crate::core::policy::{Name, Policy};
+use crate::core::policy::Policy;
 use crate::core::run::{End, Report, RunId};
 use crate::core::session::Override;
 use crate::daemon::Heard;
@@ -22,52 +23,6 @@ use crate::daemon::Heard;
 const BUSY: u32 = 20_000;
 /// How long the mailer waits for a server that says nothing.
 const MAIL_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
-
-/// Something that befalls the machine.
-#[derive(Clone, Debug)]
-pub enum Happening {
-    /// The daemon dies after so many more things it does, and is started again after this.
-    Kill {
-        after: u32,
-        down_for: SignedDuration,
-    },
-    /// The daemon is asked to stop, and is started again after this.
-    Stop {
-        down_for: SignedDuration,
-    },
-    ClockStep {
-        by: SignedDuration,
-    },
-    Suspend {
-        for_: SignedDuration,
-    },
-    DiskFull {
-        for_: SignedDuration,
-        /// How often something can still be recorded once the reserve was given up.
-        spare: u32,
-    },
-    HooksBroken {
-        for_: SignedDuration,
-    },
-    /// Somebody else holds this lock file.
-    LockHeld {
-        file: String,
-        for_: SignedDuration,
-    },
-    /// The policy of this place in the play's list is read.
-    Reload {
-        index: usize,
-    },
-    /// An operator wants to see a session of this app.
-    Rehearse {
-        app: Name,
-        jobs: bool,
-    },
-    /// An operator asks for something.
-    Ask(Longing),
-    /// Faults end.
-    Calm,
-}
 
 enum Later {
     Befalls(Happening),
@@ -359,7 +314,11 @@ impl<'o> Machine<'o> {
                     Later::Befalls(Happening::Kill { after, down_for }),
                 );
             }
-            Happening::Kill { .. } | Happening::Stop { .. } => {}
+            Happening::Restart { down_for } if self.up && self.down.is_none() => {
+                self.down = Some(Down::Asked(down_for));
+                self.tell(Event::RestartWanted);
+            }
+            Happening::Kill { .. } | Happening::Stop { .. } | Happening::Restart { .. } => {}
             Happening::ClockStep { by } => {
                 self.ahead = self.ahead.saturating_add(by);
                 self.note(Happened::ClockStepped { by });

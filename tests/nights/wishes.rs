@@ -234,6 +234,59 @@ fn what_needs_consent_waits_for_another() {
 }
 
 #[test]
+fn a_restart_waits_until_nothing_is_under_way() {
+    let scene = scene(1, 600);
+    scene.write("hold.nightly", "");
+    let none = scene.offhours(&["restart", "--when-idle"]).expect(4);
+    assert!(none.err.contains("control.sock"), "{}", none.err);
+    scene.offhours(&["restart"]).expect(2);
+    let ear = scene.path("notify");
+    let _ear = std::os::unix::net::UnixDatagram::bind(&ear).unwrap();
+    let mut daemon = scene.run_with(&[], &[("NOTIFY_SOCKET", ear.to_str().unwrap())]);
+    scene.wait_line("order", "nightly");
+    let asked = scene.offhours(&["restart", "--when-idle"]).expect(0);
+    assert!(
+        asked.out.contains("shop is in maintenance"),
+        "{}",
+        asked.out
+    );
+    std::fs::remove_file(scene.path("hold.nightly")).unwrap();
+    assert_eq!(daemon.ended(), 0);
+    assert_eq!(scene.lines("order"), ["enter", "nightly", "leave"]);
+    let status = scene.offhours(&["status", "--json"]).json();
+    assert_eq!(status["apps"][0]["state"], "in_service", "{status}");
+}
+
+#[test]
+fn without_the_state_its_leave_hooks_bring_an_app_back() {
+    let scene = scene(1, 600);
+    scene.write("hold.nightly", "");
+    let mut daemon = scene.up();
+    scene.wait_line("order", "nightly");
+    let running = ["leave", "shop", "--without-state"];
+    let refused = scene.offhours(&running).expect(5);
+    assert!(refused.err.contains("a daemon runs"), "{}", refused.err);
+    daemon.kill();
+    scene.write("order", "");
+    for entry in std::fs::read_dir(scene.path("state")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "db") {
+            std::fs::write(path, vec![7; 8192]).unwrap();
+        }
+    }
+    let dry = scene
+        .offhours(&["leave", "shop", "--without-state", "--dry-run"])
+        .expect(0);
+    assert!(dry.out.contains("leave hook"), "{}", dry.out);
+    assert!(scene.lines("order").is_empty());
+    scene.offhours(&running).expect(0);
+    assert_eq!(scene.lines("order"), ["leave"]);
+    scene
+        .offhours(&["leave", "shp", "--without-state"])
+        .expect(2);
+}
+
+#[test]
 fn while_everything_is_paused_nothing_begins() {
     let scene = scene(3, 600);
     let mut daemon = scene.up();

@@ -160,6 +160,7 @@ impl Turn<'_> {
             | Event::Resumed { .. }
             | Event::Waiting { .. }
             | Event::Began { .. }
+            | Event::RestartWanted
             | Event::Shutdown => {}
         }
     }
@@ -171,6 +172,7 @@ impl Turn<'_> {
         }
         self.stop_overdue();
         self.end_pauses();
+        self.drain();
         // One that ends makes room for another, and its work is planned anew.
         for _ in 0..ROUNDS {
             let before = self.decision.facts.len();
@@ -189,8 +191,8 @@ impl Turn<'_> {
         self.maybe_exit();
     }
 
-    /// Whether nothing new may be started: the daemon is being stopped, or the state cannot be written.
+    /// Whether nothing new may be started.
     pub(super) fn held_back(&self) -> bool {
-        self.state.live.stopping.is_some() || self.state.live.unwritable.is_some()
+        self.state.live.held_back()
     }
 }

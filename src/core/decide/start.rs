@@ -9,7 +9,7 @@ use crate::core::fact::Fact;
 use crate::core::notice::{Notice, Progress};
 use crate::core::policy::{Command, Hook, Name};
 use crate::core::run::{Dues, RunId, What};
-use crate::core::session::Session;
+use crate::core::session::{Phase, Session};
 use crate::core::state::Running;
 
 /// Everything about an attempt but the command.
@@ -135,6 +135,35 @@ impl Turn<'_> {
             .ok()
     }
 
+    /// Where the daemon is to be started anew: begins nothing new while no app is being maintained, until nothing runs.
+    /// What runs too long for that is not waited for: all goes on, and it is tried again later.
+    pub(super) fn drain(&mut self) {
+        if !self.state.live.restart {
+            return;
+        }
+        let busy = |s: &Session| {
+            s.phase.in_maintenance() || matches!(s.phase, Phase::Starting | Phase::Left)
+        };
+        let busy = self.state.sessions.values().any(busy);
+        let over = |since: Timestamp| {
+            let until = since.saturating_add(self.policy.limits.stop_timeout);
+            until.is_ok_and(|until| self.now >= until)
+        };
+        let (draining, rested) = (self.state.live.draining, self.state.live.drained_in_vain);
+        let live = &mut self.state.live;
+        match draining {
+            Some(since) if over(since) => {
+                live.draining = None;
+                live.drained_in_vain = Some(self.now);
+            }
+            None if !busy && rested.is_none_or(over) => {
+                live.draining = Some(self.now);
+                live.drained_in_vain = None;
+            }
+            _ => {}
+        }
+    }
+
     /// Exits when everything that stopping asks for is done.
     pub(super) fn maybe_exit(&mut self) {
         // Alone there is no next start soon: what is owed is tried once.
@@ -146,9 +175,11 @@ impl Turn<'_> {
         // An answer that is not heard means the same mail again after the next start.
         let sending = |n: &Notice| n.progress == Progress::Sending;
         let telling = telling
+            || self.state.live.draining.is_some() && self.state.notices.values().any(sending)
             || self.state.live.answers_by().is_some_and(|by| self.now < by)
                 && self.state.notices.values().any(sending);
-        if self.state.live.stopping.is_some()
+        let live = &self.state.live;
+        if (live.stopping.is_some() || live.draining.is_some())
             && !telling
             && self.state.running.is_empty()
             && !self
