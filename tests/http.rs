@@ -81,6 +81,7 @@ fn state() -> State {
         .attention
         .insert("notice:secret@example.org".into(), attention);
     let running = Running {
+        reboot: false,
         attempt: 1,
         what: What::Periodic { job: "gc".into() },
         due: None,

@@ -73,6 +73,7 @@ fn started(run: u64) -> Fact {
 
 fn started_of(run: u64, what: What) -> Fact {
     Fact::AttemptStarted {
+        reboot: false,
         run,
         attempt: 1,
         what,

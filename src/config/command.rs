@@ -22,6 +22,9 @@ pub const SECOND: SignedDuration = SignedDuration::from_secs(1);
 pub const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 pub const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
+/// What restarts a machine where nothing else is said.
+const REBOOT: [&str; 2] = ["systemctl", "reboot"];
+
 impl<'a> Reading<'a> {
     /// The command of a table. `hook` is whether others must not be able to change the program.
     pub fn command(&mut self, fields: &Fields<'a>, what: &str, hook: bool) -> Option<Command> {
@@ -56,6 +59,7 @@ impl<'a> Reading<'a> {
                 );
                 return None;
             }
+            (None, None) if self.reboots(fields) => REBOOT.map(str::to_owned).to_vec(),
             (None, None) => {
                 self.problems
                     .error(fields.place_of(""), format!("{what} needs a command"))
@@ -71,6 +75,12 @@ impl<'a> Reading<'a> {
             umask,
             env,
         })
+    }
+
+    /// Whether it restarts the machine.
+    pub fn reboots(&self, fields: &Fields<'a>) -> bool {
+        let reboot = fields.get("reboot");
+        reboot.is_some_and(|item| item.value.as_bool() == Some(true))
     }
 
     fn run(

@@ -146,6 +146,7 @@ pub const MAINTENANCE: &[&str] = &[
     "on_failure",
     "on_interrupt",
     "approval",
+    "reboot",
     "ping",
     "ping_file",
     "hosts",
@@ -233,13 +234,12 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 8] = [
+pub const LATER: [&str; 7] = [
     "host",
     "groups",
     "parallel",
     "max_failures",
     "healthy",
-    "reboot",
     "ssh",
     "calendars",
 ];

@@ -56,7 +56,13 @@ impl<'a> Reading<'a> {
         let estimate = fields
             .get("estimate")
             .and_then(|item| self.duration(item, SECOND));
-        let timeout = self.duration_or(&fields, "timeout", SECOND, SignedDuration::from_hours(1));
+        let reboot = fields.get("reboot").and_then(|item| self.boolean(item));
+        let reboot = reboot.unwrap_or(false);
+        let longest = match reboot {
+            true => SignedDuration::from_mins(15),
+            false => SignedDuration::from_hours(1),
+        };
+        let timeout = self.duration_or(&fields, "timeout", SECOND, longest);
         let on_failure = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue)];
         let on_failure = fields
             .get("on_failure")
@@ -105,6 +111,7 @@ impl<'a> Reading<'a> {
             on_failure: on_failure.unwrap_or(OnFailure::Stop),
             repeat_on_interrupt: repeat.unwrap_or(false),
             approval,
+            reboot,
             estimate,
             timeout,
             name,

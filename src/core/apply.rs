@@ -144,6 +144,18 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 *served = opens.max(*served);
             }
         }
+        Fact::SessionReentered {
+            session,
+            enter_count,
+            leave,
+        } => {
+            let again = in_phase(state, session, &[Phase::Active])?;
+            again.phase = Phase::Entering;
+            again.leave.clone_from(leave);
+            again.enter_count = *enter_count;
+            again.entered = Some(at);
+            again.hook = HookState::default();
+        }
         Fact::SessionActive { session } => {
             let active = in_phase(state, session, &[Phase::Entering])?;
             active.phase = Phase::Active;
@@ -261,6 +273,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             what,
             due,
             stop_by,
+            reboot,
         } => {
             if state.running.contains_key(run) {
                 return Err(format!("run {run} is running"));
@@ -273,6 +286,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 due: *due,
                 started: at,
                 stop_by: *stop_by,
+                reboot: *reboot,
                 waiting: None,
                 pid: None,
             };

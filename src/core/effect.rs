@@ -40,6 +40,8 @@ pub struct Start {
     pub timeout: SignedDuration,
     pub grace: SignedDuration,
     pub log_limit: u64,
+    /// It restarts this machine.
+    pub reboot: bool,
 }
 
 /// How long a held lock is waited for.

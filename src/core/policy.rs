@@ -185,6 +185,8 @@ pub struct MaintenanceJob {
     pub on_failure: OnFailure,
     /// Whether a step that was cut off may be repeated.
     pub repeat_on_interrupt: bool,
+    /// It restarts the machine: it has succeeded when that has come up anew.
+    pub reboot: bool,
     /// The role whose consent a request of it needs.
     pub approval: Option<Name>,
 }

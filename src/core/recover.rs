@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::agenda::Agenda;
 use super::decide::Turn;
 use super::fact::Fact;
-use super::run::{End, Report, RunId};
+use super::run::{End, Report, RunId, SessionId};
 use super::session::{Code, Phase, SessionResult};
 
 /// The daemon is up. Attempts of the last life are cut off first; entered apps are left before anything new starts.
@@ -18,13 +18,21 @@ pub(super) fn started(
 ) {
     // The last that is known of the last life: what was cut off lived at least until then.
     let last = turn.state.last;
+    let rebooted = turn.state.boot != boot;
     if turn.state.nonce.is_empty() {
         turn.record(Fact::StateCreated { nonce });
     }
     turn.record(Fact::DaemonStarted { boot, version });
     turn.state.live.alone = alone;
     let cut_off: Vec<RunId> = turn.state.running.keys().copied().collect();
+    let mut through: Vec<SessionId> = Vec::new();
     for run in cut_off {
+        let running = turn.state.running.get(&run);
+        if let Some(running) = running.filter(|running| running.reboot && rebooted && !alone) {
+            through.extend(running.what.session().cloned());
+            turn.came_up(run);
+            continue;
+        }
         let elapsed = turn
             .state
             .running
@@ -46,6 +54,7 @@ pub(super) fn started(
         .sessions
         .values()
         .filter(|s| matches!(s.phase, Phase::Entering | Phase::Active))
+        .filter(|s| !through.contains(&s.id))
         .cloned()
         .collect();
     for session in entered {
@@ -54,6 +63,9 @@ pub(super) fn started(
             SessionResult::Interrupted,
             Code::Interrupted.into(),
         );
+    }
+    for session in through {
+        turn.reenter(&session);
     }
     // Without a configuration nothing is known of jobs: that is no reason to forget them.
     if !(alone && turn.policy.apps.is_empty() && turn.policy.windows.is_empty()) {

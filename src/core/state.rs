@@ -57,6 +57,11 @@ pub struct State {
 }
 
 impl State {
+    /// Whether this machine is being restarted.
+    pub fn is_rebooting(&self) -> bool {
+        self.running.values().any(|running| running.reboot)
+    }
+
     /// The pause that keeps work of this app from beginning; of everything where there is no app.
     pub fn pause_of(&self, app: Option<&str>) -> Option<&Pause> {
         let of_all = self.paused.get("");
@@ -294,6 +299,9 @@ pub struct Running {
     pub started: Timestamp,
     /// The wall clock at which it is ended, where its window decides that.
     pub stop_by: Option<Timestamp>,
+    /// It restarts this machine, and with it the daemon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reboot: bool,
     /// It waits for a lock, held by this.
     #[serde(skip)]
     pub waiting: Option<String>,

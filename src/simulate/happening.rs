@@ -17,6 +17,10 @@ pub enum Happening {
     Stop {
         down_for: SignedDuration,
     },
+    /// The machine is restarted, which asks the daemon to stop.
+    Reboot {
+        down_for: SignedDuration,
+    },
     /// It is asked to stop once nothing is under way, and is started again after this.
     Restart {
         down_for: SignedDuration,

@@ -304,7 +304,7 @@ fn life(machine: &Shared<'_>, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken
     };
     let mut turns = Turns::new(policy, state, next, disk, world);
     let first = Event::Started {
-        boot: "played".into(),
+        boot: format!("played-{}", machine.borrow().boot),
         version: env!("CARGO_PKG_VERSION").into(),
         nonce: "played".into(),
         alone: false,

@@ -76,6 +76,10 @@ pub struct Machine<'o> {
     /// It dies after so many more things.
     doom: Option<(u32, SignedDuration)>,
     pub down: Option<Down>,
+    /// How often the machine came up anew.
+    pub boot: u32,
+    /// Before the next start of the daemon it does.
+    reboots: bool,
     busy: u32,
     /// The loop span without an end.
     pub spun: bool,
@@ -112,6 +116,8 @@ impl<'o> Machine<'o> {
             up: false,
             doom: None,
             down: None,
+            boot: 0,
+            reboots: false,
             busy: 0,
             spun: false,
             life: 0,
@@ -188,6 +194,10 @@ impl<'o> Machine<'o> {
         self.down = None;
         self.doom = None;
         self.heard.clear();
+        if std::mem::take(&mut self.reboots) {
+            self.boot += 1;
+            self.note(Happened::Rebooted);
+        }
         self.note(Happened::DaemonStarted);
     }
 
@@ -313,6 +323,10 @@ impl<'o> Machine<'o> {
                     patience,
                     Later::Befalls(Happening::Kill { after, down_for }),
                 );
+            }
+            Happening::Reboot { down_for } => {
+                self.reboots = true;
+                self.befall(Happening::Stop { down_for });
             }
             Happening::Restart { down_for } if self.up && self.down.is_none() => {
                 self.down = Some(Down::Asked(down_for));
@@ -473,6 +487,9 @@ impl<'o> Machine<'o> {
         let start = process.start.clone();
         let fate = self.dice.fate(&start, at);
         self.note(Happened::Began { run });
+        if start.reboot && matches!(fate, Fate::Ends(_, End::Exited { code: 0 })) {
+            return self.goes_down(run, turn, &start);
+        }
         let pid = i32::try_from(run % 30_000).unwrap_or(1) + 2;
         self.tell(Event::Began { run, pid });
         match fate {
@@ -482,6 +499,18 @@ impl<'o> Machine<'o> {
             Fate::Ends(..) | Fate::Hangs => {
                 self.after(start.timeout, Later::TimesOut(run, turn));
             }
+        }
+    }
+
+    /// What was begun does not end before the machine does: soon, as a rule.
+    fn goes_down(&mut self, run: RunId, turn: u32, start: &Start) {
+        let pid = i32::try_from(run % 30_000).unwrap_or(1) + 2;
+        self.tell(Event::Began { run, pid });
+        self.after(start.timeout, Later::TimesOut(run, turn));
+        let soon = SignedDuration::from_secs(i64::from(self.dice.below(20)));
+        let down_for = SignedDuration::from_secs(i64::from(self.dice.below(120)) + 5);
+        if self.dice.below(10) > 0 {
+            self.after(soon, Later::Befalls(Happening::Reboot { down_for }));
         }
     }
 

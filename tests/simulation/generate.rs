@@ -203,6 +203,15 @@ pub fn installation(seed: u64, less: bool) -> String {
             .unwrap();
         }
     }
+    // On some machines its own restart is part of the maintenance, in the middle of it.
+    if seed % 5 == 1 && !(less && apps > 1) {
+        let lead = pick(apart, &["priority = -1\n", "priority = 1\n"]);
+        writeln!(
+            text,
+            "[maintenance.boot]\napp = \"app0\"\nwindow = \"night\"\nrun = [\"/bin/job\"]\nreboot = true\nschedule = \"0 3 * * 2,5\"\ntimeout = \"9m\"\n{lead}"
+        )
+        .unwrap();
+    }
     // The last app is there after the change too.
     freezes(rng, &mut text, &start(seed)[5..7], apps - 1);
     for job in 0..rng.u32(1..5) {

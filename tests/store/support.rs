@@ -25,6 +25,7 @@ pub fn mark(mark: impl Into<String>) -> Fact {
 
 pub fn started(run: u64, attempt: u32, what: What) -> Fact {
     Fact::AttemptStarted {
+        reboot: false,
         run,
         attempt,
         what,

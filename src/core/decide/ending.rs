@@ -7,7 +7,7 @@ use super::session::{anything_fits, sight};
 use crate::core::fact::{AttemptEnded, Fact, RetryAt};
 use crate::core::plan::fits;
 use crate::core::policy::{OnFailure, Retry};
-use crate::core::run::{Outcome, Report, RunId, Verdict, What};
+use crate::core::run::{End, Outcome, Report, RunId, Verdict, What};
 use crate::core::session::{Code, Reason, SessionResult, StepState};
 use crate::core::state::{AttentionKind, Running};
 
@@ -42,6 +42,27 @@ impl Turn<'_> {
         };
         let meaning = self.meaning(run, &running, report);
         self.record_end(run, &running, report, meaning);
+    }
+
+    /// What was to restart the machine has done so.
+    pub(in crate::core) fn came_up(&mut self, run: RunId) {
+        let Some(running) = self.state.running.get(&run).cloned() else {
+            return;
+        };
+        let elapsed = self.now.duration_since(running.started);
+        let report = Report {
+            end: End::Exited { code: 0 },
+            elapsed: elapsed.max(SignedDuration::ZERO),
+            output_bytes: 0,
+            log: false,
+            tail: String::new(),
+        };
+        self.record_end(
+            run,
+            &running,
+            &report,
+            Meaning::over(Outcome::Succeeded, None),
+        );
     }
 
     /// An attempt was decided and could not be recorded: nothing was begun, and its work is still due.

@@ -107,7 +107,8 @@ impl Turn<'_> {
                 return;
             }
         }
-        if self.conflict(session).is_some() {
+        // What begins now would be cut off.
+        if self.conflict(session).is_some() || self.state.is_rebooting() {
             return;
         }
         if self.draining(session) {
@@ -259,6 +260,34 @@ impl Turn<'_> {
         };
         let run = session.hook.run.map(|run| (run, session.hook.attempts));
         self.start_hook(what, &hook.clone(), run, stop_by);
+    }
+
+    /// The machine came up anew: where more is to be done the app is taken out of service once more, for the hooks cannot
+    /// have lasted.
+    pub(in crate::core) fn reenter(&mut self, id: &SessionId) {
+        let Some(session) = self.state.sessions.get(id).cloned() else {
+            return;
+        };
+        let free = session.overridden.is_some();
+        let waiting = |step: &Step| step.state == StepState::Waiting;
+        if !session.steps.iter().any(waiting)
+            || !(free || anything_fits(self.policy, &session, self.now))
+        {
+            return;
+        }
+        let Some(app) = self.policy.apps.get(&session.app) else {
+            return;
+        };
+        let hooks = session.overridden.as_ref().is_none_or(|r| r.hooks);
+        self.record(Fact::SessionReentered {
+            session: session.id.clone(),
+            enter_count: if hooks { app.enter.len() } else { 0 },
+            leave: if hooks {
+                leave_order(&app.leave)
+            } else {
+                Vec::new()
+            },
+        });
     }
 
     pub(in crate::core) fn begin_leaving(

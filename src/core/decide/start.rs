@@ -24,6 +24,8 @@ pub(super) struct Attempt {
     pub grace: SignedDuration,
     /// SIGTERM no later than this.
     pub stop_by: Option<Timestamp>,
+    /// It restarts this machine.
+    pub reboot: bool,
 }
 
 impl Turn<'_> {
@@ -49,15 +51,17 @@ impl Turn<'_> {
             timeout: bound.map_or(attempt.timeout, |bound| bound.min(attempt.timeout)),
             grace: attempt.grace,
             log_limit: self.policy.limits.log_bytes,
+            reboot: attempt.reboot,
             what: what.clone(),
         };
-        let (due, stop_by) = (attempt.due, attempt.stop_by);
+        let (due, stop_by, reboot) = (attempt.due, attempt.stop_by, attempt.reboot);
         self.record(Fact::AttemptStarted {
             run,
             attempt: number,
             what,
             due,
             stop_by,
+            reboot,
         });
         self.effect(Effect::Start(Box::new(start)));
     }
@@ -79,6 +83,7 @@ impl Turn<'_> {
             timeout: hook.timeout,
             grace: hook.grace,
             stop_by,
+            reboot: false,
         };
         self.start(attempt, &hook.command);
     }
@@ -107,14 +112,14 @@ impl Turn<'_> {
         overdue.into_iter().for_each(|run| self.stop(run));
     }
 
-    /// What runs is ended, but for what brings apps back and calls people.
+    /// What runs is ended, but for what brings apps back and calls people, and what this stop may be the work of.
     pub(super) fn stop_all(&mut self) {
         let spared = |what: &What| matches!(what, What::Leave { .. } | What::Alarm { .. });
         let running: Vec<RunId> = self
             .state
             .running
             .iter()
-            .filter(|(_, r)| !spared(&r.what))
+            .filter(|(_, r)| !spared(&r.what) && !r.reboot)
             .map(|(run, _)| *run)
             .collect();
         running.into_iter().for_each(|run| self.stop(run));
@@ -164,6 +169,12 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether a session waits for this machine to come up anew.
+    pub(super) fn reboots(&self, session: &Session) -> bool {
+        let mut running = self.state.running.values();
+        running.any(|r| r.reboot && r.what.session() == Some(&session.id))
+    }
+
     /// Exits when everything that stopping asks for is done.
     pub(super) fn maybe_exit(&mut self) {
         // Alone there is no next start soon: what is owed is tried once.
@@ -181,12 +192,11 @@ impl Turn<'_> {
         let live = &self.state.live;
         if (live.stopping.is_some() || live.draining.is_some())
             && !telling
-            && self.state.running.is_empty()
-            && !self
-                .state
-                .sessions
-                .values()
-                .any(|s| s.phase.in_maintenance())
+            && self.state.running.values().all(|running| running.reboot)
+            && !self.state.sessions.values().any(|s| {
+                // One whose machine is being restarted goes on after that.
+                s.phase.in_maintenance() && !self.reboots(s)
+            })
         {
             self.effect(Effect::Exit { clean: true });
         }

@@ -8,10 +8,10 @@ use super::start::Attempt;
 use crate::core::effect::LockWait;
 use crate::core::fact::Fact;
 use crate::core::plan::fits;
-use crate::core::policy::{MaintenanceJob, Name};
+use crate::core::policy::{Command, LOCAL, MaintenanceJob, Name};
 use crate::core::proof::{Planned, is_staging, not_yet, ready_at};
 use crate::core::run::{Outcome, What};
-use crate::core::session::{Code, Need, Reason, Session, SessionResult, Step, StepState};
+use crate::core::session::{Code, Need, Phase, Reason, Session, SessionResult, Step, StepState};
 
 impl Turn<'_> {
     /// The questions that are asked before anybody is told: of the jobs that follow no other.
@@ -120,6 +120,7 @@ impl Turn<'_> {
             timeout: probe.timeout,
             grace: jiff::SignedDuration::from_secs(10),
             stop_by: None,
+            reboot: false,
         };
         self.start(attempt, &probe.command);
         true
@@ -269,6 +270,10 @@ impl Turn<'_> {
             let reason = Reason::new(Code::Stopped, format!("{} was postponed", other.job));
             return self.step_done(session, index, Outcome::Postponed, reason);
         }
+        // It would cut off what others do here; they are waited for, as long as there is room.
+        if job.reboot && *step.host == *LOCAL && self.others_work(session) {
+            return;
+        }
         if job.only_if.is_some() && !free {
             if step.need == Some(Need::NothingToDo) {
                 return self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
@@ -278,6 +283,31 @@ impl Turn<'_> {
             }
         }
         self.start_step(session, index, step, &job, None);
+    }
+
+    /// Whether another app is in maintenance and does not itself wait to restart this machine.
+    fn others_work(&self, session: &Session) -> bool {
+        let restarts = |other: &Session| {
+            let mut steps = other.steps.iter();
+            let next = steps.find(|step| step.state == StepState::Waiting);
+            let idle = !other.steps.iter().any(|step| {
+                matches!(
+                    step.state,
+                    StepState::Running { .. } | StepState::Asking { .. }
+                )
+            });
+            other.phase == Phase::Active
+                && idle
+                && next.is_some_and(|step| {
+                    let job = self.policy.maintenance.get(&step.job);
+                    *step.host == *LOCAL && job.is_some_and(|job| job.reboot)
+                })
+        };
+        let busy = |other: &Session| {
+            other.phase.in_maintenance() || matches!(other.phase, Phase::Starting | Phase::Left)
+        };
+        let mut others = self.state.sessions.values();
+        others.any(|other| other.id != session.id && busy(other) && !restarts(other))
     }
 
     /// Whether the answer is older than work that may have changed it.
@@ -318,8 +348,12 @@ impl Turn<'_> {
             timeout: job.timeout,
             grace: job.grace,
             stop_by: Self::stop_by(session, step.closes, job.grace),
+            reboot: job.reboot && *step.host == *LOCAL,
         };
-        self.start(attempt, &job.command);
+        match attempt.reboot {
+            true => self.start(attempt, &until_down(&job.command)),
+            false => self.start(attempt, &job.command),
+        }
     }
 
     /// Ends a step without another attempt.
@@ -376,5 +410,18 @@ impl Turn<'_> {
             Ok(_) => Some(not_yet(job)),
             Err(why) => Some(why),
         }
+    }
+}
+
+/// What restarts this machine says only that it will: so it is waited for as long as the machine is up.
+fn until_down(command: &Command) -> Command {
+    let wait = "\"$@\" && exec sleep 2147483647";
+    let shell = ["/bin/sh", "-c", wait, "reboot"].map(str::to_owned);
+    Command {
+        argv: shell
+            .into_iter()
+            .chain(command.argv.iter().cloned())
+            .collect(),
+        ..command.clone()
     }
 }

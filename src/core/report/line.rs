@@ -337,7 +337,9 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
             ..new(H::SessionChanged).of(session)
         },
         Fact::SessionStarting { session } => new(H::SessionStarting).of(session),
-        Fact::SessionEntering { session, .. } => new(H::SessionEntering).of(session),
+        Fact::SessionEntering { session, .. } | Fact::SessionReentered { session, .. } => {
+            new(H::SessionEntering).of(session)
+        }
         Fact::SessionActive { session } => new(H::SessionActive).of(session),
         Fact::SessionLeaving {
             session, reason, ..

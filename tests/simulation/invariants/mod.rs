@@ -5,6 +5,7 @@ mod dues;
 mod frozen;
 mod order;
 mod proven;
+mod reboot;
 mod told;
 mod wished;
 
@@ -26,6 +27,7 @@ use dues::{maintenance_dues, periodic_dues};
 use frozen::left;
 use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
 use proven::proven;
+use reboot::rebooted;
 use told::{announced, told_once};
 use wished::{asked_for, paused, wished};
 
@@ -70,7 +72,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 19] = [
+const INVARIANTS: [(&str, Invariant); 20] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -103,6 +105,7 @@ const INVARIANTS: [(&str, Invariant); 19] = [
     }),
     ("wished", |l, bad| wished(l.moments, bad)),
     ("asked_for", |l, bad| asked_for(l.policies, l.moments, bad)),
+    ("rebooted", |l, bad| rebooted(l.moments, &l.sessions, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 

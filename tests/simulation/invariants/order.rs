@@ -71,6 +71,11 @@ pub(super) fn comes_back(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
                 }
             }
             Happened::Recorded { fact, .. } => match &**fact {
+                // Its machine was restarted by one of its own steps.
+                Fact::SessionReentered { session, leave, .. } => {
+                    owed.remove(&**session);
+                    hooks.insert(session, leave.len());
+                }
                 Fact::SessionEntering { session, leave, .. } => {
                     entered.remove(&**session);
                     back.remove(&**session);
@@ -147,6 +152,13 @@ pub(super) fn in_order(moments: &[Moment], bad: &mut Bad) {
                 continue;
             }
             "session_entering" => before == "session_starting",
+            "session_reentered" => {
+                if before != "session_active" {
+                    bad.push(format!("{id}: {kind} after {before:?} at {when}"));
+                }
+                at.insert(id, "session_entering");
+                continue;
+            }
             "session_active" => before == "session_entering",
             "session_leaving" => matches!(before, "session_entering" | "session_active"),
             "session_left" => before == "session_leaving",
