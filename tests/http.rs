@@ -83,7 +83,7 @@ fn state() -> State {
     let running = Running {
         reboot: false,
         attempt: 1,
-        what: What::Periodic { job: "gc".into() },
+        what: What::Periodic { job: "gc".into(), host: "local".into() },
         due: None,
         started: now(),
         stop_by: None,

@@ -51,7 +51,8 @@ impl<'a> Reading<'a> {
         };
         let due = self.due(&fields);
         let (after, proven_by) = self.after(&fields);
-        let command = self.command(&fields, what, false);
+        let hosts = self.hosts(&fields);
+        let command = self.command(&fields, what, (false, &hosts));
         self.ping_of(&fields, Pinged::Maintenance(name.clone()));
         let estimate = fields
             .get("estimate")
@@ -96,14 +97,14 @@ impl<'a> Reading<'a> {
         Some(MaintenanceJob {
             description,
             grace: self.duration_or(&fields, "grace", SignedDuration::ZERO, GRACE),
-            hosts: self.hosts(&fields),
             locks: self.locks(&fields),
+            hosts: hosts.clone(),
             after,
             proven_by,
             labels: self.labels(&fields, "labels"),
             only_if: fields
                 .get("only_if")
-                .and_then(|item| self.asked(item, MINUTE, false)),
+                .and_then(|item| self.asked(item, MINUTE, (false, &hosts))),
             retry: self.retry(&fields),
             priority: priority
                 .and_then(|priority| i32::try_from(priority).ok())

@@ -11,6 +11,7 @@ pub mod duration;
 mod env;
 mod files;
 mod freeze;
+mod host;
 pub mod instant;
 pub mod keys;
 mod load;

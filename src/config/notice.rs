@@ -63,7 +63,7 @@ impl<'a> Reading<'a> {
         let to = self.audiences(&fields, "to", &roles).unwrap_or_default();
         let alarm = fields
             .get("alarm")
-            .and_then(|item| self.asked(item, SignedDuration::from_secs(30), true));
+            .and_then(|item| self.asked(item, SignedDuration::from_secs(30), (true, &here)));
         let alarm = alarm.map(|Probe { command, timeout }| Alarm { command, timeout });
         let mut flag = |key: &str, default| {
             fields
@@ -177,14 +177,20 @@ impl<'a> Reading<'a> {
     }
 
     /// A command with a time-out that is asked something: `only_if`, `alarm`.
-    pub fn asked(&mut self, item: Item<'a>, default: SignedDuration, hook: bool) -> Option<Probe> {
+    /// A command that is asked something, on these hosts.
+    pub fn asked(
+        &mut self,
+        item: Item<'a>,
+        default: SignedDuration,
+        (hook, hosts): (bool, &[Name]),
+    ) -> Option<Probe> {
         let fields = self.table(
             item,
             keys::ALARM,
             r#"a table such as { run = ["program"] }"#,
         )?;
         let timeout = self.duration_or(&fields, "timeout", SECOND, default);
-        let command = self.command(&fields, "this", hook)?;
+        let command = self.command(&fields, "this", (hook, hosts))?;
         Some(Probe { command, timeout })
     }
 

@@ -1,10 +1,12 @@
 //! What the core asks of the shell.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::letter::Letter;
 use super::notice::NoticeId;
-use super::policy::Command;
+use super::policy::{Command, Host};
 use super::run::{RunId, What};
 
 /// Something to be done outside, once the facts of the turn are durable.
@@ -42,6 +44,16 @@ pub struct Start {
     pub log_limit: u64,
     /// It restarts this machine.
     pub reboot: bool,
+    /// Where it is to run.
+    pub place: Place,
+}
+
+/// The machine that something is to be done on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Here,
+    /// Over SSH; none where the host left the configuration.
+    Host(Option<Arc<Host>>),
 }
 
 /// How long a held lock is waited for.

@@ -101,11 +101,21 @@ pub enum What {
     },
     Periodic {
         job: Name,
+        #[serde(default = "local", skip_serializing_if = "is_local")]
+        host: Name,
     },
     /// The operators' alarm command, about one matter.
     Alarm {
         key: Name,
     },
+}
+
+fn local() -> Name {
+    super::policy::LOCAL.into()
+}
+
+fn is_local(host: &Name) -> bool {
+    **host == *super::policy::LOCAL
 }
 
 impl What {
@@ -131,8 +141,9 @@ impl What {
             Self::Step { host, .. }
             | Self::Ask { host, .. }
             | Self::Enter { host, .. }
-            | Self::Leave { host, .. } => host,
-            _ => super::policy::LOCAL,
+            | Self::Leave { host, .. }
+            | Self::Periodic { host, .. } => host,
+            Self::Alarm { .. } => super::policy::LOCAL,
         }
     }
 
@@ -190,6 +201,14 @@ pub enum End {
     },
     /// The one-job child itself died; its processes were ended.
     Lost,
+    /// The host was not reached: nothing was started.
+    Unreachable {
+        why: String,
+    },
+    /// It was begun on a host, and how it ended was not heard and cannot be heard any more: its time there is over.
+    Unheard {
+        why: String,
+    },
     /// A lock was held by somebody else; nothing was started.
     Busy {
         lock: String,
@@ -235,6 +254,8 @@ impl Report {
             End::TimedOut { .. } => Verdict::Bad(Outcome::TimedOut),
             End::Stopped { .. } | End::Lost => Verdict::Bad(Outcome::Interrupted),
             End::SpawnFailed { .. } => Verdict::Bad(Outcome::SpawnFailed),
+            End::Unreachable { .. } => Verdict::Bad(Outcome::Unreachable),
+            End::Unheard { .. } => Verdict::Bad(Outcome::Interrupted),
             End::Busy { .. } => Verdict::Busy,
         }
     }
@@ -258,7 +279,8 @@ impl Report {
             }
             End::TimedOut { code: None } => "ended at the timeout".into(),
             End::Stopped { .. } => "ended before its time".into(),
-            End::SpawnFailed { why } => why.clone(),
+            End::SpawnFailed { why } | End::Unreachable { why } => why.clone(),
+            End::Unheard { why } => format!("how it ended is not known: {why}"),
             End::Lost => "its supervisor was killed".into(),
             End::Busy { holder, lock } if holder.is_empty() => format!("locked: {lock}"),
             End::Busy { holder, .. } => format!("locked by {holder}"),

@@ -82,7 +82,7 @@ fn copy(state_dir: &Path) -> anyhow::Result<(State, u64)> {
                     session.hook.run = None;
                 }
             }
-            What::Periodic { job } => {
+            What::Periodic { job, .. } => {
                 if let Some(periodic) = state.periodic.get_mut(job) {
                     periodic.active = None;
                 }

@@ -42,7 +42,7 @@ pub(super) fn attempt_started(
             session.hook.attempts = attempt;
             session.hook.not_before = None;
         }
-        What::Periodic { job } => {
+        What::Periodic { job, .. } => {
             let due = due.ok_or("a periodic run has a due instant")?;
             let periodic = periodic_of(state, job)?;
             let failures = periodic.active.as_ref().map_or(0, |active| active.failures);
@@ -142,7 +142,7 @@ pub(super) fn attempt_ended(
                 None => {}
             }
         }
-        What::Periodic { job } => {
+        What::Periodic { job, .. } => {
             // A job that left the configuration while it ran has no past to keep.
             if let Some(periodic) = state.periodic.get_mut(job) {
                 periodic_ended(periodic, at, ended);

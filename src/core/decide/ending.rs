@@ -118,7 +118,7 @@ impl Turn<'_> {
                 self.after_leave(session, running.attempt, outcome, reason)
             }
             What::Ask { session, job, .. } => self.after_ask(session, job, report, outcome),
-            What::Periodic { job } => self.after_periodic(job, outcome, reason.as_ref(), retry),
+            What::Periodic { job, .. } => self.after_periodic(job, outcome, reason.as_ref(), retry),
             What::Alarm { .. } => {}
         }
     }
@@ -133,7 +133,7 @@ impl Turn<'_> {
             What::Step { session, step, .. } => {
                 self.step_meaning(session, *step, running, verdict, said)
             }
-            What::Periodic { job } => self.periodic_meaning(job, verdict, report, said),
+            What::Periodic { job, .. } => self.periodic_meaning(job, verdict, report, said),
             What::Enter { session, .. } => self.enter_meaning(session, verdict, said),
             What::Leave { .. } => match verdict {
                 Verdict::Done => Meaning::over(Outcome::Succeeded, None),

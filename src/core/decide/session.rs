@@ -6,7 +6,7 @@ use super::Turn;
 use crate::core::fact::Fact;
 use crate::core::notice::Kind;
 use crate::core::plan::{self, Sight, fits};
-use crate::core::policy::{DuringMaintenance, Hook, Policy};
+use crate::core::policy::{DuringMaintenance, Hook, Name, Policy};
 use crate::core::run::{Outcome, SessionId, What};
 use crate::core::session::{Code, Phase, Reason, Session, SessionResult, Step, StepState, Wished};
 use crate::core::state::AttentionKind;
@@ -160,7 +160,7 @@ impl Turn<'_> {
                 && (other.phase.in_maintenance()
                     || matches!(other.phase, Phase::Starting | Phase::Left))
                 && (other.app == session.app
-                    || other.locks.iter().any(|lock| session.locks.contains(lock)))
+                    || shares(&other.locks, &session.locks))
         })
     }
 
@@ -170,7 +170,7 @@ impl Turn<'_> {
             .running
             .values()
             .any(|running| match &running.what {
-                What::Periodic { job } => self
+                What::Periodic { job, .. } => self
                     .policy
                     .periodic
                     .get(job)
@@ -580,6 +580,11 @@ pub(super) fn anything_fits(policy: &Policy, session: &Session, at: Timestamp) -
         !matches!(step.state, StepState::Done { .. })
             && fits(at, step.estimate, sight(policy, session, step))
     })
+}
+
+/// Whether two sorted lists have something in common.
+fn shares(some: &[Name], others: &[Name]) -> bool {
+    some.iter().any(|lock| others.binary_search(lock).is_ok())
 }
 
 /// A reason in words, with what is known beside it.

@@ -4,10 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
 use crate::core::contract;
-use crate::core::effect::{Effect, LockWait, Start};
+use crate::core::effect::{Effect, LockWait, Place, Start};
 use crate::core::fact::Fact;
 use crate::core::notice::{Notice, Progress};
-use crate::core::policy::{Command, Hook, Name};
+use crate::core::policy::{Command, Hook, LOCAL, Name};
 use crate::core::run::{Dues, RunId, What};
 use crate::core::session::{Phase, Session};
 use crate::core::state::Running;
@@ -52,6 +52,10 @@ impl Turn<'_> {
             grace: attempt.grace,
             log_limit: self.policy.limits.log_bytes,
             reboot: attempt.reboot,
+            place: match what.host() {
+                LOCAL => Place::Here,
+                host => Place::Host(self.policy.hosts.get(host).cloned()),
+            },
             what: what.clone(),
         };
         let (due, stop_by, reboot) = (attempt.due, attempt.stop_by, attempt.reboot);

@@ -335,7 +335,7 @@ fn never_twice(real: &[Real<'_>], bad: &mut Bad) {
             jobs.entry((job.to_string(), host.to_string()))
                 .or_default()
                 .push(attempt);
-        } else if let What::Periodic { job } = &attempt.start.what {
+        } else if let What::Periodic { job, .. } = &attempt.start.what {
             jobs.entry((job.to_string(), String::new()))
                 .or_default()
                 .push(attempt);

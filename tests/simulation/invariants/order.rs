@@ -214,7 +214,7 @@ pub(super) fn held(
         })
         .collect();
     for attempt in real {
-        let What::Periodic { job } = &attempt.start.what else {
+        let What::Periodic { job, .. } = &attempt.start.what else {
             continue;
         };
         let app = policies[0].periodic.get(job).and_then(|j| j.app.as_ref());

@@ -40,7 +40,7 @@ pub(super) fn paused(
                 }
             }
             Fact::AttemptStarted {
-                what: What::Periodic { job },
+                what: What::Periodic { job, .. },
                 ..
             } => {
                 let app = policy.periodic.get(job).and_then(|job| job.app.as_ref());
