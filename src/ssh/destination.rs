@@ -96,6 +96,9 @@ impl Destination {
              RequestTTY no\n\
              RemoteCommand none\n",
         );
+        if self.identity.is_some() {
+            text.push_str("IdentitiesOnly yes\n");
+        }
         let mut set = |key: &str, path: &Path| {
             text.push_str(&format!("{key} \"{}\"\n", path.display()));
         };
@@ -110,9 +113,6 @@ impl Destination {
         } else {
             set("Include", Path::new("~/.ssh/config"));
             set("Include", Path::new("/etc/ssh/ssh_config"));
-        }
-        if self.identity.is_some() {
-            text.push_str("Match all\nIdentitiesOnly yes\n");
         }
         text
     }

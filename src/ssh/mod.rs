@@ -30,6 +30,7 @@ pub mod ask;
 pub mod client;
 mod conversation;
 pub mod destination;
+mod folder;
 pub mod masters;
 pub mod order;
 pub mod probe;

@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn a_changed_key_names_the_command_that_forgets_the_old_one() {
         let destination = Destination::new("web1", "deploy@web1");
-        let said = "@@@@\r\n@ WARNING @\r\nHost key for [web1]:22 has changed and you have requested";
+        let said =
+            "@@@@\r\n@ WARNING @\r\nHost key for [web1]:22 has changed and you have requested";
         let Unreachable { why } = Unreachable::from_ssh(said, &destination);
         assert!(why.ends_with("ssh-keygen -R '[web1]:22'"), "{why}");
     }
