@@ -9,7 +9,7 @@
 //! | [`simulate`] | the daemon's loop over a made-up world |
 //! | [`control`] | what other processes ask of the daemon |
 //! | [`daemon`] | the loop, the performer of effects, startup and shutdown |
-//! | [`http`], [`systemd`], [`mail`], [`ping`], [`process`], [`store`], [`surroundings`], [`logs`], [`lock`], [`clock`] | the shell: everything that touches the machine |
+//! | [`http`], [`systemd`], [`mail`], [`ping`], [`ssh`], [`process`], [`store`], [`surroundings`], [`logs`], [`lock`], [`clock`] | the shell: everything that touches the machine |
 //! | [`config`] | `windows.toml`: text to policy, all problems at once |
 //! | [`core`] | what is decided: calendar, plan, session, recovery. Pure: no clock, no file, no process |
 //! | [`text`], [`exit`] | what may reach a terminal; the exit codes |
@@ -27,6 +27,7 @@ pub mod mail;
 pub mod ping;
 pub mod process;
 pub mod simulate;
+pub mod ssh;
 pub mod store;
 pub mod surroundings;
 pub mod systemd;

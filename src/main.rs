@@ -6,5 +6,8 @@ fn main() -> ExitCode {
     if let Some(code) = offhours::process::child::enter() {
         return code;
     }
+    if let Some(code) = offhours::ssh::client::enter() {
+        return code;
+    }
     offhours::cli::main().into()
 }

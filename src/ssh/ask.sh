@@ -1,0 +1,53 @@
+# What became of a run, from its marker.
+take
+marker=$base/runs/$value
+[ -e "$marker" ] || {
+    say fate never
+    exit
+}
+read_marker() {
+    keeper= began= end= then=
+    while read -r word first second rest; do
+        case $word in
+        order)
+            keeper=$second
+            set -- $rest
+            keeper_start=$1 since=$2 then=$3
+            ;;
+        began)
+            began=$first
+            began_start=$second
+            ;;
+        end) end="$first $second" ;;
+        esac
+    done <"$marker"
+}
+# It is made a moment before its first line is there.
+tries=20
+read_marker
+while [ -z "$then" ] && [ "$tries" -gt 0 ]; do
+    tries=$((tries - 1))
+    sleep .1 2>/dev/null || sleep 1
+    read_marker
+done
+alive=
+if [ -n "$then" ] && [ "$then" = "$boot" ]; then
+    if is_alive "$keeper" "$keeper_start"; then alive=yes; fi
+    if [ -n "$began" ] && is_alive "$began" "$began_start"; then alive=yes; fi
+fi
+# Only now: whoever was gone had written all that was to be written.
+read_marker
+case $end in
+"never "*) say fate never ;;
+?*) say fate ended "$end" ;;
+*)
+    # An order that is still waiting for a lock may begin.
+    if [ -n "$alive" ]; then
+        say fate running "$since"
+    elif [ -z "$began" ]; then
+        say fate never
+    else
+        say fate gone
+    fi
+    ;;
+esac

@@ -1,0 +1,95 @@
+# The beginning of everything that is executed on a host, and after it one of the other texts here. POSIX sh: dash,
+# busybox and bash. Executed as: sh -c EVAL offhours TEXT [NONCE PHASE], TEXT being all of this. No apostrophe and no
+# two backslashes beside each other outside comments (which are not sent): login shells quote differently.
+#
+# Standard input is the order, a value a line, for printf %b; kept open afterwards, it is the lifeline. Standard error
+# has our own words, each after the nonce of this order; whatever else is said there is noise of the host.
+bs=$(printf "\134")
+say() {
+    printf "%s %s\n" "$nonce" "$*" >&2
+}
+refuse() {
+    say error "$*"
+    exit 125
+}
+# The next value. The shell reads no further than the line; an order that breaks off is none.
+take() {
+    IFS= read -r value || exit 125
+    case $value in
+    *"$bs"*)
+        value=$(printf "%bx" "$value")
+        value=${value%x}
+        ;;
+    esac
+}
+case ${3-} in
+"")
+    # As the one who logged in: become who is wanted, if anybody else is.
+    set -- "$1"
+    IFS= read -r nonce || exit 125
+    take
+    count=$value
+    while [ "$count" -gt 0 ]; do
+        take
+        set -- "$@" "$value"
+        count=$((count - 1))
+    done
+    text=$1
+    shift
+    set -- "$@" /bin/sh -c "eval \"\$1\"" offhours "$text" "$nonce" known
+    exec "$@"
+    ;;
+known)
+    # Of what the login brought along nothing goes on but this.
+    exec env -i "PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}" "HOME=${HOME:-/}" \
+        "USER=${USER:-${LOGNAME:-$(id -un)}}" "LANG=${LANG:-C.UTF-8}" \
+        ${XDG_STATE_HOME:+"XDG_STATE_HOME=$XDG_STATE_HOME"} \
+        /bin/sh -c "eval \"\$1\"" offhours "$1" "$2" clean
+    ;;
+esac
+nonce=$2
+set --
+LC_ALL=C
+login_mask=$(umask)
+umask 077
+# A handler, and not ignored: what is started from here has the default again.
+trap : HUP PIPE
+base=${XDG_STATE_HOME:-${HOME%/}/.local/state}/offhours
+unset XDG_STATE_HOME
+boot=unknown
+{ read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+# Seconds since boot, in $now: no clock that somebody sets.
+uptime() {
+    read -r now _ </proc/uptime
+    now=${now%%.*}
+}
+# When a process was started, in $start: with it a number that was given again is told from the old one.
+start_of() {
+    start=
+    { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    set -- ${stat##*) }
+    shift 19
+    start=$1
+}
+is_alive() { # PID START
+    start_of "$1" && [ "$start" = "$2" ]
+}
+# Where a program is, in $found.
+find_program() {
+    found=
+    case $1 in
+    */*)
+        [ -f "$1" ] && [ -x "$1" ] && found=$1
+        ;;
+    *)
+        oldifs=$IFS
+        IFS=:
+        for place in $2; do
+            [ -n "$place" ] && [ -f "$place/$1" ] && [ -x "$place/$1" ] && found=$place/$1 && break
+        done
+        IFS=$oldifs
+        ;;
+    esac
+    [ -n "$found" ]
+}
+say ready

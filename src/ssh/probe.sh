@@ -1,0 +1,29 @@
+# What a host has of all that is needed.
+take
+count=$value
+while [ "$count" -gt 0 ]; do
+    take
+    set -- "$@" "$value"
+    count=$((count - 1))
+done
+say clock "$(date +%s)"
+uptime
+say uptime "$now"
+say boot "$boot"
+say user "$(id -un)"
+for tool in setsid timeout flock mkfifo head tr sed; do
+    find_program "$tool" "$PATH" || say missing "$tool"
+done
+say state "$base"
+if mkdir -p "$base" && [ -w "$base" ]; then
+    # The fourth field of the last line: what is free, in KiB.
+    df -Pk "$base" | {
+        while read -r line; do last=$line; done
+        set -- $last
+        say free "$4"
+    }
+fi
+if [ "$#" -gt 0 ]; then
+    if timeout 10 "$@" true </dev/null >/dev/null; then say become yes; else say become no; fi
+fi
+say done

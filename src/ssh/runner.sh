@@ -1,0 +1,290 @@
+# Runs a command so that nothing of it is left when its lifeline is cut.
+#
+#   this shell           waits; says the last word; the keeper in the marker
+#     |- lifeline        reads standard input to its end; then TERM, and KILL after the grace
+#     `- timeout         leads a session of its own: the group of the job
+#          `- the job
+#   watch                nobody here is its parent: sees that timeout ended, ends what the job left behind
+#
+# Descriptors: 4 is the standard output of the channel, 7 tells the watch that timeout has ended, 3 is the lifeline and
+# then, with 5 to 9, a lock. The job has none of them.
+take
+run=$value
+take
+bound=$value
+take
+grace=$value
+take
+patience=$value
+take
+mask=$value
+take
+dir=$value
+take
+locks=$value
+count=0
+while [ "$count" -lt "$locks" ]; do
+    count=$((count + 1))
+    take
+    case $value in
+    /*) ;;
+    *) value=$base/locks/$value ;;
+    esac
+    eval "lock$count=\$value"
+done
+take
+variables=$value
+take
+words=$value
+count=$((variables + words))
+while [ "$count" -gt 0 ]; do
+    take
+    set -- "$@" "$value"
+    count=$((count - 1))
+done
+take
+size=$value
+
+for tool in setsid timeout flock mkfifo head tr sed; do
+    find_program "$tool" "$PATH" || refuse "$tool is missing on the host"
+    eval "at_$tool=\$found"
+done
+# In busybox it is the job that goes on as this process, and a child of it keeps the time, with all that is open.
+poll=
+if [ -L "$at_timeout" ] || [ "$at_timeout" -ef "$at_setsid" ]; then poll=yes; fi
+own=$base/tmp/$nonce
+marker=$base/runs/$run
+if ! mkdir "$own" 2>/dev/null; then
+    mkdir -p "$base/locks" "$base/runs" "$base/tmp" && mkdir "$own" || refuse "cannot make folders in $base"
+fi
+if [ "$size" != - ]; then
+    head -c "$size" >"$own/script" && [ "$(($(wc -c <"$own/script")))" = "$size" ] && chmod 700 "$own/script" || {
+        rm -rf "$own"
+        refuse "the script did not arrive whole"
+    }
+fi
+
+start_of "$$"
+keeper=$start
+set -C
+if ! { printf "%s\n" "order $nonce $$ $keeper $(date +%s) $boot" >"$marker"; } 2>/dev/null; then
+    rm -rf "$own"
+    refuse "cannot write $marker, or that run was ordered before"
+fi
+set +C
+
+held=0
+# Free before the end is told: whoever hears of it may start the next run.
+unlock() {
+    count=0
+    while [ "$count" -lt "$held" ]; do
+        count=$((count + 1))
+        eval "file=\$lock$count"
+        case $file in
+        "$base"/*) : >"$file" ;;
+        esac
+    done
+    exec 3>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+}
+# Nothing was begun, and nothing is left.
+leave() { # WORD...
+    printf "end never\n" >>"$marker"
+    rm -rf "$own"
+    kill -s KILL "$lifeline" 2>/dev/null
+    unlock
+    [ "$#" = 0 ] || say "$@"
+    exit 125
+}
+# The processes whose environment has the mark of this order. (Not every grep looks behind a NUL.)
+members() {
+    head -c 1048576 /proc/[0-9]*/environ 2>/dev/null | tr "\000" "\n" |
+        sed -n -e "/^==> /h" -e "/^OFFHOURS_REMOTE=$nonce\$/{x;s,^==> /proc/,,;s,/environ <==\$,,;p;x;}"
+}
+# To the group, and to the members outside it; false if there is no member. A process that stands still is woken.
+signal_all() { # SIGNAL GROUP
+    found=
+    for member in "-$2" $(members); do
+        if [ "$member" != "-$2" ]; then
+            found=$member
+            group_of "$member"
+            [ "$its_group" != "$2" ] || continue
+        fi
+        [ "$member" = - ] || kill -s "$1" -- "$member" && kill -s CONT -- "$member"
+    done 2>/dev/null
+    [ -n "$found" ]
+}
+group_of() {
+    its_group=
+    { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+    set -- ${stat##*) }
+    its_group=$3
+}
+# False once it has ended, collected or not.
+runs() {
+    { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+    set -- ${stat##*) }
+    case $1 in
+    Z | X) return 1 ;;
+    esac
+}
+doze() {
+    sleep .1 2>/dev/null || sleep 1
+}
+
+exec 3<&0 4>&1 </dev/null
+trap stop=1 TERM
+stop=
+(
+    trap : HUP PIPE
+    trap - TERM
+    # Nothing more is said to us: this returns at the end of the file.
+    while IFS= read -r value; do :; done
+    kill -s TERM "$$"
+    group=
+    { while read -r word value rest; do [ "$word" != began ] || group=$value; done <"$marker"; } 2>/dev/null
+    signal_all TERM "$group"
+    uptime
+    limit=$((now + grace))
+    while uptime && [ "$now" -lt "$limit" ]; do doze; done
+    # Until this shell ends us, or is gone and so is everything else.
+    while signal_all KILL "$group" || is_alive "$$" "$keeper"; do doze; done
+) <&3 4>&- >/dev/null 2>&1 &
+lifeline=$!
+exec 3<&-
+
+uptime
+limit=$((now + patience))
+for fd in 3 5 6 7 8 9; do
+    [ "$held" -lt "$locks" ] || break
+    eval "file=\$lock$((held + 1))"
+    # An exec that cannot open its file ends the shell.
+    (eval "exec $fd<>\"\$file\"") 2>/dev/null || leave error "cannot open the lock file $file"
+    eval "exec $fd<>\"\$file\""
+    "$at_flock" -n "$fd" 2>/dev/null
+    code=$?
+    uptime
+    if [ "$code" = 1 ] && [ "$now" -lt "$limit" ]; then
+        "$at_timeout" "$((limit - now))" "$at_flock" "$fd" 2>/dev/null 4>&- &
+        waiting=$!
+        wait "$waiting"
+        code=$?
+        [ -z "$stop" ] || kill -s TERM "$waiting" 2>/dev/null
+        # Whatever ended the wait: it was held.
+        [ "$code" = 0 ] || code=1
+    fi
+    [ -z "$stop" ] || break
+    case $code in
+    0) held=$((held + 1)) ;;
+    1) leave busy "${file##*/} $(head -c 300 "$file" 2>/dev/null | tr "\n" " ")" ;;
+    *) leave error "cannot lock $file" ;;
+    esac
+    # For people; a file elsewhere may be anything.
+    case $file in
+    "$base"/*) printf "%s\n" "run $run" >"$file" ;;
+    esac
+done
+[ -z "$stop" ] || leave error "it was stopped before it began"
+mkfifo "$own/ended" || leave error "cannot make a pipe in $own"
+
+uptime
+began=$now
+heard=$(
+    fail() {
+        printf "error %s" "$*"
+        exit 125
+    }
+    trap - TERM HUP PIPE
+    # This very process, which timeout is going to be.
+    IFS= read -r stat </proc/self/stat
+    group=${stat%% *}
+    cd -- "${dir:-$HOME}" 2>/dev/null || fail "cannot enter the folder ${dir:-$HOME}"
+    path=$PATH
+    rest=$variables
+    for value in "$@"; do
+        [ "$rest" -gt 0 ] || break
+        rest=$((rest - 1))
+        case $value in
+        (PATH=*) path=${value#PATH=} ;;
+        esac
+    done
+    program=$own/script
+    if [ "$size" = - ]; then
+        rest=$variables
+        for program in "$@"; do
+            [ "$rest" -gt 0 ] || break
+            rest=$((rest - 1))
+        done
+        find_program "$program" "$path" || fail "there is no program $program that may be executed"
+        program=$found
+    fi
+    start_of self
+    printf "%s\n" "began $group $start" >>"$marker" || fail "cannot write $marker"
+    # A host that loses its power must not forget that it began.
+    sync "$marker" "$base/runs" 2>/dev/null
+    (
+        (
+            trap : HUP PIPE
+            if [ -n "$poll" ]; then
+                while runs "$group"; do doze; done
+            else
+                IFS= read -r value <"$own/ended"
+            fi
+            # Not collected yet: its status says more than a shell does.
+            stat=
+            { IFS= read -r stat <"/proc/$group/stat"; } 2>/dev/null
+            status=${stat##* }
+            if signal_all TERM "$group"; then
+                uptime
+                limit=$((now + grace))
+                while uptime && [ "$now" -lt "$limit" ] && [ -n "$(members)" ]; do doze; done
+            fi
+            while signal_all KILL "$group"; do doze; done
+            printf "%s\n" "status $status"
+        ) </dev/null 2>/dev/null 4>&- &
+    )
+    # Once this process is gone, however far it came, the watch is told.
+    [ -n "$poll" ] || exec 7>"$own/ended"
+    printf "began\n"
+    say began "$group" "$boot"
+    umask "${mask:-$login_mask}"
+    # From here on the variables are those of the job.
+    __offhours_grace=$grace __offhours_bound=$bound __offhours_program=$program
+    __offhours_setsid=$at_setsid __offhours_timeout=$at_timeout __offhours_rest=$variables
+    __offhours_run=$run __offhours_nonce=$nonce
+    unset LC_ALL OLDPWD
+    while [ "$__offhours_rest" -gt 0 ]; do
+        export "$1"
+        shift
+        __offhours_rest=$((__offhours_rest - 1))
+    done
+    shift
+    export "OFFHOURS_RUN=$__offhours_run" "OFFHOURS_REMOTE=$__offhours_nonce"
+    exec "$__offhours_setsid" "$__offhours_timeout" -k "$__offhours_grace" "$__offhours_bound" \
+        /bin/sh -c "exec 7>&-; exec \"\$@\"" offhours "$__offhours_program" "$@" \
+        >&4 2>&4 4>&- 3>&- 5>&- 6>&- 8>&- 9>&-
+)
+code=$?
+uptime
+case $heard in
+began*) ;;
+?*) leave "$heard" ;;
+*) leave error "it could not be begun" ;;
+esac
+kill -s KILL "$lifeline" 2>/dev/null
+
+# The shell has 128 + N for signal N, which a program may return as well; the status that was seen tells them apart.
+status=${heard##* }
+if [ "$((now - began))" -ge "$bound" ] && { [ "$code" = 124 ] || [ "$code" -gt 128 ]; }; then
+    end=timeout
+elif [ "$code" -gt 128 ] && [ "$status" != "$((code << 8))" ]; then
+    end="signal $((code - 128))"
+else
+    end="exit $code"
+fi
+printf "%s\n" "end $end" >>"$marker"
+rm -rf "$own"
+unlock
+say "$end"
+exec >/dev/null 2>&1 4>&-
+find "$base/runs" "$base/tmp" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+exit "$code"
