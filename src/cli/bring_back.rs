@@ -104,6 +104,7 @@ fn blank() -> Policy {
         zone: Zone::utc(),
         windows: Default::default(),
         freezes: Vec::new(),
+        hosts: Default::default(),
         apps: Default::default(),
         maintenance: Default::default(),
         periodic: Default::default(),

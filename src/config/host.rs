@@ -1,6 +1,6 @@
 //! `[host.N]`: other machines, and where something is to run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 
@@ -64,9 +64,12 @@ impl<'a> Reading<'a> {
             locks: self.host_locks(&fields),
             name: self.name(field.key),
         };
-        // Nothing of it may become an option of ssh or text of a shell.
-        if let Err(refused) = crate::ssh::Destination::from(&host).check() {
-            self.problems.error(place, refused.why);
+        let paths = [&host.identity, &host.known_hosts, &host.ssh_config];
+        let (jump, port) = (host.jump.as_deref(), host.port);
+        if let Some(what) = refused_place(&host.ssh, jump, port, &paths) {
+            self.problems
+                .error(place, format!("{what} of this host cannot be used"))
+                .hint("letters, digits and `.`, `_`, `-`, `+`, `@`, `:` only; paths without quotes and wildcards");
         }
         Some(host)
     }
@@ -178,3 +181,50 @@ impl<'a> Reading<'a> {
 
 /// Locks of one host: those of a job come to them.
 const MOST_LOCKS: usize = 5;
+
+/// Bytes of a destination.
+const LONGEST_PLACE: usize = 255;
+/// Bytes of a path.
+const LONGEST_PATH: usize = 1024;
+
+/// What of a destination would be more to ssh, or to a shell, than it is meant to be; none where all is fine.
+pub fn refused_place(
+    ssh: &str,
+    jump: Option<&str>,
+    port: Option<u16>,
+    paths: &[&Option<PathBuf>],
+) -> Option<&'static str> {
+    if !is_place(ssh) {
+        return Some("the SSH destination");
+    }
+    let jumps = |jump: &str| jump.len() <= LONGEST_PLACE && jump.split(',').all(is_place);
+    if !jump.is_none_or(jumps) {
+        return Some("the jump host");
+    }
+    if port == Some(0) {
+        return Some("port 0");
+    }
+    let fine = paths.iter().filter_map(|path| path.as_deref()).all(is_path);
+    (!fine).then_some("a path")
+}
+
+/// `[user@]host[:port]`, of letters that mean nothing to a shell: `ssh` puts them into the commands of a configuration.
+fn is_place(place: &str) -> bool {
+    let (user, host) = place.rsplit_once('@').unwrap_or(("root", place));
+    let fine = |text: &str, marks: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || marks.contains(c);
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(plain)
+    };
+    place.len() <= LONGEST_PLACE && fine(user, "._-+@") && fine(host, "._-:[]%")
+}
+
+/// Absolute or in the home, and nothing that a configuration of `ssh` would take for more than a path.
+fn is_path(path: &Path) -> bool {
+    let Some(text) = path.to_str() else {
+        return false;
+    };
+    let special = |c: char| c.is_control() || "\"\\*?[]{}$".contains(c);
+    text.len() <= LONGEST_PATH
+        && (text.starts_with('/') || text.starts_with("~/"))
+        && !text.contains(special)
+}

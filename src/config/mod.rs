@@ -41,6 +41,7 @@ mod window;
 pub use control::{ControlConfig, ControlRole};
 pub use env::Env;
 pub use files::LARGEST_FILE;
+pub use host::refused_place;
 pub use load::{Loaded, NotFound, Purpose, Refused, find, load};
 pub use mail::{Host as MailHost, MailConfig, SmtpConfig, Tls, Way};
 pub use note::{ClockChange, Note};

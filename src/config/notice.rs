@@ -13,7 +13,7 @@ use super::source::Place;
 use super::tree::{Fields, Item};
 use crate::core::calendar::DayTime;
 use crate::core::policy::{
-    Accepted, Alarm, Audience, Keep, Limits, Name, NoticeKinds, NoticePolicy, Probe,
+    Accepted, Alarm, Audience, Keep, LOCAL, Limits, Name, NoticeKinds, NoticePolicy, Probe,
 };
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -61,6 +61,7 @@ impl<'a> Reading<'a> {
             .audiences(&fields, "operators", &roles)
             .unwrap_or_default();
         let to = self.audiences(&fields, "to", &roles).unwrap_or_default();
+        let here = [self.name(LOCAL)];
         let alarm = fields
             .get("alarm")
             .and_then(|item| self.asked(item, SignedDuration::from_secs(30), (true, &here)));

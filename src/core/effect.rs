@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::letter::Letter;
 use super::notice::NoticeId;
@@ -16,6 +16,13 @@ pub enum Effect {
     /// End the run's processes: SIGTERM, grace, SIGKILL.
     Stop {
         run: RunId,
+    },
+    /// Ask a host how an attempt of the last life ended; by then nothing of it is left there.
+    Ask {
+        run: RunId,
+        attempt: u32,
+        host: Option<Arc<Host>>,
+        until: Timestamp,
     },
     Send {
         notice: NoticeId,
@@ -42,7 +49,7 @@ pub struct Start {
     pub timeout: SignedDuration,
     pub grace: SignedDuration,
     pub log_limit: u64,
-    /// It restarts this machine.
+    /// It restarts the machine it runs on.
     pub reboot: bool,
     /// Where it is to run.
     pub place: Place,
@@ -69,7 +76,7 @@ impl Effect {
     pub fn even_unrecorded(&self) -> bool {
         match self {
             Self::Start(start) => matches!(start.what, What::Leave { .. } | What::Alarm { .. }),
-            Self::Stop { .. } | Self::Exit { .. } => true,
+            Self::Stop { .. } | Self::Ask { .. } | Self::Exit { .. } => true,
             Self::Send { letter, .. } => letter.kind == super::letter::LetterKind::Operators,
         }
     }

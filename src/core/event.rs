@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::notice::NoticeId;
 use super::policy::Name;
-use super::run::{Report, RunId};
+use super::run::{Found, Report, RunId};
 use super::session::Override;
 use super::wish::Asked;
 
@@ -18,6 +18,8 @@ pub enum Event {
         version: String,
         nonce: String,
         alone: bool,
+        /// Of attempts on hosts: what is known of them here. Nothing else of the last life was left running.
+        found: Vec<(RunId, Found)>,
     },
     /// The instant that was asked for has come, or may have.
     Woke,

@@ -121,7 +121,7 @@ fn is_local(host: &Name) -> bool {
 impl What {
     pub fn job(&self) -> Option<&Name> {
         match self {
-            Self::Step { job, .. } | Self::Ask { job, .. } | Self::Periodic { job } => Some(job),
+            Self::Step { job, .. } | Self::Ask { job, .. } | Self::Periodic { job, .. } => Some(job),
             _ => None,
         }
     }
@@ -214,6 +214,15 @@ pub enum End {
         lock: String,
         holder: String,
     },
+}
+
+/// What a client of a host left behind that was ended together with the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It heard the end.
+    Ended(End),
+    /// It was begun, and the host has to be asked.
+    Unheard,
 }
 
 /// What is known of an attempt when it is over.

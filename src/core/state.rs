@@ -88,6 +88,8 @@ pub struct Live {
     pub draining: Option<Timestamp>,
     /// That took too long, and was given up then for a while.
     pub drained_in_vain: Option<Timestamp>,
+    /// Attempts of the last life of which a host is being asked how they ended.
+    pub unheard: std::collections::BTreeSet<RunId>,
     /// Stop was asked of these attempts.
     pub stopped: std::collections::BTreeSet<RunId>,
 }

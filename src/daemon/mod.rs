@@ -6,6 +6,7 @@
 //! | `world` | what the loop needs of the world |
 //! | `degraded` | what happens while the state cannot be written |
 //! | `real` | the world as it is: processes, mail, clocks |
+//! | `hosts` | what runs on other machines |
 //! | `letters` | from what the core says to what is mailed |
 //! | `startup` | locks, survivors, state: everything before the first turn |
 //! | `anew` | a state begun anew: every app is brought back first |
@@ -16,6 +17,7 @@ pub mod alive;
 mod anew;
 pub mod announce;
 mod degraded;
+mod hosts;
 pub mod letters;
 pub mod real;
 pub mod startup;

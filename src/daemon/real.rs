@@ -10,17 +10,18 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use super::announce::Announcer;
+use super::hosts::{self, Hosts};
 use super::letters;
 use super::templates;
 use super::world::{Heard, World};
 use crate::clock::{self, Compare, Look, Moved, StepWatch};
 use crate::core::contract;
-use crate::core::effect::{Effect, LockWait, Start};
+use crate::core::effect::{Effect, LockWait, Place, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::fact::{AttemptEnded, Fact};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
-use crate::core::policy::Policy;
+use crate::core::policy::{Host, LOCAL, Policy};
 use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
@@ -44,7 +45,8 @@ pub struct Places {
 /// What the real world is made of.
 pub struct Real {
     places: Places,
-    launcher: Launcher,
+    launcher: Arc<Launcher>,
+    hosts: Arc<Hosts>,
     /// None where no mail is configured.
     mailer: Option<Arc<Mailer>>,
     /// From whom it comes: the feed of the calendar names the same.
@@ -71,9 +73,16 @@ pub struct Real {
 
 /// A run that is not over.
 struct Going {
-    stopper: Stopper,
+    stop: Stop,
     /// Bytes of its output that are kept.
     log_limit: u64,
+}
+
+/// How a run is ended.
+enum Stop {
+    Here(Stopper),
+    /// On a host, or on the way there.
+    There(Arc<tokio::sync::Notify>),
 }
 
 /// Output that is kept, and how much of it.
@@ -111,6 +120,7 @@ impl Logs {
 pub struct Parts {
     pub places: Places,
     pub launcher: Launcher,
+    pub hosts: Arc<Hosts>,
     pub mailer: Option<Mailer>,
     pub rehearsal_mail: Option<Mailer>,
     pub announcer: Announcer,
@@ -131,7 +141,8 @@ impl Real {
             .ok();
         let real = Self {
             places: parts.places,
-            launcher: parts.launcher,
+            launcher: Arc::new(parts.launcher),
+            hosts: parts.hosts,
             sender: Arc::new(std::sync::Mutex::new(sender(parts.mailer.as_ref()))),
             mailer: parts.mailer.map(Arc::new),
             rehearsal_mail: parts.rehearsal_mail.map(Arc::new),
@@ -183,9 +194,13 @@ impl Real {
             Ok(spec) => spec,
             Err(why) => return self.refuse(run, why),
         };
+        if let Place::Host(host) = &start.place {
+            let host = host.clone();
+            return self.start_there(start, host, spec);
+        }
         let mut started = self.launcher.spawn(spec);
         let going = Going {
-            stopper: started.stopper(),
+            stop: Stop::Here(started.stopper()),
             log_limit: start.log_limit,
         };
         self.going.insert(run, going);
@@ -203,6 +218,29 @@ impl Real {
                 }
             }
         });
+    }
+
+    fn start_there(&mut self, start: Start, host: Option<Arc<Host>>, spec: RunSpec) {
+        let run = start.run;
+        let Some(host) = host else {
+            let why = format!("there is no host {} in the configuration", start.what.host());
+            return self.refuse(run, why);
+        };
+        let stop = Arc::new(tokio::sync::Notify::new());
+        let going = Going {
+            stop: Stop::There(stop.clone()),
+            log_limit: start.log_limit,
+        };
+        self.going.insert(run, going);
+        let attempt = hosts::Attempt {
+            mark: contract::run_mark(run, start.attempt, &self.nonce),
+            start,
+            host,
+            spec,
+            stop,
+        };
+        let (hosts, launcher) = (self.hosts.clone(), self.launcher.clone());
+        tokio::spawn(hosts::run(hosts, launcher, attempt, self.tell.clone()));
     }
 
     fn refuse(&self, run: RunId, why: String) {
@@ -337,6 +375,9 @@ impl Real {
     /// An attempt is over, for good or until the next.
     fn over(&mut self, ended: &AttemptEnded) {
         let going = self.going.remove(&ended.run);
+        if ended.what.host() != LOCAL {
+            self.hosts.forget(ended.run, ended.attempt);
+        }
         if ended.log {
             let kept = going.map_or(u64::MAX, |going| going.log_limit);
             let room = crate::logs::room(ended.output_bytes.min(kept));
@@ -374,7 +415,7 @@ async fn deliver(mailer: &Mailer, letter: Letter) -> (Answer, Option<String>) {
 }
 
 /// What a run says, as the core hears it. Of a run whose supervisor was killed nothing is left when this returns.
-async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> Event {
+pub(super) async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> Event {
     match event {
         RunEvent::Waiting { lock, holder } => {
             let holder = match holder {
@@ -440,7 +481,7 @@ async fn holder_of(lock: PathBuf) -> Option<String> {
     tokio::task::spawn_blocking(look).await.ok().flatten()
 }
 
-fn report_of(result: process::RunResult) -> run::Report {
+pub(super) fn report_of(result: process::RunResult) -> run::Report {
     let end = match result.end {
         process::End::Exited(code) => run::End::Exited { code },
         process::End::Signalled(signal) => run::End::Signalled { signal },
@@ -507,8 +548,22 @@ impl World for Real {
             Effect::Start(start) => self.start(*start),
             Effect::Stop { run } => {
                 if let Some(going) = self.going.get(&run) {
-                    going.stopper.stop();
+                    match &going.stop {
+                        Stop::Here(stopper) => stopper.stop(),
+                        Stop::There(stop) => stop.notify_one(),
+                    }
                 }
+            }
+            Effect::Ask {
+                run,
+                attempt,
+                host,
+                until,
+            } => {
+                let mark = contract::run_mark(run, attempt, &self.nonce);
+                let (hosts, tell) = (self.hosts.clone(), self.tell.clone());
+                let asking = hosts::ask_again(hosts, host, (run, mark), until, tell);
+                tokio::spawn(asking);
             }
             Effect::Send { notice, letter } => self.send(notice, *letter),
             Effect::Exit { .. } => {}

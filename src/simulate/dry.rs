@@ -48,6 +48,7 @@ pub async fn dry_run(loaded: Loaded, form: Form) -> anyhow::Result<Exit> {
         version,
         nonce: "dryrun".into(),
         alone: false,
+        found: Vec::new(),
     };
     let ended = turns.run(first).await;
     stop.abort();

@@ -308,6 +308,7 @@ fn life(machine: &Shared<'_>, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken
         version: env!("CARGO_PKG_VERSION").into(),
         nonce: "played".into(),
         alone: false,
+        found: Vec::new(),
     };
     let ended = {
         let run = pin!(turns.run(first));

@@ -10,7 +10,7 @@ use super::happening::Happening;
 use super::room::Room;
 use super::trace::{Happened, Moment, Next, Onlooker};
 use super::wishes::Open;
-use crate::core::effect::{Effect, LockWait, Start};
+use crate::core::effect::{Effect, LockWait, Place, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
@@ -402,7 +402,7 @@ impl<'o> Machine<'o> {
                 self.terminate(run, |code| End::Stopped { code });
             }
             Effect::Send { notice, letter } => self.send(notice, letter),
-            Effect::Exit { .. } => {}
+            Effect::Ask { .. } | Effect::Exit { .. } => {}
         }
     }
 
@@ -487,7 +487,8 @@ impl<'o> Machine<'o> {
         let start = process.start.clone();
         let fate = self.dice.fate(&start, at);
         self.note(Happened::Began { run });
-        if start.reboot && matches!(fate, Fate::Ends(_, End::Exited { code: 0 })) {
+        let here = start.place == Place::Here;
+        if start.reboot && here && matches!(fate, Fate::Ends(_, End::Exited { code: 0 })) {
             return self.goes_down(run, turn, &start);
         }
         let pid = i32::try_from(run % 30_000).unwrap_or(1) + 2;

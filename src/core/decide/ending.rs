@@ -8,7 +8,7 @@ use crate::core::fact::{AttemptEnded, Fact, RetryAt};
 use crate::core::plan::fits;
 use crate::core::policy::{OnFailure, Retry};
 use crate::core::run::{End, Outcome, Report, RunId, Verdict, What};
-use crate::core::session::{Code, Reason, SessionResult, StepState};
+use crate::core::session::{Code, Phase, Reason, SessionResult, StepState};
 use crate::core::state::{AttentionKind, Running};
 
 /// How long the alarm command is let alone between its attempts.
@@ -42,6 +42,21 @@ impl Turn<'_> {
         };
         let meaning = self.meaning(run, &running, report);
         self.record_end(run, &running, report, meaning);
+        if self.state.live.unheard.remove(&run) {
+            self.leave_at_last(&running);
+        }
+    }
+
+    /// What a host was asked of is known now: its session is brought back, as all were at the start.
+    fn leave_at_last(&mut self, running: &Running) {
+        let session = running.what.session();
+        let session = session.and_then(|id| self.state.sessions.get(id)).cloned();
+        if let Some(session) = session
+            && matches!(session.phase, Phase::Entering | Phase::Active)
+        {
+            let why = Code::Interrupted.into();
+            self.begin_leaving(&session, SessionResult::Interrupted, why);
+        }
     }
 
     /// What was to restart the machine has done so.

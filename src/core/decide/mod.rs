@@ -123,7 +123,8 @@ impl Turn<'_> {
                 version,
                 nonce,
                 alone,
-            } => recover::started(self, boot, version, nonce, alone),
+                found,
+            } => recover::started(self, (boot, version, nonce), alone, &found),
             Event::ClockStepped { by } => self.clock_stepped(by),
             Event::PolicyChanged => {
                 self.know_jobs();

@@ -8,7 +8,7 @@ use crate::core::effect::{Effect, LockWait, Place, Start};
 use crate::core::fact::Fact;
 use crate::core::notice::{Notice, Progress};
 use crate::core::policy::{Command, Hook, LOCAL, Name};
-use crate::core::run::{Dues, RunId, What};
+use crate::core::run::{Dues, RunId, SessionId, What};
 use crate::core::session::{Phase, Session};
 use crate::core::state::Running;
 
@@ -27,6 +27,9 @@ pub(super) struct Attempt {
     /// It restarts this machine.
     pub reboot: bool,
 }
+
+/// What a run on a host may take beside time bound and grace, where nobody here ends it.
+const ON_A_HOST: SignedDuration = SignedDuration::from_secs(75);
 
 impl Turn<'_> {
     /// Records that an attempt begins, and asks for it.
@@ -58,6 +61,7 @@ impl Turn<'_> {
             },
             what: what.clone(),
         };
+        let here = what.host() == LOCAL;
         let (due, stop_by, reboot) = (attempt.due, attempt.stop_by, attempt.reboot);
         self.record(Fact::AttemptStarted {
             run,
@@ -65,7 +69,7 @@ impl Turn<'_> {
             what,
             due,
             stop_by,
-            reboot,
+            reboot: reboot && here,
         });
         self.effect(Effect::Start(Box::new(start)));
     }
@@ -171,6 +175,56 @@ impl Turn<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Has a host asked how an attempt of the last life ended: nothing is decided before.
+    pub(in crate::core) fn ask_of(&mut self, run: RunId) {
+        let Some(running) = self.state.running.get(&run) else {
+            return;
+        };
+        let bound = self.bound_of(&running.what);
+        let until = running.started.saturating_add(bound);
+        let ask = Effect::Ask {
+            run,
+            attempt: running.attempt,
+            host: self.policy.hosts.get(running.what.host()).cloned(),
+            until: until.unwrap_or(self.now),
+        };
+        self.state.live.unheard.insert(run);
+        self.effect(ask);
+    }
+
+    /// Whether how something of a session ended on a host is not known yet.
+    pub(in crate::core) fn is_unheard(&self, id: &SessionId) -> bool {
+        let unheard = self.state.live.unheard.iter();
+        let mut running = unheard.filter_map(|run| self.state.running.get(run));
+        running.any(|running| running.what.session() == Some(id))
+    }
+
+    /// The longest time after which nothing of an attempt is left on its host.
+    fn bound_of(&self, what: &What) -> SignedDuration {
+        let step = what.job().and_then(|job| self.policy.maintenance.get(job));
+        let periodic = what.job().and_then(|job| self.policy.periodic.get(job));
+        let app = what.session().and_then(|id| self.state.sessions.get(id));
+        let app = app.and_then(|session| self.policy.apps.get(&session.app));
+        let (timeout, grace) = match what {
+            What::Step { .. } => step.map(|job| (job.timeout, job.grace)),
+            What::Ask { .. } => step
+                .and_then(|job| job.only_if.as_ref())
+                .map(|probe| (probe.timeout, SignedDuration::from_secs(10))),
+            What::Periodic { .. } => periodic.map(|job| (job.timeout, job.grace)),
+            What::Enter { hook, .. } => app
+                .and_then(|app| app.enter.get(*hook))
+                .map(|hook| (hook.timeout, hook.grace)),
+            What::Leave { hook, .. } => app
+                .and_then(|app| app.leave.get(*hook))
+                .map(|hook| (hook.timeout, hook.grace)),
+            What::Alarm { .. } => None,
+        }
+        .unwrap_or((SignedDuration::from_hours(1), SignedDuration::from_secs(10)));
+        timeout
+            .saturating_add(grace.saturating_mul(2))
+            .saturating_add(ON_A_HOST)
     }
 
     /// Whether a session waits for this machine to come up anew.

@@ -348,9 +348,9 @@ impl Turn<'_> {
             timeout: job.timeout,
             grace: job.grace,
             stop_by: Self::stop_by(session, step.closes, job.grace),
-            reboot: job.reboot && *step.host == *LOCAL,
+            reboot: job.reboot,
         };
-        match attempt.reboot {
+        match attempt.reboot && *step.host == *LOCAL {
             true => self.start(attempt, &until_down(&job.command)),
             false => self.start(attempt, &job.command),
         }
