@@ -83,7 +83,10 @@ fn state() -> State {
     let running = Running {
         reboot: false,
         attempt: 1,
-        what: What::Periodic { job: "gc".into(), host: "local".into() },
+        what: What::Periodic {
+            job: "gc".into(),
+            host: "local".into(),
+        },
         due: None,
         started: now(),
         stop_by: None,

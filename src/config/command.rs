@@ -108,7 +108,10 @@ impl<'a> Reading<'a> {
             let fields = self.document.fields("host", host);
             let words = fields.and_then(|fields| fields.get("become"));
             words.is_some_and(|item| {
-                let first = item.value.as_str().map(|text| text.split_ascii_whitespace().next());
+                let first = item
+                    .value
+                    .as_str()
+                    .map(|text| text.split_ascii_whitespace().next());
                 let array = item.value.as_array().and_then(|array| array.first());
                 let first = first.unwrap_or_else(|| array.and_then(|word| word.get_ref().as_str()));
                 first.is_some_and(|word| word == "sudo" || word.ends_with("/sudo"))

@@ -250,12 +250,7 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 4] = [
-    "parallel",
-    "max_failures",
-    "healthy",
-    "calendars",
-];
+pub const LATER: [&str; 4] = ["parallel", "max_failures", "healthy", "calendars"];
 
 #[cfg(test)]
 mod tests {

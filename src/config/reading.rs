@@ -255,7 +255,10 @@ impl<'a> Reading<'a> {
                 let named = fields.get("groups").and_then(|item| item.value.as_array());
                 for group in named.into_iter().flat_map(|array| array.iter()) {
                     if let Some(group) = group.get_ref().as_str() {
-                        groups.entry(group.to_owned()).or_default().push(member.clone());
+                        groups
+                            .entry(group.to_owned())
+                            .or_default()
+                            .push(member.clone());
                     }
                 }
             }

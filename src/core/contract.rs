@@ -105,7 +105,10 @@ mod tests {
 
     #[test]
     fn locks_are_called_what_people_write_behind_flock() {
-        let periodic = What::Periodic { job: "gc".into(), host: "local".into() };
+        let periodic = What::Periodic {
+            job: "gc".into(),
+            host: "local".into(),
+        };
         assert_eq!(
             locks(&step("os-updates", "web1"), &[]),
             ["maintenance.os-updates@web1.lock"]

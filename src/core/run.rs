@@ -105,9 +105,7 @@ pub enum What {
         host: Name,
     },
     /// The operators' alarm command, about one matter.
-    Alarm {
-        key: Name,
-    },
+    Alarm { key: Name },
 }
 
 fn local() -> Name {
@@ -121,7 +119,9 @@ fn is_local(host: &Name) -> bool {
 impl What {
     pub fn job(&self) -> Option<&Name> {
         match self {
-            Self::Step { job, .. } | Self::Ask { job, .. } | Self::Periodic { job, .. } => Some(job),
+            Self::Step { job, .. } | Self::Ask { job, .. } | Self::Periodic { job, .. } => {
+                Some(job)
+            }
             _ => None,
         }
     }

@@ -67,9 +67,10 @@ impl Hosts {
     }
 
     async fn reach(&self, host: &Host) -> Result<PathBuf, String> {
-        let masters = self.masters.as_ref().map_err(|why| {
-            format!("hosts cannot be reached from here: {why}")
-        })?;
+        let masters = self
+            .masters
+            .as_ref()
+            .map_err(|why| format!("hosts cannot be reached from here: {why}"))?;
         let reached = masters.reach(&Destination::from(host)).await;
         reached.map_err(|unreachable| unreachable.why)
     }
@@ -228,7 +229,9 @@ async fn once(
         Verdict::Unknown { why } => {
             let start = &attempt.start;
             let grace = to_std(start.grace).saturating_mul(2);
-            let left = to_std(start.timeout).saturating_add(grace).saturating_add(LATE);
+            let left = to_std(start.timeout)
+                .saturating_add(grace)
+                .saturating_add(LATE);
             let until = Instant::now() + left;
             let known = ask(hosts, &attempt.host, &attempt.mark, until);
             say_unheard(tell, run, &attempt.host, &why).await;
@@ -288,7 +291,8 @@ async fn ask(hosts: &Hosts, host: &Host, mark: &str, until: Instant) -> Option<E
                 return Some(End::Unreachable { why });
             }
             Some(Fate::Gone) => {
-                let why = "what was to tell it is gone: the host was restarted, or its runner killed";
+                let why =
+                    "what was to tell it is gone: the host was restarted, or its runner killed";
                 return Some(End::Unheard { why: why.into() });
             }
             Some(Fate::Running { .. }) | None => {}

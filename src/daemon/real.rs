@@ -223,7 +223,10 @@ impl Real {
     fn start_there(&mut self, start: Start, host: Option<Arc<Host>>, spec: RunSpec) {
         let run = start.run;
         let Some(host) = host else {
-            let why = format!("there is no host {} in the configuration", start.what.host());
+            let why = format!(
+                "there is no host {} in the configuration",
+                start.what.host()
+            );
             return self.refuse(run, why);
         };
         let stop = Arc::new(tokio::sync::Notify::new());

@@ -249,11 +249,7 @@ fn nonce() -> Result<String, StartError> {
 ///
 /// # Errors
 /// Where the kernel's random source cannot be read.
-pub fn started(
-    boot: String,
-    alone: bool,
-    found: Vec<(RunId, Found)>,
-) -> Result<Event, StartError> {
+pub fn started(boot: String, alone: bool, found: Vec<(RunId, Found)>) -> Result<Event, StartError> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     Ok(Event::Started {
         boot,
@@ -454,7 +450,9 @@ pub async fn assemble(
 /// among the temporary files takes its place.
 fn sockets(settings: &Settings) -> PathBuf {
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
-    let runtime = runtime.filter(|dir| dir.is_absolute()).map(|dir| dir.join("ssh"));
+    let runtime = runtime
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join("ssh"));
     let beside = settings.state_dir.join("ssh");
     let mut places = runtime.into_iter().chain([beside.clone()]);
     if let Some(place) = places.find(|place| Masters::fits(place)) {

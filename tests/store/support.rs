@@ -54,7 +54,10 @@ pub fn ended(run: u64, attempt: u32, what: What, outcome: Outcome) -> Fact {
 }
 
 pub fn periodic(job: &str) -> What {
-    What::Periodic { job: job.into(), host: "local".into() }
+    What::Periodic {
+        job: job.into(),
+        host: "local".into(),
+    }
 }
 
 pub fn step(session: &str, job: &str) -> What {

@@ -201,7 +201,10 @@ impl Turn<'_> {
         run: Option<(RunId, u32)>,
     ) {
         let attempt = Attempt {
-            what: What::Periodic { job: name.clone(), host: job.host.clone() },
+            what: What::Periodic {
+                job: name.clone(),
+                host: job.host.clone(),
+            },
             run,
             due: Some(Dues::one(due)),
             locks: job.locks.clone(),

@@ -159,8 +159,7 @@ impl Turn<'_> {
             other.id != session.id
                 && (other.phase.in_maintenance()
                     || matches!(other.phase, Phase::Starting | Phase::Left))
-                && (other.app == session.app
-                    || shares(&other.locks, &session.locks))
+                && (other.app == session.app || shares(&other.locks, &session.locks))
         })
     }
 

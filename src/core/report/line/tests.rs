@@ -92,7 +92,10 @@ fn each_kind_of_work_has_its_own_events() {
             host: "local".into(),
         },
     };
-    let periodic = What::Periodic { job: "gc".into(), host: "local".into() };
+    let periodic = What::Periodic {
+        job: "gc".into(),
+        host: "local".into(),
+    };
     for (what, expected) in [
         (hook(false), "enter_ended"),
         (hook(true), "leave_ended"),
