@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::announce::Announcer;
 use super::letters;
+use super::lock_watch::LockWatch;
 use super::templates;
 use super::world::{Heard, World};
 use crate::clock::{self, Compare, Look, Moved, StepWatch};
@@ -195,8 +196,10 @@ impl Real {
             contract::run_mark(run, start.attempt, &self.nonce)
         );
         let grace = to_std(start.grace);
+        let mut watch = LockWatch::new(&self.counters);
         tokio::spawn(async move {
             while let Some(event) = started.recv().await {
+                watch.see(&event);
                 let event = heard_of(run, event, &mark, grace).await;
                 if tell.send(event.into()).await.is_err() {
                     return;
@@ -524,7 +527,7 @@ impl World for Real {
                 self.over(ended);
             }
             if let Ok(mut counters) = self.counters.lock() {
-                counters.count(fact);
+                counters.count(at, fact, state);
             }
             for line in report::event(at, fact) {
                 self.announcer.tell(line);
