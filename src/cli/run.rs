@@ -30,12 +30,8 @@ const LAST_PINGS: Duration = Duration::from_secs(2);
 /// # Errors
 /// A refused configuration, a state that somebody else holds or that cannot be used.
 pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
-    let form = if context.json {
-        Form::Json
-    } else {
-        Form::Words
-    };
-    let _logging = super::logging::start(context.colour)?;
+    let form = super::logging::form(context);
+    let _logging = super::logging::start(context)?;
     let purpose = if args.dry_run {
         Purpose::Read
     } else {

@@ -148,7 +148,7 @@ fn ask(
     context: &Context,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Exit> {
-    let _logging = super::logging::start(context.colour)?;
+    let _logging = super::logging::start(context)?;
     let needed = !matches!(wish, Wish::Resume { .. } | Wish::Leave { .. });
     if needed && because.reason.trim().is_empty() {
         return Err(usage("--reason says why: it may not be empty"));

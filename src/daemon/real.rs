@@ -421,7 +421,7 @@ async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> E
             }
             Event::Ended {
                 run,
-                report: report_of(result),
+                report: report_of(run, result),
             }
         }
     }
@@ -443,7 +443,7 @@ async fn holder_of(lock: PathBuf) -> Option<String> {
     tokio::task::spawn_blocking(look).await.ok().flatten()
 }
 
-fn report_of(result: process::RunResult) -> run::Report {
+fn report_of(run: RunId, result: process::RunResult) -> run::Report {
     let end = match result.end {
         process::End::Exited(code) => run::End::Exited { code },
         process::End::Signalled(signal) => run::End::Signalled { signal },
@@ -455,7 +455,7 @@ fn report_of(result: process::RunResult) -> run::Report {
         process::End::SupervisorDied => run::End::Lost,
     };
     if let Some(error) = &result.log_error {
-        tracing::warn!(%error, "the output of a run could not be kept");
+        tracing::warn!(%error, run, "the output of a run could not be kept");
     }
     let tail = crate::text::clean(result.tail.trim_end()).into_owned();
     run::Report {
@@ -548,6 +548,9 @@ impl World for Real {
 
     fn policy(&mut self, policy: &Policy) {
         self.logs.limit = policy.keep.logs;
+        if let Ok(mut counters) = self.counters.lock() {
+            counters.runs.know(policy);
+        }
     }
 
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {

@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::histogram::Histogram;
 use crate::core::fact::AttemptEnded;
-use crate::core::policy::Name;
+use crate::core::policy::{Name, Policy};
 use crate::core::run::{Dues, Outcome, What};
 use crate::core::session::Session;
 
-/// So many jobs are counted by themselves, in the order in which they ended first; a histogram of each is 17 lines.
+/// So many jobs are counted by themselves, those of the file first; a histogram of each is 17 lines.
 const JOBS: usize = 200;
 
 /// From a tenth of a second to twelve hours.
@@ -82,6 +82,18 @@ impl Runs {
         }
         self.jobs.insert(job.clone());
         job.clone()
+    }
+
+    /// These jobs are there from the beginning: what did not happen yet is zero, and its first time is seen as a rise.
+    pub fn know(&mut self, policy: &Policy) {
+        let jobs = policy.maintenance.keys().map(|job| (job, "step"));
+        let periodic = policy.periodic.keys().map(|job| (job, "periodic"));
+        for (job, what) in jobs.chain(periodic) {
+            let job = self.job(Some(job));
+            for outcome in [Outcome::Succeeded, Outcome::Failed, Outcome::TimedOut] {
+                self.ended.entry((job.clone(), what, outcome)).or_default();
+            }
+        }
     }
 
     pub(super) fn attempt_ended(&mut self, ended: &AttemptEnded) {
