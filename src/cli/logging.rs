@@ -64,7 +64,18 @@ pub fn form(context: &Context) -> Form {
 /// Keeps the log going; what was said is written before this is gone.
 #[derive(Debug)]
 #[must_use]
-pub struct Logging(SyncSender<Said>);
+pub struct Logging {
+    say: SyncSender<Said>,
+    /// Whether programs read it.
+    structured: bool,
+}
+
+impl Logging {
+    /// Whether each line or entry is for programs: nothing else may stand between them.
+    pub fn is_structured(&self) -> bool {
+        self.structured
+    }
+}
 
 #[derive(Debug)]
 enum Said {
@@ -119,7 +130,8 @@ pub fn start(context: &Context) -> io::Result<Logging> {
     if wanted.is_none() {
         tracing::warn!("{} is neither json nor text", Wanted::VARIABLE);
     }
-    Ok(Logging(say))
+    let structured = with_fields || wanted == Some(Wanted::Json);
+    Ok(Logging { say, structured })
 }
 
 fn write(mut stderr: File, journal: Option<Journal>, said: &Receiver<Said>) {
@@ -141,7 +153,7 @@ fn write(mut stderr: File, journal: Option<Journal>, said: &Receiver<Said>) {
 impl Drop for Logging {
     fn drop(&mut self) {
         let (end, ended) = sync_channel(1);
-        if self.0.try_send(Said::End(end)).is_ok() {
+        if self.say.try_send(Said::End(end)).is_ok() {
             let _ = ended.recv_timeout(LAST_WORDS);
         }
     }

@@ -7,6 +7,8 @@
     reason = "tests say what went wrong"
 )]
 
+#[path = "../support/promtool.rs"]
+mod promtool;
 mod scene;
 #[path = "../support/smtp.rs"]
 mod smtp;
@@ -14,9 +16,11 @@ mod smtp;
 mod clock;
 mod config;
 mod dry;
+mod figures;
 mod fresh;
 mod http;
 mod locks;
+mod logs;
 mod night;
 mod notify;
 mod output;
