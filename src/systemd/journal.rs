@@ -100,13 +100,13 @@ impl Journal {
     }
 
     fn at(path: &Path) -> io::Result<Self> {
-        let journal = Self {
+        // Never waits, as a first entry would for a journal that stands still.
+        UnixDatagram::unbound()?.connect(path)?;
+        Ok(Self {
+            // Not connected: the journal may be started again.
             socket: UnixDatagram::unbound()?,
             path: path.to_owned(),
-        };
-        // An empty datagram is nothing to the journal, and an error where there is none.
-        journal.socket.send_to(&[], path)?;
-        Ok(journal)
+        })
     }
 
     /// Sends an entry; waits while the journal does not read.

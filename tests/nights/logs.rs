@@ -286,3 +286,27 @@ fn another_word_for_it_is_told_and_keeps_nothing_from_running() {
     daemon.wait("daemon_started", &[]);
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn a_journal_that_stands_still_holds_up_nobody() {
+    let http = free_port();
+    let scene = scene(free_port(), http);
+    fs::create_dir(scene.path("journal")).unwrap();
+    let silent = UnixDatagram::bind(scene.path("journal/socket")).unwrap();
+    let filling = UnixDatagram::unbound().unwrap();
+    filling.set_nonblocking(true).unwrap();
+    // Until the next one would have to wait.
+    while filling.send_to(b"x", scene.path("journal/socket")).is_ok() {}
+    let Some(child) = beside_the_journal(&scene) else {
+        return;
+    };
+    until("runs beside it", || {
+        let (_, text) = get(http, "localhost", "/metrics", "")?;
+        let series = r#"offhours_runs_total{job="tick",what="periodic",outcome="succeeded"} "#;
+        let count = text.lines().find_map(|line| line.strip_prefix(series))?;
+        (count.parse::<u32>().ok()? >= 3).then_some(())
+    });
+    stop(child);
+    assert_eq!(scene.read("out"), "");
+    drop(silent);
+}
