@@ -1,5 +1,7 @@
 //! What systemd is told: ready, alive, what goes on, reloading, stopping. Nothing at all where nobody asked.
 
+pub mod journal;
+
 use std::os::fd::AsFd;
 use std::time::Duration;
 

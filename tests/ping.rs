@@ -413,6 +413,7 @@ async fn few_are_under_way_and_many_wait_no_longer() {
         told.observe(&[started_of(
             n,
             What::Periodic {
+                host: "local".into(),
                 job: format!("job{n}").into(),
             },
         )]);

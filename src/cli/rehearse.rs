@@ -26,7 +26,7 @@ use crate::lock::{Kind, LockError};
 /// # Errors
 /// An app that is not there, a session that is active, a state that cannot be used.
 pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let _logging = super::logging::start(context.colour)?;
+    let _logging = super::logging::start(context)?;
     let loaded = context.load_for(Purpose::Run)?;
     context.warn(&loaded);
     let app: Name = args.app.as_str().into();

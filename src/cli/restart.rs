@@ -11,7 +11,7 @@ use crate::exit::Exit;
 /// # Errors
 /// No daemon, one that nothing would start again, or one that refuses.
 pub fn restart(args: &RestartArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let _logging = super::logging::start(context.colour)?;
+    let _logging = super::logging::start(context)?;
     if !args.when_idle {
         return Err(usage(
             "`restart` waits until nothing is under way: say --when-idle; to end what runs, `systemctl restart offhours`",

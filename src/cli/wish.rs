@@ -136,7 +136,7 @@ fn leave_without_state(
     context: &Context,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Exit> {
-    let _logging = super::logging::start(context.colour)?;
+    let _logging = super::logging::start(context)?;
     let loaded = context.load_for(Purpose::Run)?;
     known(&args.app, loaded.policy.apps.keys(), "app")?;
     let settings = &loaded.settings;
@@ -220,7 +220,7 @@ fn ask(
     context: &Context,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Exit> {
-    let _logging = super::logging::start(context.colour)?;
+    let _logging = super::logging::start(context)?;
     let needed = !matches!(
         wish,
         Wish::Resume { .. } | Wish::Leave { .. } | Wish::Approve { .. }

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use attempts::{attempt_ended, attempt_started};
 use notices::{
-    after_all, bundle, forget_settled, give_up_unsent, operators_told, owe, repeated, settle,
+    after_all, bundle, forget_settled, give_up_unsent, is_rehearsed, mail_leaves, mail_stays,
+    operators_told, owe, repeated, settle,
 };
 
 use super::event::Event;
@@ -323,7 +324,11 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             notice.progress = Progress::Sending;
         }
         Fact::NoticeAccepted { notice, .. } => {
-            settle(state, *notice, Progress::Accepted { at }, None)?
+            let rehearsed = is_rehearsed(state, *notice);
+            settle(state, *notice, Progress::Accepted { at }, None)?;
+            if !rehearsed {
+                mail_leaves(state, at);
+            }
         }
         Fact::NoticeDelayed {
             notice,
@@ -338,6 +343,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             notice.progress = Progress::Owed {
                 not_before: *retry_at,
             };
+            mail_stays(state, at, why);
         }
         Fact::NoticeRefused { notice, why, .. } => {
             settle(
@@ -346,6 +352,8 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 Progress::Refused { why: why.clone() },
                 Some(why),
             )?;
+            // The server is there, and says no to a person.
+            state.mail_trouble = None;
         }
         Fact::NoticeOvertaken { notice, .. } => {
             settle(state, *notice, Progress::Overtaken, None)?;

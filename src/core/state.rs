@@ -40,6 +40,12 @@ pub struct State {
     /// Per `APP/WINDOW/DATE`: how many sessions there were, and when the last was opened.
     pub numbers: BTreeMap<Name, (u32, Timestamp)>,
     pub notices: Notices,
+    /// Since when no mail is accepted, and why; none once one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_trouble: Option<MailTrouble>,
+    /// When a mail was accepted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_accepted: Option<Timestamp>,
     pub attention: BTreeMap<Name, Attention>,
     /// Per group of matters: when the operators were last told, and what came since.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -309,6 +315,15 @@ pub struct Running {
     pub waiting: Option<String>,
     #[serde(skip)]
     pub pid: Option<i32>,
+}
+
+/// Mail does not leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailTrouble {
+    /// Of the first mail that was not accepted since one was.
+    pub since: Timestamp,
+    /// What was said to the last one, from outside: one line.
+    pub why: String,
 }
 
 /// Something waits for a person.

@@ -193,7 +193,7 @@ async fn once(
         match event {
             Some(RunEvent::Ended(result)) => break result,
             Some(event) => {
-                let event = super::real::heard_of(run, event, &attempt.mark, LAST_WORD).await;
+                let event = super::heard::heard_of(run, event, &attempt.mark, LAST_WORD).await;
                 if matches!(event, Event::Ended { .. }) {
                     // A lock here was held by somebody else.
                     if let Event::Ended { report, .. } = event {
@@ -213,7 +213,7 @@ async fn once(
         });
         let _ = ended.await;
     }
-    let mut report = super::real::report_of(result);
+    let mut report = super::heard::report_of(run, result);
     let path = verdict.clone();
     let heard = tokio::task::spawn_blocking(move || Verdict::read(&path)).await;
     let heard = match heard {

@@ -10,8 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use super::announce::Announcer;
+use super::heard::heard_of;
 use super::hosts::{self, Hosts};
 use super::letters;
+use super::lock_watch::LockWatch;
 use super::templates;
 use super::world::{Heard, World};
 use crate::clock::{self, Compare, Look, Moved, StepWatch};
@@ -27,7 +29,7 @@ use crate::core::run::{self, RunId};
 use crate::core::state::State;
 use crate::mail::{self, Mailbox, Mailer};
 use crate::ping::Pinger;
-use crate::process::{self, Account, Launcher, RunEvent, RunSpec, Stopper};
+use crate::process::{self, Account, Launcher, RunSpec, Stopper};
 use crate::systemd::Notify;
 
 /// Things that wait to be heard; whoever has more to say waits.
@@ -210,8 +212,10 @@ impl Real {
             contract::run_mark(run, start.attempt, &self.nonce)
         );
         let grace = to_std(start.grace);
+        let mut watch = LockWatch::new(&self.counters);
         tokio::spawn(async move {
             while let Some(event) = started.recv().await {
+                watch.see(&event);
                 let event = heard_of(run, event, &mark, grace).await;
                 if tell.send(event.into()).await.is_err() {
                     return;
@@ -417,97 +421,6 @@ async fn deliver(mailer: &Mailer, letter: Letter) -> (Answer, Option<String>) {
     (answer, broken)
 }
 
-/// What a run says, as the core hears it. Of a run whose supervisor was killed nothing is left when this returns.
-pub(super) async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> Event {
-    match event {
-        RunEvent::Waiting { lock, holder } => {
-            let holder = match holder {
-                Some(holder) => Some(crate::text::clean(&holder).into_owned()),
-                None => holder_of(lock.clone()).await,
-            };
-            Event::Waiting {
-                run,
-                holder: holder.unwrap_or_else(|| lock.display().to_string()),
-            }
-        }
-        RunEvent::Busy { lock, holder } => {
-            let holder = match holder {
-                Some(holder) => Some(crate::text::clean(&holder).into_owned()),
-                None => holder_of(lock.clone()).await,
-            };
-            let holder = holder.unwrap_or_default();
-            let lock = lock
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            let report = run::Report {
-                end: run::End::Busy { lock, holder },
-                elapsed: SignedDuration::ZERO,
-                output_bytes: 0,
-                log: false,
-                tail: String::new(),
-            };
-            Event::Ended { run, report }
-        }
-        RunEvent::Began { pid } => Event::Began { run, pid },
-        RunEvent::Ended(result) => {
-            if result.end == process::End::SupervisorDied {
-                let mark = mark.to_owned();
-                let ended = tokio::task::spawn_blocking(move || {
-                    process::survivors::end_by_cookie(&[mark.as_str()], &[], grace)
-                });
-                if let Ok(Err(error)) = ended.await {
-                    tracing::error!(%error, run, "processes of a run may be left");
-                }
-            }
-            Event::Ended {
-                run,
-                report: report_of(result),
-            }
-        }
-    }
-}
-
-/// Who holds a lock and does not say so, as `flock FILE CMD` does: the process, where the kernel tells.
-async fn holder_of(lock: PathBuf) -> Option<String> {
-    let look = move || {
-        let name = lock.file_stem()?.to_str()?.to_owned();
-        let locks = crate::lock::list(lock.parent()?).ok()?;
-        let held = locks.into_iter().find(|l| l.held && l.name == name)?;
-        let pid = held.pid?;
-        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        Some(format!(
-            "process {pid} ({})",
-            crate::text::clean(comm.trim())
-        ))
-    };
-    tokio::task::spawn_blocking(look).await.ok().flatten()
-}
-
-pub(super) fn report_of(result: process::RunResult) -> run::Report {
-    let end = match result.end {
-        process::End::Exited(code) => run::End::Exited { code },
-        process::End::Signalled(signal) => run::End::Signalled { signal },
-        process::End::TimedOut { exit } => run::End::TimedOut { code: exit },
-        process::End::Stopped { exit } => run::End::Stopped { code: exit },
-        process::End::SpawnFailed(why) => run::End::SpawnFailed {
-            why: crate::text::clean(&why).into_owned(),
-        },
-        process::End::SupervisorDied => run::End::Lost,
-    };
-    if let Some(error) = &result.log_error {
-        tracing::warn!(%error, "the output of a run could not be kept");
-    }
-    let tail = crate::text::clean(result.tail.trim_end()).into_owned();
-    run::Report {
-        end,
-        elapsed: SignedDuration::try_from(result.elapsed).unwrap_or(SignedDuration::MAX),
-        output_bytes: result.output_bytes,
-        log: result.log_written,
-        tail,
-    }
-}
-
 /// A negative bound is none at all.
 fn to_std(span: SignedDuration) -> Duration {
     Duration::try_from(span).unwrap_or(Duration::ZERO)
@@ -582,7 +495,7 @@ impl World for Real {
                 self.over(ended);
             }
             if let Ok(mut counters) = self.counters.lock() {
-                counters.count(fact);
+                counters.count(at, fact, state);
             }
             for line in report::event(at, fact) {
                 self.announcer.tell(line);
@@ -603,6 +516,9 @@ impl World for Real {
 
     fn policy(&mut self, policy: &Policy) {
         self.logs.limit = policy.keep.logs;
+        if let Ok(mut counters) = self.counters.lock() {
+            counters.runs.know(policy);
+        }
     }
 
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {

@@ -412,7 +412,9 @@ pub async fn assemble(
         path: "standard output".into(),
         source,
     })?;
-    let counters = Arc::default();
+    let mut known = Counters::default();
+    known.runs.know(&policy);
+    let counters = Arc::new(Mutex::new(known));
     let pinger = (!alone).then(|| pinger(settings, &counters)).flatten();
     let parts = Parts {
         counters,

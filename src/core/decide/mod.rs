@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `opening` | which sessions become known, and who is told |
 //! | `session` | how a session goes on, from `asking` to `closed` |
+//! | `leaving` | how an app is brought back |
 //! | `steps` | the jobs of a session, one after another |
 //! | `ending` | what an ended attempt means |
 //! | `notices` | which mails go out, and what an answer means |
@@ -21,6 +22,7 @@ mod bundle;
 mod clock;
 mod ending;
 mod floods;
+mod leaving;
 mod letters;
 mod notices;
 mod opening;
@@ -37,9 +39,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 pub use floods::told_again_at;
+pub use leaving::owed_leave;
 pub use letters::{letter, uid};
 pub use preview::{Missing, preview};
-pub use session::{EMERGENCY, FRESH, REHEARSAL, owed_leave};
+pub use session::{EMERGENCY, FRESH, REHEARSAL};
 
 use super::agenda::Agenda;
 use super::apply::{Illegal, apply, observe};
