@@ -107,11 +107,13 @@ fn create(path: &Path) -> std::io::Result<File> {
 
 fn run_of(run: u64, at: Timestamp) -> [Fact; 2] {
     let what = What::Periodic {
+        host: "local".into(),
         job: "rotate-sessions".into(),
     };
     let due = Some(Dues::one(at));
     [
         Fact::AttemptStarted {
+            reboot: false,
             run,
             attempt: 1,
             what: what.clone(),
@@ -119,6 +121,7 @@ fn run_of(run: u64, at: Timestamp) -> [Fact; 2] {
             stop_by: None,
         },
         Fact::AttemptEnded(Box::new(AttemptEnded {
+            to_be_seen: false,
             run,
             attempt: 1,
             what,

@@ -28,7 +28,9 @@ fn folder(state_dir: &Path, name: &str) -> PathBuf {
 fn folder_name(what: &What) -> String {
     match what {
         What::Step { job, .. } | What::Periodic { job, .. } => safe(job),
-        What::Ask { job, .. } => format!("only_if@{}", safe(job)),
+        What::Ask { job, .. } | What::Health { job, .. } => {
+            format!("{}@{}", what.word(), safe(job))
+        }
         What::Enter { session, .. } | What::Leave { session, .. } => {
             let app = session.split('/').next().unwrap_or_default();
             format!("{}@{}", what.word(), safe(app))

@@ -102,6 +102,7 @@ fn ended(run: u64, outcome: Outcome, exit_code: Option<i32>) -> Fact {
 
 fn ended_of(run: u64, what: What, outcome: Outcome, exit_code: Option<i32>) -> AttemptEnded {
     AttemptEnded {
+        to_be_seen: false,
         run,
         attempt: 1,
         what,

@@ -137,6 +137,17 @@ pub const HOOK: &[&str] = &[
 pub const ALARM: &[&str] = &[
     "run", "script", "timeout", "dir", "user", "group", "umask", "env",
 ];
+pub const HEALTHY: &[&str] = &[
+    "run",
+    "script",
+    "successes",
+    "timeout",
+    "dir",
+    "user",
+    "group",
+    "umask",
+    "env",
+];
 pub const AFTER: &[&str] = &["job", "succeeded_for"];
 pub const RETRY: &[&str] = &["attempts", "backoff"];
 pub const MAINTENANCE: &[&str] = &[
@@ -159,6 +170,12 @@ pub const MAINTENANCE: &[&str] = &[
     "retry",
     "on_failure",
     "on_interrupt",
+    "parallel",
+    "max_failures",
+    "canary",
+    "wait",
+    "pause",
+    "healthy",
     "approval",
     "reboot",
     "ping",
@@ -250,7 +267,7 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 4] = ["parallel", "max_failures", "healthy", "calendars"];
+pub const LATER: [&str; 1] = ["calendars"];
 
 #[cfg(test)]
 mod tests {

@@ -112,6 +112,7 @@ impl<'a> Reading<'a> {
             on_failure: on_failure.unwrap_or(OnFailure::Stop),
             repeat_on_interrupt: repeat.unwrap_or(false),
             approval,
+            rolling: self.rolling(&fields, &hosts),
             reboot,
             estimate,
             timeout,

@@ -28,6 +28,7 @@ mod programs;
 mod reading;
 mod recurrence;
 mod render;
+mod rolling;
 mod settings;
 pub mod size;
 mod source;

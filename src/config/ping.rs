@@ -28,7 +28,11 @@ impl Pinged {
         match what {
             What::Step { job, .. } => Some(Self::Maintenance(job.clone())),
             What::Periodic { job, .. } => Some(Self::Periodic(job.clone())),
-            What::Ask { .. } | What::Enter { .. } | What::Leave { .. } | What::Alarm { .. } => None,
+            What::Ask { .. }
+            | What::Health { .. }
+            | What::Enter { .. }
+            | What::Leave { .. }
+            | What::Alarm { .. } => None,
         }
     }
 }

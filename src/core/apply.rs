@@ -168,6 +168,14 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 remember(state.entering.entry(app).or_default(), took);
             }
         }
+        Fact::SessionEnding {
+            session,
+            result,
+            reason,
+        } => {
+            let ending = in_phase(state, session, &[Phase::Active])?;
+            ending.ending.get_or_insert((*result, reason.clone()));
+        }
         Fact::SessionLeaving {
             session,
             result,
@@ -177,6 +185,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             leaving.phase = Phase::Leaving;
             leaving.result = *result;
             leaving.hook = HookState::default();
+            leaving.ending = None;
             if reason.is_some() {
                 leaving.reason.clone_from(reason);
             }
@@ -263,6 +272,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             };
             let of = find(state, session)?;
             let rehearsal = of.is_rehearsal();
+            of.step_ended = Some(at);
             step_of(of, *step)?.state = done;
             if *outcome != Outcome::Postponed && !rehearsal {
                 account(state, job, host, due.last);

@@ -34,6 +34,7 @@ pub fn variables(
         What::Enter { .. } => "enter",
         What::Leave { .. } => "leave",
         What::Ask { .. } => "only_if",
+        What::Health { .. } => "healthy",
         What::Alarm { .. } => "alarm",
         What::Step { .. } | What::Periodic { .. } => "run",
     };

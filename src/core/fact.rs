@@ -70,6 +70,13 @@ pub enum Fact {
     SessionActive {
         session: SessionId,
     },
+    /// It is to be left once what runs of it has ended.
+    SessionEnding {
+        session: SessionId,
+        result: SessionResult,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
     SessionLeaving {
         session: SessionId,
         result: SessionResult,
@@ -288,6 +295,9 @@ pub struct AttemptEnded {
     /// The step is still due afterwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub carried: bool,
+    /// Whether the host is well is looked at next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_be_seen: bool,
     /// Another attempt of the same run follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryAt>,
@@ -318,6 +328,7 @@ impl Fact {
             Self::SessionEntering { .. } => "session_entering",
             Self::SessionReentered { .. } => "session_reentered",
             Self::SessionActive { .. } => "session_active",
+            Self::SessionEnding { .. } => "session_ending",
             Self::SessionLeaving { .. } => "session_leaving",
             Self::SessionLeft { .. } => "session_left",
             Self::SessionReopened { .. } => "session_reopened",
@@ -382,6 +393,7 @@ impl Fact {
             | Self::SessionReentered { session, .. }
             | Self::SessionActive { session }
             | Self::SessionLeaving { session, .. }
+            | Self::SessionEnding { session, .. }
             | Self::SessionLeft { session }
             | Self::SessionReopened { session, .. }
             | Self::SessionClosed { session, .. }

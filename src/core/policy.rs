@@ -216,10 +216,68 @@ pub struct MaintenanceJob {
     pub on_failure: OnFailure,
     /// Whether a step that was cut off may be repeated.
     pub repeat_on_interrupt: bool,
+    /// How it goes over its hosts.
+    pub rolling: Rolling,
     /// It restarts the machine: it has succeeded when that has come up anew.
     pub reboot: bool,
     /// The role whose consent a request of it needs.
     pub approval: Option<Name>,
+}
+
+/// How a job goes over its hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rolling {
+    /// So many at once.
+    pub parallel: Share,
+    /// So many may fail before the session ends.
+    pub max_failures: Share,
+    /// So many come first, one after another; each has to succeed.
+    pub canary: usize,
+    /// After those, before the rest.
+    pub wait: SignedDuration,
+    /// After each, before the next.
+    pub pause: SignedDuration,
+    /// What has to be well on a host before the next one is touched.
+    pub healthy: Option<Health>,
+}
+
+impl Rolling {
+    /// One after another, and the first failure ends it.
+    pub fn one_by_one() -> Self {
+        Self {
+            parallel: Share::Count(1),
+            max_failures: Share::Count(0),
+            canary: 0,
+            wait: SignedDuration::ZERO,
+            pause: SignedDuration::ZERO,
+            healthy: None,
+        }
+    }
+}
+
+/// A number of hosts, or a part of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    Count(usize),
+    Percent(usize),
+}
+
+impl Share {
+    /// Of so many, rounded down.
+    pub fn of(self, hosts: usize) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(percent) => hosts.saturating_mul(percent) / 100,
+        }
+    }
+}
+
+/// A command that has to succeed so often in a row, within this time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub command: Command,
+    pub successes: u32,
+    pub timeout: SignedDuration,
 }
 
 /// Another job that must have succeeded and stayed well for so long.

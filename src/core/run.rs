@@ -89,6 +89,13 @@ pub enum What {
         job: Name,
         host: Name,
     },
+    /// Looking whether a host is well after a step.
+    Health {
+        session: SessionId,
+        step: usize,
+        job: Name,
+        host: Name,
+    },
     Enter {
         session: SessionId,
         hook: usize,
@@ -119,9 +126,10 @@ fn is_local(host: &Name) -> bool {
 impl What {
     pub fn job(&self) -> Option<&Name> {
         match self {
-            Self::Step { job, .. } | Self::Ask { job, .. } | Self::Periodic { job, .. } => {
-                Some(job)
-            }
+            Self::Step { job, .. }
+            | Self::Ask { job, .. }
+            | Self::Health { job, .. }
+            | Self::Periodic { job, .. } => Some(job),
             _ => None,
         }
     }
@@ -130,6 +138,7 @@ impl What {
         match self {
             Self::Step { session, .. }
             | Self::Ask { session, .. }
+            | Self::Health { session, .. }
             | Self::Enter { session, .. }
             | Self::Leave { session, .. } => Some(session),
             _ => None,
@@ -140,6 +149,7 @@ impl What {
         match self {
             Self::Step { host, .. }
             | Self::Ask { host, .. }
+            | Self::Health { host, .. }
             | Self::Enter { host, .. }
             | Self::Leave { host, .. }
             | Self::Periodic { host, .. } => host,
@@ -152,6 +162,7 @@ impl What {
         match self {
             Self::Step { .. } => "step",
             Self::Ask { .. } => "only_if",
+            Self::Health { .. } => "healthy",
             Self::Enter { .. } => "enter",
             Self::Leave { .. } => "leave",
             Self::Periodic { .. } => "periodic",

@@ -114,6 +114,12 @@ pub struct Session {
     pub reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// When a step ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_ended: Option<Timestamp>,
+    /// It is to be left, for this reason, as soon as what runs of it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<(SessionResult, Option<Reason>)>,
     /// An operator wants it to end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wished: Option<Wished>,
@@ -334,6 +340,12 @@ pub enum StepState {
         failures: u32,
         until: Timestamp,
     },
+    /// Its job has succeeded; whether the host is well is being looked at.
+    Checking {
+        run: RunId,
+    },
+    /// The same, not begun yet.
+    Unchecked,
     Done {
         outcome: Outcome,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -418,6 +430,10 @@ pub enum Code {
     Operator,
     /// An operator has paused it.
     Paused,
+    /// The host is well after it.
+    Healthy,
+    /// The host was not well after it, in time.
+    Unhealthy,
 }
 
 impl Code {
@@ -450,6 +466,8 @@ impl Code {
             Self::NotProven => "a job it waits for has not succeeded for long enough",
             Self::Operator => "asked for by an operator",
             Self::Paused => "paused by an operator",
+            Self::Healthy => "the host is well",
+            Self::Unhealthy => "the host is not well",
         }
     }
 
@@ -480,6 +498,8 @@ impl Code {
             Self::NotProven => "not_proven",
             Self::Operator => "operator",
             Self::Paused => "paused",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
         }
     }
 }

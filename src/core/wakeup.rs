@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::agenda::Agenda;
-use super::decide::told_again_at;
+use super::decide::{rolls_on_at, told_again_at};
 use super::notice::Progress;
 use super::policy::{Name, Policy};
 use super::session::{Phase, Session, Step, StepState};
@@ -31,6 +31,7 @@ pub fn wakeup(
     }
     for session in state.sessions.values() {
         consider_session(policy, state, session, &mut next);
+        next.consider(rolls_on_at(policy, session));
     }
     for notice in state.notices.values() {
         if let Progress::Owed { not_before } = notice.progress {

@@ -131,6 +131,8 @@ fn leaving(policy: &Policy, app: &str, now: Timestamp) -> Vec<Fact> {
         result: SessionResult::Interrupted,
         reason: None,
         closed: None,
+        step_ended: None,
+        ending: None,
         wished: None,
     };
     vec![

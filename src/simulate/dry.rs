@@ -77,6 +77,12 @@ fn copy(state_dir: &Path) -> anyhow::Result<(State, u64)> {
                     step.state = StepState::Waiting;
                 }
             }
+            What::Health { session, step, .. } => {
+                let session = state.sessions.get_mut(session);
+                if let Some(step) = session.and_then(|s| s.steps.get_mut(*step)) {
+                    step.state = StepState::Unchecked;
+                }
+            }
             What::Enter { session, .. } | What::Leave { session, .. } => {
                 if let Some(session) = state.sessions.get_mut(session) {
                     session.hook.running = None;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use crate::core::effect::Start;
+use crate::core::effect::{Place, Start};
 use crate::core::letter::Letter;
 use crate::core::policy::Name;
 use crate::core::run::{End, What};
@@ -117,6 +117,15 @@ impl Dice {
         let ends = |code| Fate::Ends(length, End::Exited { code });
         if self.quiet() {
             return ends(0);
+        }
+        if matches!(start.place, Place::Host(_)) {
+            let why = || "it does not answer".into();
+            match self.below(40) {
+                0 => return Fate::Ends(SignedDuration::ZERO, End::Unreachable { why: why() }),
+                // The network broke; the host told later, or never.
+                1 => return Fate::Ends(start.timeout, End::Unheard { why: why() }),
+                _ => {}
+            }
         }
         if let What::Ask { .. } = start.what {
             return match self.below(10) {

@@ -308,7 +308,7 @@ fn life(machine: &Shared<'_>, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken
         version: env!("CARGO_PKG_VERSION").into(),
         nonce: "played".into(),
         alone: false,
-        found: Vec::new(),
+        found: machine.borrow().found.clone().into_iter().collect(),
     };
     let ended = {
         let run = pin!(turns.run(first));

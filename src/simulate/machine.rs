@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fate::{Dice, Fate, Post};
 use super::happening::Happening;
+use super::later::{Later, Process};
 use super::room::Room;
 use super::trace::{Happened, Moment, Next, Onlooker};
 use super::wishes::Open;
@@ -15,7 +16,7 @@ use crate::core::event::{Answer, Event};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
 use crate::core::policy::Policy;
-use crate::core::run::{End, Report, RunId};
+use crate::core::run::{End, Found, Report, RunId};
 use crate::core::session::Override;
 use crate::daemon::Heard;
 
@@ -23,29 +24,6 @@ use crate::daemon::Heard;
 const BUSY: u32 = 20_000;
 /// How long the mailer waits for a server that says nothing.
 const MAIL_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
-
-enum Later {
-    Befalls(Happening),
-    DiskWell,
-    HooksWell,
-    LockFree(String),
-    Begins(RunId, u32),
-    TimesOut(RunId, u32),
-    Ends(RunId, u32, End),
-    NoLock(RunId, u32),
-    Answers(NoticeId, Answer, Option<Box<Letter>>, u32),
-}
-
-struct Process {
-    start: Start,
-    /// Changes when its end is decided anew.
-    turn: u32,
-    /// Held, or waited for.
-    holds: bool,
-    began: Option<SignedDuration>,
-    stopping: bool,
-    since: SignedDuration,
-}
 
 /// What a life of the daemon ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +54,8 @@ pub struct Machine<'o> {
     /// It dies after so many more things.
     doom: Option<(u32, SignedDuration)>,
     pub down: Option<Down>,
+    /// What is known here of attempts on hosts that were cut off from the daemon.
+    pub found: BTreeMap<RunId, Found>,
     /// How often the machine came up anew.
     pub boot: u32,
     /// Before the next start of the daemon it does.
@@ -116,6 +96,7 @@ impl<'o> Machine<'o> {
             up: false,
             doom: None,
             down: None,
+            found: BTreeMap::new(),
             boot: 0,
             reboots: false,
             busy: 0,
@@ -206,8 +187,24 @@ impl<'o> Machine<'o> {
         self.up = false;
         let runs: Vec<RunId> = self.processes.keys().copied().collect();
         for run in runs {
+            self.cut_off(run);
             self.terminate(run, |_| End::Lost);
         }
+    }
+
+    /// The client of a run on a host ends with the daemon: it may have heard the end, or not.
+    fn cut_off(&mut self, run: RunId) {
+        let there = |p: &&Process| matches!(p.start.place, Place::Host(_)) && p.began.is_some();
+        if self.processes.get(&run).filter(there).is_none() {
+            return;
+        }
+        let found = match self.dice.below(4) {
+            0 => return,
+            1 => Found::Unheard,
+            2 => Found::Ended(End::Exited { code: 0 }),
+            _ => Found::Ended(End::Stopped { code: None }),
+        };
+        self.found.insert(run, found);
     }
 
     /// The daemon is down: this was its last life where the play is to end with it.
@@ -291,6 +288,12 @@ impl<'o> Machine<'o> {
                     let lock = lock.unwrap_or_default();
                     let holder = "somebody".into();
                     self.gone(run, End::Busy { lock, holder });
+                }
+            }
+            Later::Tells(run, end, life) => {
+                if self.up && life == self.life {
+                    let report = silent(end, SignedDuration::ZERO);
+                    self.tell(Event::Ended { run, report });
                 }
             }
             Later::Answers(notice, answer, letter, life) => {
@@ -402,7 +405,18 @@ impl<'o> Machine<'o> {
                 self.terminate(run, |code| End::Stopped { code });
             }
             Effect::Send { notice, letter } => self.send(notice, letter),
-            Effect::Ask { .. } | Effect::Exit { .. } => {}
+            Effect::Ask { run, .. } => {
+                let pause = SignedDuration::from_secs(i64::from(self.dice.below(600)));
+                let end = match self.dice.below(3) {
+                    0 => End::Exited { code: 0 },
+                    1 => End::Exited { code: 1 },
+                    _ => End::Unheard {
+                        why: "it vanished".into(),
+                    },
+                };
+                self.after(pause, Later::Tells(run, end, self.life));
+            }
+            Effect::Exit { .. } => {}
         }
     }
 
@@ -542,15 +556,8 @@ impl<'o> Machine<'o> {
             run,
             end: end.clone(),
         });
-        let report = Report {
-            end,
-            elapsed: self
-                .elapsed
-                .saturating_sub(process.began.unwrap_or(process.since)),
-            output_bytes: 0,
-            log: false,
-            tail: String::new(),
-        };
+        let since = process.began.unwrap_or(process.since);
+        let report = silent(end, self.elapsed.saturating_sub(since));
         self.tell(Event::Ended { run, report });
         if process.holds {
             self.release(&process.start.locks);
@@ -578,5 +585,16 @@ impl<'o> Machine<'o> {
                 self.take(run);
             }
         }
+    }
+}
+
+/// Of an attempt that printed nothing.
+fn silent(end: End, elapsed: SignedDuration) -> Report {
+    Report {
+        end,
+        elapsed,
+        output_bytes: 0,
+        log: false,
+        tail: String::new(),
     }
 }

@@ -8,6 +8,7 @@
 //! | `befall` | what befalls the machine, from a seed |
 //! | `fate` | how attempts and mails end: by chance, or as a script says |
 //! | `machine` | virtual time: clocks, processes, locks, a mail server |
+//! | `later` | what is under way on it |
 //! | `room` | the room on its disk |
 //! | `lives` | the daemon's lives on that machine |
 //! | `trace` | what really happened |
@@ -17,6 +18,7 @@ mod dry;
 mod events;
 mod fate;
 mod happening;
+mod later;
 mod lives;
 mod machine;
 mod pretend;

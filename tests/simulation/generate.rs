@@ -203,6 +203,37 @@ pub fn installation(seed: u64, less: bool) -> String {
             .unwrap();
         }
     }
+    // On some a job goes over hosts.
+    if seed % 4 == 2 && !(less && apps > 1) {
+        let hosts = apart.u32(2..7);
+        for host in 0..hosts {
+            writeln!(
+                text,
+                "[host.h{host}]\nssh = \"h{host}.example.org\"\ngroups = [\"h\"]"
+            )
+            .unwrap();
+        }
+        let parallel = pick(apart, &["1", "2", "3", "\"50%\""]);
+        let failures = pick(apart, &["0", "0", "1", "\"30%\""]);
+        let canary = pick(
+            apart,
+            &["canary = 0", "canary = 1\nwait = \"2m\"", "canary = 1"],
+        );
+        let pause = pick(apart, &["0s", "0s", "90s"]);
+        let healthy = pick(
+            apart,
+            &[
+                "",
+                "healthy = { run = [\"/bin/up\"], successes = 2, timeout = \"1m\" }\n",
+            ],
+        );
+        let repeat = pick(apart, &["repeat", "carry"]);
+        writeln!(
+            text,
+            "[maintenance.roll]\napp = \"app0\"\nwindow = \"night\"\nrun = [\"/bin/job\"]\nhosts = [\"@h\"]\nschedule = \"0 1 * * 1,4\"\ntimeout = \"6m\"\nparallel = {parallel}\nmax_failures = {failures}\n{canary}\npause = \"{pause}\"\non_interrupt = \"{repeat}\"\n{healthy}"
+        )
+        .unwrap();
+    }
     // On some machines its own restart is part of the maintenance, in the middle of it.
     if seed % 5 == 1 && !(less && apps > 1) {
         let lead = pick(apart, &["priority = -1\n", "priority = 1\n"]);

@@ -36,6 +36,7 @@ pub fn started(run: u64, attempt: u32, what: What) -> Fact {
 
 pub fn ended(run: u64, attempt: u32, what: What, outcome: Outcome) -> Fact {
     Fact::AttemptEnded(Box::new(AttemptEnded {
+        to_be_seen: false,
         run,
         attempt,
         what,

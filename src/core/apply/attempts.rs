@@ -31,6 +31,9 @@ pub(super) fn attempt_started(
         What::Ask { session, step, .. } => {
             step_of(find(state, session)?, *step)?.state = StepState::Asking { run };
         }
+        What::Health { session, step, .. } => {
+            step_of(find(state, session)?, *step)?.state = StepState::Checking { run };
+        }
         What::Enter { session, hook, .. } | What::Leave { session, hook, .. } => {
             let session = find(state, session)?;
             if matches!(what, What::Enter { .. }) {
@@ -79,13 +82,16 @@ pub(super) fn attempt_ended(
         } => {
             // A rehearsal proves nothing about what is due, but what it took is worth knowing.
             let rehearsal = find(state, session)?.is_rehearsal();
-            step_of(find(state, session)?, *step)?.state = match ended.retry {
+            let of = find(state, session)?;
+            of.step_ended = Some(at);
+            step_of(of, *step)?.state = match ended.retry {
                 Some(retry) => StepState::Backoff {
                     run: ended.run,
                     attempt: ended.attempt,
                     failures: retry.failures,
                     until: retry.at,
                 },
+                None if ended.to_be_seen => StepState::Unchecked,
                 None => StepState::Done {
                     outcome: ended.outcome,
                     reason: ended.reason.clone(),
@@ -111,6 +117,10 @@ pub(super) fn attempt_ended(
                     known.last_success = Some(at);
                 }
             }
+        }
+        // What it means is recorded right behind this.
+        What::Health { session, step, .. } => {
+            step_of(find(state, session)?, *step)?.state = StepState::Unchecked;
         }
         What::Ask { session, step, .. } => {
             // The session may have been cancelled while the question was being asked.

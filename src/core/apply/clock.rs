@@ -80,6 +80,9 @@ fn shift_timers(state: &mut State, by: SignedDuration) {
         if let Some(at) = &mut session.hook.not_before {
             shift(at);
         }
+        if let Some(at) = &mut session.step_ended {
+            shift(at);
+        }
         for step in &mut session.steps {
             if let StepState::Backoff { until, .. } = &mut step.state {
                 shift(until);

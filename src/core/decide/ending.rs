@@ -92,7 +92,7 @@ impl Turn<'_> {
                 ..Meaning::over(Outcome::Postponed, reason)
             },
             What::Periodic { .. } => Meaning::over(Outcome::Skipped, reason),
-            What::Ask { .. } => Meaning::over(Outcome::Interrupted, reason),
+            What::Ask { .. } | What::Health { .. } => Meaning::over(Outcome::Interrupted, reason),
             What::Leave { .. } | What::Alarm { .. } => return self.ended(run, report),
         };
         self.record_end(run, &running, report, meaning);
@@ -114,6 +114,7 @@ impl Turn<'_> {
             log: report.log,
             tail: report.tail.clone(),
             carried: meaning.carried,
+            to_be_seen: outcome == Outcome::Succeeded && self.is_to_be_seen(&running.what),
             retry,
         })));
         match &running.what {
@@ -123,7 +124,7 @@ impl Turn<'_> {
                 job,
                 host,
             } => {
-                if outcome == Outcome::Succeeded {
+                if outcome == Outcome::Succeeded && !self.is_to_be_seen(&running.what) {
                     self.prove(session, job, host);
                 }
                 self.after_step(session, *step, outcome, retry);
@@ -133,6 +134,9 @@ impl Turn<'_> {
                 self.after_leave(session, running.attempt, outcome, reason)
             }
             What::Ask { session, job, .. } => self.after_ask(session, job, report, outcome),
+            What::Health { session, step, .. } => {
+                self.after_health((session, *step), outcome, report.words());
+            }
             What::Periodic { job, .. } => self.after_periodic(job, outcome, reason.as_ref(), retry),
             What::Alarm { .. } => {}
         }
@@ -155,7 +159,7 @@ impl Turn<'_> {
                 Verdict::Bad(outcome) => self.leave_again(running.attempt, outcome, said),
                 _ => self.leave_again(running.attempt, Outcome::Failed, said),
             },
-            What::Ask { .. } => match verdict {
+            What::Ask { .. } | What::Health { .. } => match verdict {
                 Verdict::Done => Meaning::over(Outcome::Succeeded, None),
                 Verdict::Bad(outcome) => Meaning::over(outcome, Some(said)),
                 _ => Meaning::over(Outcome::Failed, Some(said)),
@@ -383,7 +387,22 @@ impl Turn<'_> {
         }
     }
 
-    fn after_step(&mut self, id: &str, index: usize, outcome: Outcome, retry: Option<RetryAt>) {
+    /// Whether a step is not done before its host was found well.
+    fn is_to_be_seen(&self, what: &What) -> bool {
+        let What::Step { job, .. } = what else {
+            return false;
+        };
+        let job = self.policy.maintenance.get(job);
+        job.is_some_and(|job| job.rolling.healthy.is_some())
+    }
+
+    pub(super) fn after_step(
+        &mut self,
+        id: &str,
+        index: usize,
+        outcome: Outcome,
+        retry: Option<RetryAt>,
+    ) {
         self.agenda.stir();
         let Some(session) = self.state.sessions.get(id).cloned() else {
             return;
@@ -406,7 +425,7 @@ impl Turn<'_> {
             .maintenance
             .get(&step.job)
             .is_none_or(|job| job.on_failure == OnFailure::Stop);
-        if stop {
+        if stop && self.is_last_straw(&session, &step.job) {
             let why = Reason::new(Code::JobFailed, format!("{} {}", step.job, outcome.word()));
             let rest = Reason::new(Code::Stopped, step.job.to_string());
             for (other_index, other) in session.steps.iter().enumerate() {

@@ -1,11 +1,12 @@
 //! How an app is brought back, and taken out of service once more.
 
 use super::Turn;
+use super::rolling::is_running;
 use super::session::anything_fits;
 use crate::core::fact::Fact;
 use crate::core::policy::{Hook, Policy};
 use crate::core::run::{SessionId, What};
-use crate::core::session::{Reason, Session, SessionResult, Step, StepState};
+use crate::core::session::{Phase, Reason, Session, SessionResult, Step, StepState};
 use crate::core::state::AttentionKind;
 
 impl Turn<'_> {
@@ -44,6 +45,22 @@ impl Turn<'_> {
         reason: Reason,
     ) {
         let reason = Some(reason).filter(|_| result != SessionResult::Success);
+        // Others of its hosts may be at work: they are brought to their end, and nothing more begins.
+        let known = self.state.sessions.get(&session.id);
+        let Some(known) = known.filter(|s| matches!(s.phase, Phase::Entering | Phase::Active))
+        else {
+            return;
+        };
+        if known.steps.iter().any(is_running) {
+            if known.ending.is_none() {
+                self.record(Fact::SessionEnding {
+                    session: session.id.clone(),
+                    result,
+                    reason,
+                });
+            }
+            return;
+        }
         self.record(Fact::SessionLeaving {
             session: session.id.clone(),
             result,

@@ -6,6 +6,7 @@
 //! | `session` | how a session goes on, from `asking` to `closed` |
 //! | `leaving` | how an app is brought back |
 //! | `steps` | the jobs of a session, one after another |
+//! | `rolling` | how a job goes over its hosts |
 //! | `ending` | what an ended attempt means |
 //! | `notices` | which mails go out, and what an answer means |
 //! | `letters` | what a notice says |
@@ -29,6 +30,7 @@ mod opening;
 mod periodic;
 mod preview;
 mod reload;
+mod rolling;
 mod session;
 mod start;
 mod steps;
@@ -42,6 +44,7 @@ pub use floods::told_again_at;
 pub use leaving::owed_leave;
 pub use letters::{letter, uid};
 pub use preview::{Missing, preview};
+pub use rolling::rolls_on_at;
 pub use session::{EMERGENCY, FRESH, REHEARSAL};
 
 use super::agenda::Agenda;

@@ -271,14 +271,9 @@ impl Turn<'_> {
         }
         // Without what need not be done, the rest moves up; what people are told is when it really begins.
         if steps.len() < session.steps.len() {
-            let mut cursor = session
-                .steps
-                .first()
-                .map_or(session.starts, |step| step.starts);
-            for step in &mut steps {
-                step.starts = cursor;
-                cursor = cursor.saturating_add(step.estimate).unwrap_or(cursor);
-            }
+            let first = session.steps.first();
+            let first = first.map_or(session.starts, |step| step.starts);
+            self.lay_out(&mut steps, first);
         }
         let ends = steps
             .iter()
@@ -295,6 +290,24 @@ impl Turn<'_> {
             steps,
             notices,
         });
+    }
+
+    /// The steps one after another, as their jobs roll over their hosts.
+    fn lay_out(&self, steps: &mut [Step], first: Timestamp) {
+        let mut hosts: HashMap<Name, usize> = HashMap::new();
+        for step in steps.iter() {
+            *hosts.entry(step.job.clone()).or_default() += 1;
+        }
+        let mut row = plan::Row::new(first);
+        for step in steps {
+            let hosts = hosts.get(&step.job).copied().unwrap_or(1);
+            let Some(job) = self.policy.maintenance.get(&step.job) else {
+                continue;
+            };
+            step.starts = row.next(job, hosts);
+            let ends = step.starts.saturating_add(step.estimate);
+            row.take(ends.unwrap_or(step.starts));
+        }
     }
 
     /// One notice for each person of the app's audience.
@@ -517,6 +530,8 @@ fn blank(
         result: SessionResult::Success,
         reason: None,
         closed: None,
+        step_ended: None,
+        ending: None,
         wished: None,
     }
 }

@@ -462,9 +462,10 @@ impl Turn<'_> {
             if matches!(step.state, StepState::Done { .. }) {
                 continue;
             }
-            let outcome = match Self::is_cancelled(session) {
-                true => Outcome::Cancelled,
-                false => Outcome::Postponed,
+            let outcome = match step.state {
+                StepState::Unchecked | StepState::Checking { .. } => Outcome::Interrupted,
+                _ if Self::is_cancelled(session) => Outcome::Cancelled,
+                _ => Outcome::Postponed,
             };
             self.step_done(session, index, outcome, why.clone());
         }

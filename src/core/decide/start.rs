@@ -209,6 +209,9 @@ impl Turn<'_> {
         let app = app.and_then(|session| self.policy.apps.get(&session.app));
         let (timeout, grace) = match what {
             What::Step { .. } => step.map(|job| (job.timeout, job.grace)),
+            What::Health { .. } => step
+                .and_then(|job| job.rolling.healthy.as_ref())
+                .map(|health| (health.timeout, SignedDuration::from_secs(10))),
             What::Ask { .. } => step
                 .and_then(|job| job.only_if.as_ref())
                 .map(|probe| (probe.timeout, SignedDuration::from_secs(10))),

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
+use super::rolling::{Roll, is_busy, is_running, roll};
 use super::session::sight;
 use super::start::Attempt;
 use crate::core::effect::LockWait;
@@ -128,34 +129,56 @@ impl Turn<'_> {
 
     /// The next thing to do of an active session.
     pub(super) fn work(&mut self, session: &Session) {
-        let busy = session.steps.iter().enumerate().find(|(_, step)| {
-            matches!(
-                step.state,
-                StepState::Running { .. } | StepState::Asking { .. } | StepState::Backoff { .. }
-            )
-        });
-        if let Some((index, step)) = busy {
-            return self.go_on(session, index, step);
+        let before = (self.decision.facts.len(), self.decision.effects.len());
+        let busy = session.steps.iter().enumerate();
+        for (index, step) in busy.filter(|(_, step)| is_busy(step)) {
+            self.go_on(session, index, step);
         }
-        if self.held_back() {
-            return self.begin_leaving(
-                session,
-                SessionResult::Interrupted,
-                Code::Interrupted.into(),
-            );
+        // What follows is decided from what that came to.
+        if (self.decision.facts.len(), self.decision.effects.len()) != before {
+            return;
         }
-        let next = session
-            .steps
-            .iter()
-            .enumerate()
-            .find(|(_, step)| step.state == StepState::Waiting);
-        match next {
-            Some(_) if session.outside(self.now) => self.begin_leaving(
-                session,
-                SessionResult::Interrupted,
-                Code::OutsideWindow.into(),
-            ),
-            Some((index, step)) => self.next_step(session, index, step),
+        let running = session.steps.iter().any(is_running);
+        if let Some((result, reason)) = &session.ending {
+            if !running {
+                self.end(session, *result, reason.clone());
+            }
+            return;
+        }
+        let busy = session.steps.iter().any(is_busy);
+        let waiting = |step: &Step| step.state == StepState::Waiting;
+        let left = session.steps.iter().any(waiting);
+        let interrupted = match () {
+            () if self.held_back() => Some(Code::Interrupted),
+            () if left && session.outside(self.now) => Some(Code::OutsideWindow),
+            () => None,
+        };
+        if let Some(why) = interrupted {
+            if !running {
+                self.begin_leaving(session, SessionResult::Interrupted, why.into());
+            }
+            return;
+        }
+        // How the last life of the daemon ended for it is not known yet.
+        if self.is_unheard(&session.id) {
+            return;
+        }
+        let mut steps = session.steps.iter().enumerate();
+        match steps.find(|(_, step)| waiting(step)) {
+            Some((index, step)) => {
+                let job = self.policy.maintenance.get(&step.job);
+                let may = match roll(session, step, job) {
+                    Roll::Now => true,
+                    Roll::At(at) => self.now >= at,
+                    Roll::Later => false,
+                };
+                // What restarts this machine would cut off the others.
+                let alone = job.is_none_or(|job| !(job.reboot && *step.host == *LOCAL)) || !busy;
+                if may && alone {
+                    self.next_step(session, index, step);
+                }
+            }
+            None if busy => {}
             None => {
                 let bad = |step: &Step| matches!(step.state, StepState::Done { outcome, .. } if outcome.is_bad());
                 let failed = session.steps.iter().any(bad);
@@ -171,6 +194,23 @@ impl Turn<'_> {
                 });
             }
         }
+    }
+
+    /// Nothing of it runs any more: what was still to follow does not.
+    fn end(&mut self, session: &Session, result: SessionResult, reason: Option<Reason>) {
+        let why = reason.clone().unwrap_or(Code::Interrupted.into());
+        for (index, step) in session.steps.iter().enumerate().filter(|(_, s)| is_busy(s)) {
+            let outcome = match step.state {
+                StepState::Unchecked => Outcome::Interrupted,
+                _ => Outcome::Postponed,
+            };
+            self.step_done(session, index, outcome, why.clone());
+        }
+        self.record(Fact::SessionLeaving {
+            session: session.id.clone(),
+            result,
+            reason,
+        });
     }
 
     /// A step that waits too long for a lock is given up; one that waits for its next attempt gets it.
@@ -206,18 +246,10 @@ impl Turn<'_> {
                     None => {
                         self.step_done(session, index, Outcome::Cancelled, Code::Removed.into())
                     }
-                    Some(_) if self.held_back() => {
-                        self.step_done(
-                            session,
-                            index,
-                            Outcome::Postponed,
-                            Code::Interrupted.into(),
-                        );
-                        self.begin_leaving(
-                            session,
-                            SessionResult::Interrupted,
-                            Code::Interrupted.into(),
-                        );
+                    Some(_) if self.held_back() || session.ending.is_some() => {
+                        let why: Reason = Code::Interrupted.into();
+                        self.step_done(session, index, Outcome::Postponed, why.clone());
+                        self.begin_leaving(session, SessionResult::Interrupted, why);
                     }
                     Some(_) if session.outside(self.now) => {
                         let why = || Code::OutsideWindow.into();
@@ -236,6 +268,12 @@ impl Turn<'_> {
                     }
                 }
             }
+            StepState::Unchecked if self.held_back() || session.ending.is_some() => {
+                let why: Reason = Code::Interrupted.into();
+                self.step_done(session, index, Outcome::Interrupted, why.clone());
+                self.begin_leaving(session, SessionResult::Interrupted, why);
+            }
+            StepState::Unchecked => self.check_health(session, index, step),
             _ => {}
         }
     }

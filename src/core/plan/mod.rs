@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use anew::{anew, in_place_of};
 pub use lane::first_due_after;
 pub use periodic::{PERIODIC_CAP, jitter_offset, next_run};
-pub use place::{Sight, Source, estimate, estimate_from, fits, order, place, quarter};
+pub use place::{Row, Sight, Source, estimate, estimate_from, fits, order, place, quarter};
 pub use sessions::next_id;
 
 use super::calendar::Occurrence;

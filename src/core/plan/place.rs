@@ -82,6 +82,68 @@ pub fn estimate(job: &MaintenanceJob, past: Option<&MaintenanceState>) -> Signed
     estimate_from(job, past).0
 }
 
+/// When the steps of a session follow each other: as their jobs roll over their hosts.
+pub struct Row {
+    /// When nothing that was placed runs any more.
+    ends: Timestamp,
+    job: Option<Name>,
+    /// Steps of this job that were placed.
+    placed: usize,
+    /// Until when each of those that run at once does.
+    at_once: Vec<Timestamp>,
+}
+
+impl Row {
+    pub fn new(starts: Timestamp) -> Self {
+        Self {
+            ends: starts,
+            job: None,
+            placed: 0,
+            at_once: Vec::new(),
+        }
+    }
+
+    /// The earliest start of a step of this job, which goes over so many hosts.
+    pub fn next(&mut self, job: &MaintenanceJob, hosts: usize) -> Timestamp {
+        if self.job.as_ref() != Some(&job.name) {
+            self.job = Some(job.name.clone());
+            (self.placed, self.at_once) = (0, vec![self.ends]);
+        }
+        let rolling = &job.rolling;
+        let pause = match self.placed {
+            0 => SignedDuration::ZERO,
+            placed if placed == rolling.canary => rolling.wait.max(rolling.pause),
+            _ => rolling.pause,
+        };
+        let after = |at: Timestamp| at.saturating_add(pause).unwrap_or(at);
+        if self.placed <= rolling.canary {
+            // The first have shown that it works, or are still to.
+            let width = match self.placed < rolling.canary {
+                true => 1,
+                false => rolling.parallel.of(hosts).clamp(1, hosts.max(1)),
+            };
+            let start = after(self.ends);
+            self.at_once = vec![start; width];
+            return start;
+        }
+        let free = self.at_once.iter().copied().min().unwrap_or(self.ends);
+        // Those that begin with the first wait for nothing.
+        match self.placed < rolling.canary + self.at_once.len() {
+            true => free,
+            false => after(free),
+        }
+    }
+
+    /// The step that was asked for last takes its place.
+    pub fn take(&mut self, ends: Timestamp) {
+        self.placed += 1;
+        self.ends = self.ends.max(ends);
+        if let Some(first) = self.at_once.iter_mut().min() {
+            *first = ends;
+        }
+    }
+}
+
 /// Rounded up to a quarter of an hour, as people are told.
 pub fn quarter(length: SignedDuration) -> SignedDuration {
     let quarters = length.as_millis().max(1).div_euclid(900_000)

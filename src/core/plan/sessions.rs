@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lane::Lane;
-use super::place::{Source, order, place, quarter};
+use super::place::{Row, Source, order, place, quarter};
 use super::resources::Taken;
 use super::{PlannedSession, PlannedStep, Unplanned, visible};
 use crate::core::apply::split_id;
@@ -201,7 +201,7 @@ impl Walk<'_> {
         // Each round moves the start behind one more fixed span; there are only so many.
         for _ in 0..64 {
             let (steps, put_off) = self.steps(index, base, seen, pieces, (starts, entering));
-            let Some(last) = steps.last() else {
+            let Some(last) = steps.iter().map(|(_, step, _)| step.ends).max() else {
                 self.postpone(index, put_off);
                 return;
             };
@@ -212,11 +212,7 @@ impl Walk<'_> {
                     .checked_sub(entering)
                     .map_or(starts, |at| at.max(starts))
             });
-            let ends = last
-                .1
-                .ends
-                .saturating_add(app.leave_reserve)
-                .unwrap_or(last.1.ends);
+            let ends = last.saturating_add(app.leave_reserve).unwrap_or(last);
             if self.taken.has_fixed()
                 && let Some(free) = self.taken.collision(&resources, starts_at, ends)
             {
@@ -225,7 +221,7 @@ impl Walk<'_> {
             }
             self.taken.take(&resources, ends);
             let opens = (seen.opens, notice_by);
-            self.commit(index, seen, opens, (starts_at, last.1.ends), steps);
+            self.commit(index, seen, opens, (starts_at, last), steps);
             self.postpone(index, put_off);
             return;
         }
@@ -277,7 +273,11 @@ impl Walk<'_> {
             .iter()
             .map(|(j, _, dues)| (lane.jobs[*j].job, dues.first))
             .collect();
-        let mut cursor = starts.saturating_add(entering).unwrap_or(starts);
+        let mut row = Row::new(starts.saturating_add(entering).unwrap_or(starts));
+        let mut of_job: HashMap<&Name, usize> = HashMap::new();
+        for (job, _) in &jobs {
+            *of_job.entry(&job.name).or_default() += 1;
+        }
         let (mut steps, mut put_off): (Vec<Placed>, Vec<_>) = (Vec::new(), Vec::new());
         let mut placed: HashSet<&Name> = HashSet::new();
         let cutoff = policy
@@ -288,6 +288,7 @@ impl Walk<'_> {
             let (j, host, dues) = due[chosen];
             let job = lane.jobs[j].job;
             let (length, source) = lane.jobs[j].length;
+            let cursor = row.next(job, of_job.get(&job.name).copied().unwrap_or(1));
             let (mut whole, mut left) = ([base], Vec::new());
             let own: &mut [Occurrence] = match pieces {
                 None => &mut whole,
@@ -351,7 +352,7 @@ impl Walk<'_> {
             };
             placed.insert(&job.name);
             steps.push((j, step, host));
-            cursor = ends;
+            row.take(ends);
         }
         (steps, put_off)
     }
@@ -493,7 +494,8 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
             cutoff: step.cutoff,
         })
         .collect();
-    let last = steps.last().map_or(session.starts, |step| step.ends);
+    let last = steps.iter().map(|step| step.ends).max();
+    let last = last.unwrap_or(session.starts);
     let app = policy.apps.get(&session.app);
     let announce_at = app.map_or(session.notice_by, |app| app.announce_at(session.opens));
     // Past its expected end, it still has what it has.

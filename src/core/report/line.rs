@@ -222,7 +222,7 @@ impl Line {
                 self.key = Some(key.clone());
                 self.host = None;
             }
-            What::Step { .. } | What::Ask { .. } | What::Periodic { .. } => {}
+            What::Step { .. } | What::Ask { .. } | What::Health { .. } | What::Periodic { .. } => {}
         }
         self
     }
@@ -341,6 +341,7 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
             new(H::SessionEntering).of(session)
         }
         Fact::SessionActive { session } => new(H::SessionActive).of(session),
+        Fact::SessionEnding { .. } => return Vec::new(),
         Fact::SessionLeaving {
             session, reason, ..
         } => new(H::SessionLeaving).of(session).because(reason.as_ref()),
@@ -457,7 +458,7 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
 fn started(what: &What) -> Happening {
     match what {
         What::Step { .. } | What::Periodic { .. } => Happening::RunStarted,
-        What::Ask { .. } => Happening::QuestionStarted,
+        What::Ask { .. } | What::Health { .. } => Happening::QuestionStarted,
         What::Enter { .. } => Happening::EnterStarted,
         What::Leave { .. } => Happening::LeaveStarted,
         What::Alarm { .. } => Happening::AlarmStarted,
@@ -467,7 +468,7 @@ fn started(what: &What) -> Happening {
 fn attempt_ended(at: Timestamp, ended: &AttemptEnded) -> Line {
     let event = match ended.what {
         What::Step { .. } | What::Periodic { .. } => Happening::RunEnded,
-        What::Ask { .. } => Happening::QuestionEnded,
+        What::Ask { .. } | What::Health { .. } => Happening::QuestionEnded,
         What::Enter { .. } => Happening::EnterEnded,
         What::Leave { .. } => Happening::LeaveEnded,
         What::Alarm { .. } => Happening::AlarmEnded,

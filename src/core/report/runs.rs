@@ -152,6 +152,7 @@ mod tests {
 
     fn ended(job: &str, outcome: Outcome, ms: i64) -> AttemptEnded {
         AttemptEnded {
+            to_be_seen: false,
             run: 1,
             attempt: 1,
             what: What::Periodic {

@@ -114,6 +114,8 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
             ));
         }
         let (job, host, due) = match fact {
+            // What it came to is known when its host was looked at.
+            Fact::AttemptEnded(ended) if ended.to_be_seen => continue,
             Fact::AttemptEnded(ended) if ended.retry.is_none() && !ended.carried => {
                 match (&ended.what, ended.due) {
                     (What::Step { job, host, .. }, Some(due)) => (job, host, due),
@@ -127,7 +129,9 @@ pub(super) fn maintenance_dues(policies: &[Arc<Policy>], played: &Played, bad: &
                 outcome,
                 reason,
                 ..
-            } if *outcome != Outcome::Postponed && reason.code != Code::Removed => {
+            } if !matches!(*outcome, Outcome::Postponed | Outcome::Interrupted)
+                && reason.code != Code::Removed =>
+            {
                 (job, host, *due)
             }
             _ => continue,

@@ -6,6 +6,7 @@ mod frozen;
 mod order;
 mod proven;
 mod reboot;
+mod rolled;
 mod told;
 mod wished;
 
@@ -28,6 +29,7 @@ use frozen::left;
 use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
 use proven::proven;
 use reboot::rebooted;
+use rolled::rolled;
 use told::{announced, told_once};
 use wished::{asked_for, paused, wished};
 
@@ -72,7 +74,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 20] = [
+const INVARIANTS: [(&str, Invariant); 21] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -106,6 +108,9 @@ const INVARIANTS: [(&str, Invariant); 20] = [
     ("wished", |l, bad| wished(l.moments, bad)),
     ("asked_for", |l, bad| asked_for(l.policies, l.moments, bad)),
     ("rebooted", |l, bad| rebooted(l.moments, &l.sessions, bad)),
+    ("rolled", |l, bad| {
+        rolled(l.policies, l.moments, bad);
+    }),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 

@@ -125,6 +125,7 @@ pub(super) fn name(what: &What) -> String {
     match what {
         What::Step { job, .. } | What::Periodic { job, .. } => job.to_string(),
         What::Ask { job, .. } => format!("ask {job}"),
+        What::Health { job, .. } => format!("healthy {job}"),
         What::Enter { hook, .. } => format!("enter{hook}"),
         What::Leave { hook, .. } => format!("leave{hook}"),
         What::Alarm { .. } => "alarm".into(),

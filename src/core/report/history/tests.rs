@@ -9,6 +9,7 @@ fn at(text: &str) -> Timestamp {
 #[test]
 fn an_attempt_has_all_keys_of_the_interface() {
     let fact = Fact::AttemptEnded(Box::new(AttemptEnded {
+        to_be_seen: false,
         run: 42,
         attempt: 1,
         what: What::Periodic {

@@ -21,6 +21,7 @@ fn step() -> What {
 
 fn ended(what: What, outcome: Outcome) -> Fact {
     Fact::AttemptEnded(Box::new(AttemptEnded {
+        to_be_seen: false,
         run: 42,
         attempt: 2,
         what,
