@@ -173,3 +173,120 @@ fn a_periodic_job_runs_on_each_of_its_hosts() {
     );
     assert_eq!(daemon.stop(), 0);
 }
+
+/// A job over so many hosts, which says when it begins and ends.
+fn rollout(sshd: &Sshd, hosts: usize, job: &str) -> Scene {
+    let scene = Scene::new("");
+    let dir = scene.dir.path().display().to_string();
+    let toml = format!(
+        r#"
+{}
+{}
+{}
+[app.shop]
+window = "now"
+[maintenance.roll]
+app = "shop"
+every = "window"
+hosts = ["@web"]
+script = """
+cd {dir}
+echo "begin $OFFHOURS_HOST" >> order
+while [ -e hold ]; do sleep 0.05; done
+echo "end $OFFHOURS_HOST" >> order
+[ ! -e "bad.$OFFHOURS_HOST" ]
+"""
+timeout = "30s"
+grace = "1s"
+{}
+"#,
+        mail_without_lead(),
+        once(1, 600),
+        sshd.hosts(hosts),
+        job.replace("DIR", &dir)
+    );
+    scene.write("windows.toml", &toml);
+    scene
+}
+
+fn count(scene: &Scene, what: &str) -> usize {
+    let lines = scene.lines("order");
+    lines.iter().filter(|line| line.starts_with(what)).count()
+}
+
+#[test]
+fn a_job_goes_over_its_hosts_first_one_then_several_at_once() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = rollout(&sshd, 5, "canary = 1\nwait = \"1s\"\nparallel = 2");
+    scene.write("hold", "");
+    let mut daemon = scene.up();
+    scene.wait_line("order", "begin web1");
+    // The first one alone: nothing else begins while it runs.
+    let status = scene.offhours(&["status", "--json"]).json();
+    assert_eq!(
+        status["running"].as_array().map(Vec::len),
+        Some(1),
+        "{status}"
+    );
+    std::fs::remove_file(scene.path("hold")).unwrap();
+    scene.wait_line("order", "end web1");
+    scene.write("hold", "");
+    until("two at once", || {
+        (count(&scene, "begin") == 3).then_some(())
+    });
+    assert_eq!(count(&scene, "end"), 1);
+    std::fs::remove_file(scene.path("hold")).unwrap();
+    let closed = daemon.wait("session_closed", &[]);
+    assert_eq!(closed["outcome"], "succeeded", "{}", daemon.story());
+    assert_eq!((count(&scene, "begin"), count(&scene, "end")), (5, 5));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn as_many_hosts_may_fail_as_was_said_and_no_more() {
+    let Some(sshd) = Sshd::start() else { return };
+    for (may_fail, worked_on) in [(0, 1), (1, 3), (2, 5)] {
+        let scene = rollout(&sshd, 5, &format!("max_failures = {may_fail}"));
+        scene.write("bad.web1", "");
+        scene.write("bad.web3", "");
+        let mut daemon = scene.up();
+        let closed = daemon.wait("session_closed", &[]);
+        assert_eq!(closed["outcome"], "failed");
+        assert_eq!(count(&scene, "begin"), worked_on, "{}", daemon.story());
+        assert_eq!(daemon.stop(), 0);
+    }
+}
+
+#[test]
+fn the_next_host_waits_until_the_one_before_is_well() {
+    let Some(sshd) = Sshd::start() else { return };
+    let healthy = "healthy = { script = \"echo asked >> DIR/order; test -e DIR/up\", successes = 2, timeout = \"30s\" }";
+    let scene = rollout(&sshd, 2, healthy);
+    let mut daemon = scene.up();
+    scene.wait_line("order", "asked");
+    assert_eq!(count(&scene, "begin"), 1);
+    scene.write("up", "");
+    let closed = daemon.wait("session_closed", &[]);
+    assert_eq!(closed["outcome"], "succeeded", "{}", daemon.story());
+    let order = scene.lines("order");
+    let second = order.iter().position(|line| line == "begin web2").unwrap();
+    let asked = order[..second]
+        .iter()
+        .filter(|line| *line == "asked")
+        .count();
+    assert!(asked >= 3, "{order:?}");
+    assert_eq!(daemon.stop(), 0);
+
+    let scene = rollout(&sshd, 2, &healthy.replace("30s", "3s"));
+    let mut daemon = scene.up();
+    let closed = daemon.wait("session_closed", &[]);
+    assert_eq!(closed["outcome"], "failed");
+    assert_eq!(count(&scene, "begin"), 1);
+    let history = scene.offhours(&["history"]).expect(0);
+    assert!(
+        history.out.contains("the host is not well"),
+        "{}",
+        history.out
+    );
+    assert_eq!(daemon.stop(), 0);
+}

@@ -77,12 +77,19 @@ impl Sshd {
             "Port {}\nListenAddress 0.0.0.0\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
              StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\nMaxStartups 500:30:1000\nMaxSessions 100\nUseDNS no\n\
-             KexAlgorithms curve25519-sha256\nSetEnv XDG_STATE_HOME={}\n",
+             KexAlgorithms curve25519-sha256\n",
             self.port,
             at("host"),
-            at("authorized"),
-            at("state")
+            at("authorized")
         );
+        // Each address is a host with locks of its own.
+        let own = |n: u32| {
+            format!(
+                "Match LocalAddress 127.0.0.{n}\nSetEnv XDG_STATE_HOME={}{n}\n",
+                at("state")
+            )
+        };
+        let config = config + &(1..10).map(own).collect::<String>();
         fs::write(self.dir.path().join("sshd_config"), config).unwrap();
         let key = fs::read_to_string(self.dir.path().join("host.pub")).unwrap();
         let known = format!("[127.0.0.*]:{} {key}", self.port);

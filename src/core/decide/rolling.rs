@@ -171,7 +171,8 @@ impl Turn<'_> {
                 self.begin_leaving(&session, SessionResult::Interrupted, why);
             }
             _ => {
-                let why = Reason::new(Code::Unhealthy, words);
+                let text = format!("the host is not well: {words}");
+                let why = Reason::new(Code::Unhealthy, text);
                 self.step_done(&session, index, Outcome::Failed, why);
                 self.after_step(id, index, Outcome::Failed, None);
             }
