@@ -27,7 +27,7 @@ fn folder(state_dir: &Path, name: &str) -> PathBuf {
 /// A job's own name, or what it is for and whose: `enter@shop`, `only_if@os-updates`, `alarm`.
 fn folder_name(what: &What) -> String {
     match what {
-        What::Step { job, .. } | What::Periodic { job } => safe(job),
+        What::Step { job, .. } | What::Periodic { job, .. } => safe(job),
         What::Ask { job, .. } => format!("only_if@{}", safe(job)),
         What::Enter { session, .. } | What::Leave { session, .. } => {
             let app = session.split('/').next().unwrap_or_default();

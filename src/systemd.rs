@@ -1,5 +1,7 @@
 //! What systemd is told: ready, alive, what goes on, reloading, stopping. Nothing at all where nobody asked.
 
+pub mod journal;
+
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -17,6 +19,11 @@ pub fn is_journal(stream: impl AsFd) -> bool {
     };
     // Inherited by children whose output goes elsewhere: device and inode tell.
     rustix::fs::fstat(stream).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// Whether a service manager started this process, and so starts it again as its unit says.
+pub fn supervised() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
 /// The service manager's ear.

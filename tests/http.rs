@@ -1,6 +1,8 @@
 //! The HTTP side over real sockets, with a made-up loop behind it.
 #[path = "http/calendar.rs"]
 mod calendar;
+#[path = "support/promtool.rs"]
+mod promtool;
 #[path = "support/shell.rs"]
 mod shell;
 #[path = "support/smtp.rs"]
@@ -10,11 +12,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use offhours::config::{self, Env, HttpConfig, Purpose};
 use offhours::core::plan::plan;
 use offhours::core::policy::Policy;
-use offhours::core::report::Counters;
+use offhours::core::report::{Counters, Runs};
 use offhours::core::run::{Outcome, What};
 use offhours::core::state::{
     AlarmState, Attention, AttentionKind, Pause, Requested, Running, State,
@@ -24,6 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use promtool::promtool;
 use shell::shell;
 
 const FILE: &str = r#"
@@ -81,8 +84,12 @@ fn state() -> State {
         .attention
         .insert("notice:secret@example.org".into(), attention);
     let running = Running {
+        reboot: false,
         attempt: 1,
-        what: What::Periodic { job: "gc".into() },
+        what: What::Periodic {
+            job: "gc".into(),
+            host: "local".into(),
+        },
         due: None,
         started: now(),
         stop_by: None,
@@ -98,6 +105,9 @@ fn state() -> State {
     };
     state.paused.insert("shop".into(), pause);
     let requested = Requested {
+        person: None,
+        emergency: false,
+        approval: None,
         at: now(),
         hosts: vec!["secret-host".into()],
         by: "secret-operator".into(),
@@ -112,7 +122,11 @@ fn state() -> State {
 fn snapshot(recovered: bool) -> Snapshot {
     let (policy, state) = (policy(), state());
     let until = "2026-11-25T12:00:00Z".parse().expect("instant");
+    let mut runs = Runs::default();
+    runs.know(&policy);
+    runs.lock_waited(SignedDuration::from_secs(42), true);
     let counters = Counters {
+        runs,
         attempts: BTreeMap::from([(("periodic", Outcome::Failed), 3)]),
         pings: BTreeMap::from([(("fail", "skipped"), 2)]),
         ..Counters::default()
@@ -291,35 +305,21 @@ async fn the_metrics_are_counted() {
         r#"offhours_attention{kind="periodic_failing"} 1"#,
         r#"offhours_app_in_maintenance{app="shop"} 0"#,
         r#"offhours_job_last_success_timestamp_seconds{job="gc"} 1795262400"#,
+        r#"offhours_runs_total{job="gc",what="periodic",outcome="failed"} 0"#,
+        r#"offhours_lock_wait_seconds_sum{result="obtained"} 42.0"#,
+        r#"offhours_lock_wait_seconds_bucket{le="15.0",result="obtained"} 0"#,
+        r#"offhours_lock_wait_seconds_bucket{le="60.0",result="obtained"} 1"#,
+        r#"offhours_lock_wait_seconds_bucket{le="+Inf",result="obtained"} 1"#,
+        r#"offhours_start_lateness_seconds_count{what="session"} 0"#,
+        r#"offhours_locks_waiting 1"#,
+        r#"offhours_window_open{window="night"} 0"#,
+        r#"offhours_window_opens_timestamp_seconds{window="night"} 1795298400"#,
+        r#"offhours_app_past_window{app="shop"} 0"#,
+        r#"offhours_notices_by_state{state="retrying"} 0"#,
         "# EOF",
     ] {
         assert!(answer.contains(line), "{line}: {answer}");
     }
-}
-
-/// `promtool` of Debian's package prometheus, with what it says of this input.
-fn promtool(args: &[&str], input: &str) -> Option<(bool, String)> {
-    let child = std::process::Command::new("promtool")
-        .args(args)
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/monitoring"))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        assert!(std::env::var("CI").is_err(), "there is no promtool");
-        eprintln!("SKIPPED: there is no promtool");
-        return None;
-    };
-    let mut stdin = child.stdin.take().expect("a pipe");
-    std::io::Write::write_all(&mut stdin, input.as_bytes()).expect("read");
-    drop(stdin);
-    let output = child.wait_with_output().expect("its end");
-    let said = [output.stdout, output.stderr].concat();
-    Some((
-        output.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
-    ))
 }
 
 #[tokio::test]

@@ -68,11 +68,18 @@ fn config(url: &str) -> PingConfig {
 }
 
 fn started(run: u64) -> Fact {
-    started_of(run, What::Periodic { job: "gc".into() })
+    started_of(
+        run,
+        What::Periodic {
+            job: "gc".into(),
+            host: "local".into(),
+        },
+    )
 }
 
 fn started_of(run: u64, what: What) -> Fact {
     Fact::AttemptStarted {
+        reboot: false,
         run,
         attempt: 1,
         what,
@@ -84,7 +91,10 @@ fn started_of(run: u64, what: What) -> Fact {
 fn ended(run: u64, outcome: Outcome, exit_code: Option<i32>) -> Fact {
     Fact::AttemptEnded(Box::new(ended_of(
         run,
-        What::Periodic { job: "gc".into() },
+        What::Periodic {
+            job: "gc".into(),
+            host: "local".into(),
+        },
         outcome,
         exit_code,
     )))
@@ -173,7 +183,10 @@ async fn what_is_no_end_is_not_told() {
         }),
         ..ended_of(
             1,
-            What::Periodic { job: "gc".into() },
+            What::Periodic {
+                job: "gc".into(),
+                host: "local".into(),
+            },
             Outcome::Failed,
             Some(1),
         )
@@ -400,6 +413,7 @@ async fn few_are_under_way_and_many_wait_no_longer() {
         told.observe(&[started_of(
             n,
             What::Periodic {
+                host: "local".into(),
                 job: format!("job{n}").into(),
             },
         )]);

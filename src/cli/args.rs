@@ -60,6 +60,8 @@ pub enum Command {
     Rehearse(RehearseArgs),
     /// Have a maintenance job run in the next window it can be announced for
     Request(RequestArgs),
+    /// Let a requested job run that waits for another's consent
+    Approve(ApproveArgs),
     /// End a session, or take back a request
     Cancel(CancelArgs),
     /// Put a session off to the next window, or a later one
@@ -70,6 +72,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Bring an app back that is in maintenance
     Leave(LeaveArgs),
+    /// Start the daemon anew once nothing is under way: after an upgrade, say
+    Restart(RestartArgs),
     /// Show what is, and what waits for a person
     Status(StatusArgs),
     /// One line and an exit code for Nagios, Icinga, Sensu, Checkmk: 0 good, 1 warning, 2 critical, 3 unknown
@@ -236,6 +240,9 @@ pub struct RequestArgs {
     /// Only on these of its hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub hosts: Vec<String>,
+    /// Now, whatever window and freeze say; people are told now, and not waited for
+    #[arg(long)]
+    pub emergency: bool,
     #[command(flatten)]
     pub because: Because,
 }
@@ -274,6 +281,25 @@ pub struct PauseArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct RestartArgs {
+    /// Wait until no app is in maintenance and nothing runs
+    #[arg(long)]
+    pub when_idle: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ApproveArgs {
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// Why; recorded
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+    /// Only say what would come of it
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct ResumeArgs {
     /// The pause of this app [default: that of everything]
     #[arg(value_name = "APP")]
@@ -290,6 +316,9 @@ pub struct ResumeArgs {
 pub struct LeaveArgs {
     #[arg(value_name = "APP")]
     pub app: String,
+    /// Run its leave hooks of the configuration now: for when the state is damaged and no daemon can run
+    #[arg(long)]
+    pub without_state: bool,
     /// Why; recorded, and told to those who are told
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -15,9 +16,9 @@ use crate::core::calendar::Zone;
 use crate::core::event::Event;
 use crate::core::policy::{Accepted, Keep, Limits, NoticeKinds, NoticePolicy, Policy};
 use crate::core::state::State;
-use crate::daemon::Heard;
 use crate::daemon::announce::Form;
 use crate::daemon::startup;
+use crate::daemon::{Ended, Heard};
 use crate::lock;
 use crate::store::Reader;
 
@@ -103,6 +104,7 @@ fn blank() -> Policy {
         zone: Zone::utc(),
         windows: Default::default(),
         freezes: Vec::new(),
+        hosts: Default::default(),
         apps: Default::default(),
         maintenance: Default::default(),
         periodic: Default::default(),
@@ -138,6 +140,42 @@ async fn alone(state_dir: PathBuf, form: Form) -> anyhow::Result<()> {
         let open = move || startup::open(&dir, &policy, lock::Kind::Daemon, false);
         tokio::task::spawn_blocking(open).await??
     };
+    until_back(state_dir, policy, opened, form).await?;
+    Ok(())
+}
+
+/// Brings one app back by the hooks of the configuration, whatever the state says or cannot say; whether it is back.
+///
+/// # Errors
+/// No folder can be made for what is recorded meanwhile, or the launcher cannot be started.
+pub fn without_state(policy: Policy, app: &str, form: Form) -> anyhow::Result<bool> {
+    let dir = std::env::temp_dir().join(format!("offhours-leave-{}", std::process::id()));
+    // Not there yet: what lies there is another's.
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+        .create(&dir)
+        .with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    let policy = Arc::new(policy);
+    let opened = startup::open_aside(&dir, &policy, app)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let back = runtime.block_on(until_back(dir.clone(), policy, opened, form))?;
+    if back {
+        let _ = std::fs::remove_dir_all(&dir);
+    } else {
+        tracing::error!(logs = %dir.join("logs").display(), "not brought back; what its hooks printed is kept");
+    }
+    Ok(back)
+}
+
+/// Runs until no app is in maintenance, or it is told to stop; whether all are back.
+async fn until_back(
+    state_dir: PathBuf,
+    policy: Arc<Policy>,
+    opened: startup::Opened,
+    form: Form,
+) -> anyhow::Result<bool> {
     let settings = Settings {
         file: state_dir.join("no configuration"),
         folder: state_dir.clone(),
@@ -172,9 +210,9 @@ async fn alone(state_dir: PathBuf, form: Form) -> anyhow::Result<()> {
         }
         let _ = tell.send(Event::Shutdown.into()).await;
     });
-    daemon.turns.run(daemon.first).await;
+    let ended = daemon.turns.run(daemon.first).await;
     watch.abort();
-    Ok(())
+    Ok(matches!(ended, Ended::Asked { clean: true }))
 }
 
 /// Stops the loop once no app is in maintenance any more.

@@ -19,6 +19,7 @@ pub mod out;
 mod plan;
 pub mod refusal;
 mod rehearse;
+mod restart;
 mod run;
 mod simulate;
 mod status;
@@ -84,6 +85,8 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Notice(command) => notice::run(command, &context, out),
         Command::Run(args) => run::run(args, &context),
         Command::Request(args) => wish::request(args, &context, out),
+        Command::Restart(args) => restart::restart(args, &context, out),
+        Command::Approve(args) => wish::approve(args, &context, out),
         Command::Cancel(args) => wish::cancel(args, &context, out),
         Command::Postpone(args) => wish::postpone(args, &context, out),
         Command::Pause(args) => wish::pause(args, &context, out),

@@ -15,7 +15,7 @@ use crate::config::Purpose;
 use crate::control::{self, ControlError, Reply};
 use crate::core::event::Event;
 use crate::core::policy::{Name, Policy};
-use crate::core::session::Rehearsal;
+use crate::core::session::Override;
 use crate::daemon::announce::Form;
 use crate::daemon::{Ended, Heard, startup};
 use crate::exit::Exit;
@@ -26,7 +26,7 @@ use crate::lock::{Kind, LockError};
 /// # Errors
 /// An app that is not there, a session that is active, a state that cannot be used.
 pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    let _logging = super::logging::start(context.colour)?;
+    let _logging = super::logging::start(context)?;
     let loaded = context.load_for(Purpose::Run)?;
     context.warn(&loaded);
     let app: Name = args.app.as_str().into();
@@ -41,10 +41,11 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
     if !args.yes && !confirmed(args, &loaded.policy)? {
         return Err(refused("not confirmed: nothing was done"));
     }
-    let rehearsal = Rehearsal {
+    let rehearsal = Override {
         reason: args.reason.clone(),
         hooks: args.hooks == HooksWhen::Real,
         jobs: args.with_jobs,
+        emergency: false,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -153,7 +154,7 @@ async fn alone(
     opened: startup::Opened,
     form: Form,
     app: Name,
-    rehearsal: Rehearsal,
+    rehearsal: Override,
 ) -> anyhow::Result<Exit> {
     let stop_timeout = Duration::try_from(policy.limits.stop_timeout).unwrap_or(Duration::ZERO);
     let mut daemon = startup::assemble(policy, settings, opened, form, true)

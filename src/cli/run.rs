@@ -30,12 +30,8 @@ const LAST_PINGS: Duration = Duration::from_secs(2);
 /// # Errors
 /// A refused configuration, a state that somebody else holds or that cannot be used.
 pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
-    let form = if context.json {
-        Form::Json
-    } else {
-        Form::Words
-    };
-    let _logging = super::logging::start(context.colour)?;
+    let form = super::logging::form(context);
+    let logging = super::logging::start(context)?;
     let purpose = if args.dry_run {
         Purpose::Read
     } else {
@@ -50,7 +46,11 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
             return Err(refused);
         }
     };
-    context.warn(&loaded);
+    if logging.is_structured() {
+        log_warnings(&loaded);
+    } else {
+        context.warn(&loaded);
+    }
     super::memory::give_back();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -204,10 +204,7 @@ async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings, pinger: Option<
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(Ok(loaded)) => {
-            if !loaded.warnings.is_empty() {
-                let text = crate::config::render(&loaded.warnings, &loaded.sources, false);
-                tracing::warn!("the configuration can be used, but:\n{text}");
-            }
+            log_warnings(&loaded);
             let mailers = (
                 startup::mailer(&loaded.settings),
                 startup::rehearsal_mailer(&loaded.settings),
@@ -242,6 +239,14 @@ async fn reload(tell: &mpsc::Sender<Heard>, settings: &Settings, pinger: Option<
     // Answered once the new policy is in force.
     let ready = Box::new(|_: &_, _: &_, _| Notify::from_environment().ready());
     let _ = tell.send(Heard::Look(ready)).await;
+}
+
+/// What is odd about a configuration that can be used.
+fn log_warnings(loaded: &Loaded) {
+    if !loaded.warnings.is_empty() {
+        let text = crate::config::render(&loaded.warnings, &loaded.sources, false);
+        tracing::warn!("the configuration can be used, but:\n{text}");
+    }
 }
 
 /// What a new file changes in vain while the daemon runs.

@@ -133,8 +133,12 @@ fn wishes(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()>
     }
     for request in status.requested.iter().take(LINES) {
         let mark = out.painted(Paint::Warn, "requested");
+        let waits = match &request.approval {
+            Some(role) => format!("; it waits for {role}: `offhours approve {}`", request.job),
+            None => String::new(),
+        };
         out.line(format_args!(
-            "  {mark} {} since {}: {} ({})",
+            "  {mark} {} since {}: {} ({}){waits}",
             request.job,
             when(zone, request.at),
             clean(&request.reason),
@@ -358,12 +362,10 @@ fn parts(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> 
     let bad = |ok: bool| if ok { Paint::Plain } else { Paint::Bad };
     let mut table = Table::default();
     table.row(["daemon".into(), Cell::painted(words, bad(daemon.running))]);
-    let answer = status
-        .mail
-        .answer
-        .as_deref()
-        .map(|a| format!(": {a}"))
-        .unwrap_or_default();
+    // Where nothing is known of the server, what it said to one of them.
+    let answer = status.mail.answer.as_deref();
+    let answer = answer.filter(|_| status.mail.failing_since.is_none());
+    let answer = answer.map(|a| format!(": {a}")).unwrap_or_default();
     let mail = format!("{}{answer}", status.mail.text);
     table.row(["mail".into(), Cell::painted(mail, bad(status.mail.ok))]);
     table.row([

@@ -2,7 +2,7 @@
 //! else it is recorded, and followed when one is started.
 
 use super::args::{
-    Because, CancelArgs, LeaveArgs, PauseArgs, PostponeArgs, RequestArgs, ResumeArgs,
+    ApproveArgs, Because, CancelArgs, LeaveArgs, PauseArgs, PostponeArgs, RequestArgs, ResumeArgs,
 };
 use super::load::{self, Context};
 use super::out::Out;
@@ -15,8 +15,9 @@ use crate::core::fact::Fact;
 use crate::core::foresee::{Foreseen, foresee};
 use crate::core::policy::Name;
 use crate::core::session::Phase;
-use crate::core::state::State;
+use crate::core::state::{MaintenanceState, State};
 use crate::core::wish::{Asked, LONGEST_REASON, Wish};
+use crate::daemon::announce::Form;
 use crate::daemon::startup;
 use crate::exit::Exit;
 use crate::lock::{Kind, LockError};
@@ -34,8 +35,27 @@ pub fn request(args: &RequestArgs, context: &Context, out: &mut Out<'_>) -> anyh
     let wish = Wish::Request {
         job: args.job.as_str().into(),
         hosts: args.hosts.iter().map(|host| host.as_str().into()).collect(),
+        emergency: args.emergency,
+        approval: None,
     };
     ask(wish, &args.because, loaded, context, out)
+}
+
+/// # Errors
+/// A job that is not there; refused by the state or the daemon: not requested, not this one's to approve.
+pub fn approve(args: &ApproveArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let loaded = context.load_for(Purpose::Read)?;
+    known(
+        &args.job,
+        loaded.policy.maintenance.keys(),
+        "maintenance job",
+    )?;
+    let because = Because {
+        reason: args.reason.clone(),
+        dry_run: args.dry_run,
+    };
+    let job = args.job.as_str().into();
+    ask(Wish::Approve { job }, &because, loaded, context, out)
 }
 
 /// # Errors
@@ -96,6 +116,9 @@ pub fn resume(args: &ResumeArgs, context: &Context, out: &mut Out<'_>) -> anyhow
 /// # Errors
 /// An app that is not in maintenance; refused by the daemon.
 pub fn leave(args: &LeaveArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    if args.without_state {
+        return leave_without_state(args, context, out);
+    }
     let loaded = context.load_for(Purpose::Read)?;
     let because = Because {
         reason: args.reason.clone(),
@@ -105,6 +128,55 @@ pub fn leave(args: &LeaveArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         app: args.app.as_str().into(),
     };
     ask(wish, &because, loaded, context, out)
+}
+
+/// For when the state cannot be used: the leave hooks of the file are run, and nothing else is looked at.
+fn leave_without_state(
+    args: &LeaveArgs,
+    context: &Context,
+    out: &mut Out<'_>,
+) -> anyhow::Result<Exit> {
+    let _logging = super::logging::start(context)?;
+    let loaded = context.load_for(Purpose::Run)?;
+    known(&args.app, loaded.policy.apps.keys(), "app")?;
+    let settings = &loaded.settings;
+    let hooks = &loaded.policy.apps[args.app.as_str()].leave;
+    if hooks.is_empty() {
+        return Err(refused(format!("{} has no leave hooks", args.app)));
+    }
+    if args.dry_run {
+        lines(
+            &hooks
+                .iter()
+                .rev()
+                .map(|hook| format!("leave hook {:?} of {}", hook.command.argv, args.app))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            true,
+            out,
+        )?;
+        return Ok(Exit::Ok);
+    }
+    // A daemon that runs would know, and do it itself.
+    let lock = crate::surroundings::instance_lock(&settings.state_dir);
+    let held = match crate::lock::acquire(&lock, Kind::Command, std::time::Duration::ZERO) {
+        Err(LockError::Held { holder, .. }) if holder.kind == Some(Kind::Daemon) => {
+            let app = &args.app;
+            return Err(refused(format!(
+                "a daemon runs: `offhours leave {app}` asks it"
+            )));
+        }
+        // Where not even that can be done, the app comes back all the same.
+        held => held.ok(),
+    };
+    let form = if context.json {
+        Form::Json
+    } else {
+        Form::Words
+    };
+    let back = super::bring_back::without_state(loaded.policy, &args.app, form)?;
+    drop(held);
+    Ok(if back { Exit::Ok } else { Exit::Failed })
 }
 
 fn known<'a>(
@@ -148,8 +220,11 @@ fn ask(
     context: &Context,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Exit> {
-    let _logging = super::logging::start(context.colour)?;
-    let needed = !matches!(wish, Wish::Resume { .. } | Wish::Leave { .. });
+    let _logging = super::logging::start(context)?;
+    let needed = !matches!(
+        wish,
+        Wish::Resume { .. } | Wish::Leave { .. } | Wish::Approve { .. }
+    );
     if needed && because.reason.trim().is_empty() {
         return Err(usage("--reason says why: it may not be empty"));
     }
@@ -182,7 +257,7 @@ fn ask(
     };
     let asked = Asked {
         wish,
-        by: Peer::own().asker(),
+        by: Peer::own().asker(&settings.control),
         reason: crate::text::clean(&because.reason).into_owned(),
     };
     alone(opened, asked, &loaded, because, context, out)
@@ -232,6 +307,19 @@ fn alone(
     out: &mut Out<'_>,
 ) -> anyhow::Result<Exit> {
     let policy = &loaded.policy;
+    let emergency = |past: &MaintenanceState| past.requested.as_ref().is_some_and(|r| r.emergency);
+    let past = |job| opened.state.maintenance.get(job);
+    let now = match &asked.wish {
+        Wish::Request { emergency, .. } => *emergency,
+        Wish::Approve { job } => past(job).is_some_and(emergency),
+        _ => false,
+    };
+    // Whoever starts the daemon hours later would not expect that it begins at once.
+    if now && !because.dry_run {
+        return Err(refused(
+            "an emergency needs the daemon, and none runs: `offhours run` first",
+        ));
+    }
     let foreseen = foreseen(&opened.state, &asked, loaded, context)?;
     if !because.dry_run {
         if !opened.store.can_write() {

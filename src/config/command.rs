@@ -22,9 +22,23 @@ pub const SECOND: SignedDuration = SignedDuration::from_secs(1);
 pub const MINUTE: SignedDuration = SignedDuration::from_secs(60);
 pub const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
+/// What restarts a machine where nothing else is said.
+const REBOOT: [&str; 2] = ["systemctl", "reboot"];
+
 impl<'a> Reading<'a> {
     /// The command of a table. `hook` is whether others must not be able to change the program.
-    pub fn command(&mut self, fields: &Fields<'a>, what: &str, hook: bool) -> Option<Command> {
+    pub fn command(
+        &mut self,
+        fields: &Fields<'a>,
+        what: &str,
+        (hook, hosts): (bool, &[Name]),
+    ) -> Option<Command> {
+        let there = hosts.iter().any(|host| **host != *LOCAL);
+        let here = hosts.iter().any(|host| **host == *LOCAL);
+        if there {
+            self.of_hosts(fields, hosts);
+        }
+        let mut beside = false;
         let user = self.account(fields, "user");
         let group = self.account(fields, "group");
         let umask = fields.get("umask").and_then(|item| self.umask(item));
@@ -34,7 +48,11 @@ impl<'a> Reading<'a> {
             .unwrap_or_default();
         let dir = self.dir(fields);
         let argv = match (fields.get("run"), fields.get("script")) {
-            (Some(run), None) => self.run(run, &env, hook, user.as_ref())?,
+            (Some(run), None) => {
+                let (argv, found) = self.run(run, &env, (hook, here), user.as_ref())?;
+                beside = found;
+                argv
+            }
             (None, Some(script)) => {
                 let text = self.text(script)?;
                 if text.trim().is_empty() {
@@ -56,6 +74,7 @@ impl<'a> Reading<'a> {
                 );
                 return None;
             }
+            (None, None) if self.reboots(fields) => REBOOT.map(str::to_owned).to_vec(),
             (None, None) => {
                 self.problems
                     .error(fields.place_of(""), format!("{what} needs a command"))
@@ -70,16 +89,54 @@ impl<'a> Reading<'a> {
             group,
             umask,
             env,
+            beside,
+            dir_named: fields.has("dir"),
         })
+    }
+
+    /// What cannot be had on a host.
+    fn of_hosts(&mut self, fields: &Fields<'a>, hosts: &[Name]) {
+        if let Some(item) = fields.get("group") {
+            self.problems
+                .error(item.place, "`group` does not go with hosts")
+                .hint("log in as a user who has it");
+        }
+        let Some(item) = fields.get("user") else {
+            return;
+        };
+        let sudo = |host: &Name| {
+            let fields = self.document.fields("host", host);
+            let words = fields.and_then(|fields| fields.get("become"));
+            words.is_some_and(|item| {
+                let first = item
+                    .value
+                    .as_str()
+                    .map(|text| text.split_ascii_whitespace().next());
+                let array = item.value.as_array().and_then(|array| array.first());
+                let first = first.unwrap_or_else(|| array.and_then(|word| word.get_ref().as_str()));
+                first.is_some_and(|word| word == "sudo" || word.ends_with("/sudo"))
+            })
+        };
+        let other = hosts.iter().find(|host| ***host != *LOCAL && !sudo(host));
+        if let Some(host) = other {
+            let message = format!("`user` needs `become = \"sudo -n\"` on host `{host}`");
+            self.problems.error(item.place, message);
+        }
+    }
+
+    /// Whether it restarts the machine.
+    pub fn reboots(&self, fields: &Fields<'a>) -> bool {
+        let reboot = fields.get("reboot");
+        reboot.is_some_and(|item| item.value.as_bool() == Some(true))
     }
 
     fn run(
         &mut self,
         item: Item<'a>,
         env: &[(String, String)],
-        hook: bool,
+        (hook, here): (bool, bool),
         user: Option<&Name>,
-    ) -> Option<Vec<String>> {
+    ) -> Option<(Vec<String>, bool)> {
         let whole = item;
         let (mut argv, first) = if let Some(text) = item.value.as_str() {
             (vec![text.to_owned()], item)
@@ -118,13 +175,21 @@ impl<'a> Reading<'a> {
             .iter()
             .find(|(name, _)| name == "PATH")
             .map_or(PATH, |(_, value)| value.as_str());
+        // What is not beside the file is the host's own.
+        if !here && program.starts_with('/') {
+            return Some((argv, false));
+        }
         let folder = self.folder.clone();
         let found = self.programs.find(program, &folder, path);
+        if !here && matches!(found, Program::InPath | Program::NotInPath) {
+            return Some((argv, false));
+        }
         if let Program::At(path) | Program::Missing(path) | Program::NotExecutable(path) = &found {
             argv[0] = path.to_string_lossy().into_owned();
         }
         self.tell(first, program, &found, hook, user);
-        Some(argv)
+        let beside = matches!(found, Program::At(_)) && !program.starts_with('/');
+        Some((argv, beside))
     }
 
     /// What is to be said about a program. A command that only reads need not have it at hand.
@@ -275,10 +340,12 @@ impl<'a> Reading<'a> {
             .into_iter()
             .take(MOST_HOOKS)
             .filter_map(|item| self.hook(item))
+            .flatten()
             .collect()
     }
 
-    fn hook(&mut self, item: Item<'a>) -> Option<Hook> {
+    /// One for each of its hosts.
+    fn hook(&mut self, item: Item<'a>) -> Option<Vec<Hook>> {
         let fields = self.table(
             item,
             super::keys::HOOK,
@@ -286,13 +353,15 @@ impl<'a> Reading<'a> {
         )?;
         let timeout = self.duration_or(&fields, "timeout", SECOND, SignedDuration::from_mins(5));
         let grace = self.duration_or(&fields, "grace", SignedDuration::ZERO, GRACE);
-        let command = self.command(&fields, "a hook", true)?;
-        Some(Hook {
-            command,
-            host: self.name(LOCAL),
+        let hosts = self.hosts(&fields);
+        let command = self.command(&fields, "a hook", (true, &hosts))?;
+        let hook = |host| Hook {
+            command: command.clone(),
+            host,
             timeout,
             grace,
-        })
+        };
+        Some(hosts.into_iter().map(hook).collect())
     }
 
     pub fn retry(&mut self, fields: &Fields<'a>) -> Retry {

@@ -14,6 +14,7 @@ pub const TOP: &[&str] = &[
     "contacts",
     "window",
     "freeze",
+    "host",
     "app",
     "maintenance",
     "periodic",
@@ -116,8 +117,21 @@ pub const APP: &[&str] = &[
     "drain",
     "digest",
 ];
+pub const HOST: &[&str] = &[
+    "ssh",
+    "port",
+    "identity",
+    "jump",
+    "known_hosts",
+    "ssh_config",
+    "connect_timeout",
+    "alive_interval",
+    "groups",
+    "become",
+    "host_locks",
+];
 pub const HOOK: &[&str] = &[
-    "run", "script", "timeout", "grace", "dir", "user", "group", "umask", "env",
+    "run", "script", "timeout", "grace", "dir", "user", "group", "umask", "env", "hosts",
 ];
 /// Also of `only_if`.
 pub const ALARM: &[&str] = &[
@@ -145,6 +159,8 @@ pub const MAINTENANCE: &[&str] = &[
     "retry",
     "on_failure",
     "on_interrupt",
+    "approval",
+    "reboot",
     "ping",
     "ping_file",
     "hosts",
@@ -180,6 +196,7 @@ pub const PERIODIC: &[&str] = &[
     "group",
     "umask",
     "env",
+    "hosts",
 ];
 
 /// Tables of settings, each given once, and their keys.
@@ -194,10 +211,11 @@ pub const SECTIONS: [(&str, &[&str]); 7] = [
 ];
 
 /// Tables keyed by name.
-pub const TABLES: [&str; 6] = [
+pub const TABLES: [&str; 7] = [
     "contacts",
     "window",
     "freeze",
+    "host",
     "app",
     "maintenance",
     "periodic",
@@ -232,17 +250,7 @@ pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Op
 }
 
 /// Keys that people may know from the plans for offhours, and that this version does not have.
-pub const LATER: [&str; 9] = [
-    "host",
-    "groups",
-    "parallel",
-    "max_failures",
-    "healthy",
-    "reboot",
-    "approval",
-    "ssh",
-    "calendars",
-];
+pub const LATER: [&str; 4] = ["parallel", "max_failures", "healthy", "calendars"];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! One load: find, read, merge, validate, look ahead.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -230,6 +231,11 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Role
         .into_iter()
         .filter_map(|field| reading.freeze(field))
         .collect();
+    let mut hosts = IndexMap::new();
+    for field in reading.document.table("host").to_vec() {
+        let host = reading.host(field);
+        hosts.extend(host.map(|host| (host.name.clone(), Arc::new(host))));
+    }
     let (mut apps, mut app_windows) = (IndexMap::new(), std::collections::HashMap::new());
     for field in reading.document.table("app").to_vec() {
         let app = reading.app(field, &defaults, &mut app_windows);
@@ -242,7 +248,8 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Role
     }
     let mut periodic: IndexMap<Name, _> = IndexMap::new();
     for field in reading.document.table("periodic").to_vec() {
-        periodic.extend(reading.periodic(field).map(|job| (job.name.clone(), job)));
+        let jobs = reading.periodic(field).into_iter().flatten();
+        periodic.extend(jobs.map(|job| (job.name.clone(), job)));
     }
     settings.ping.addresses = std::mem::take(&mut reading.pinged);
     order::check(&maintenance, &reading.document, &mut reading.problems);
@@ -252,6 +259,7 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Role
         zone,
         windows,
         freezes,
+        hosts,
         apps,
         maintenance,
         periodic,

@@ -9,7 +9,7 @@ use super::command::{GRACE, MINUTE, SECOND};
 use super::keys;
 use super::ping::Pinged;
 use super::reading::Reading;
-use super::tree::{Field, Fields};
+use super::tree::{Field, Fields, Item};
 use crate::core::policy::{Due, MaintenanceJob, Name, OnFailure, ProvenBy};
 use crate::core::proof::LONGEST;
 
@@ -51,12 +51,19 @@ impl<'a> Reading<'a> {
         };
         let due = self.due(&fields);
         let (after, proven_by) = self.after(&fields);
-        let command = self.command(&fields, what, false);
+        let hosts = self.hosts(&fields);
+        let command = self.command(&fields, what, (false, &hosts));
         self.ping_of(&fields, Pinged::Maintenance(name.clone()));
         let estimate = fields
             .get("estimate")
             .and_then(|item| self.duration(item, SECOND));
-        let timeout = self.duration_or(&fields, "timeout", SECOND, SignedDuration::from_hours(1));
+        let reboot = fields.get("reboot").and_then(|item| self.boolean(item));
+        let reboot = reboot.unwrap_or(false);
+        let longest = match reboot {
+            true => SignedDuration::from_mins(15),
+            false => SignedDuration::from_hours(1),
+        };
+        let timeout = self.duration_or(&fields, "timeout", SECOND, longest);
         let on_failure = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue)];
         let on_failure = fields
             .get("on_failure")
@@ -65,6 +72,17 @@ impl<'a> Reading<'a> {
         let repeat = fields
             .get("on_interrupt")
             .and_then(|item| self.choice(item, &repeat));
+        let approval = fields.get("approval").and_then(|item| self.approval(item));
+        if let (Some(_), Some(item), Some(Due::Window | Due::Schedule(..))) =
+            (&approval, fields.get("approval"), &due)
+        {
+            self.problems
+                .error(
+                    item.place,
+                    "only a job that is requested can wait for an approval",
+                )
+                .hint("every = \"request\": what is regular must need nobody's hand");
+        }
         let priority = fields
             .get("priority")
             .and_then(|item| self.integer(item, i32::MIN.into()..=i32::MAX.into()));
@@ -79,20 +97,22 @@ impl<'a> Reading<'a> {
         Some(MaintenanceJob {
             description,
             grace: self.duration_or(&fields, "grace", SignedDuration::ZERO, GRACE),
-            hosts: self.hosts(&fields),
             locks: self.locks(&fields),
+            hosts: hosts.clone(),
             after,
             proven_by,
             labels: self.labels(&fields, "labels"),
             only_if: fields
                 .get("only_if")
-                .and_then(|item| self.asked(item, MINUTE, false)),
+                .and_then(|item| self.asked(item, MINUTE, (false, &hosts))),
             retry: self.retry(&fields),
             priority: priority
                 .and_then(|priority| i32::try_from(priority).ok())
                 .unwrap_or(0),
             on_failure: on_failure.unwrap_or(OnFailure::Stop),
             repeat_on_interrupt: repeat.unwrap_or(false),
+            approval,
+            reboot,
             estimate,
             timeout,
             name,
@@ -141,6 +161,29 @@ impl<'a> Reading<'a> {
                 None
             }
         }
+    }
+
+    /// `approval`: a role of `[control]`.
+    fn approval(&mut self, item: Item<'a>) -> Option<Name> {
+        let role = self.line(item).filter(|role| !role.is_empty())?;
+        let control = self.document.section("control");
+        let roles = control.and_then(|control| control.get("roles"));
+        let roles = roles.and_then(|roles| Some(Fields::of(roles.value.as_table()?, roles.place)));
+        if roles.as_ref().is_some_and(|roles| roles.has(role)) {
+            return Some(role.into());
+        }
+        let names = roles
+            .iter()
+            .flat_map(|roles| &roles.list)
+            .map(|role| role.key);
+        let hint = match keys::nearest(role, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("[control]\nroles = {{ {role} = [\"USER\", \"@GROUP\"] }}"),
+        };
+        self.problems
+            .error(item.place, format!("[control] has no role `{role}`"))
+            .hint(hint);
+        None
     }
 
     /// `locks`: names of files beside those of the jobs themselves.

@@ -13,7 +13,7 @@ use super::source::Place;
 use super::tree::{Fields, Item};
 use crate::core::calendar::DayTime;
 use crate::core::policy::{
-    Accepted, Alarm, Audience, Keep, Limits, Name, NoticeKinds, NoticePolicy, Probe,
+    Accepted, Alarm, Audience, Keep, LOCAL, Limits, Name, NoticeKinds, NoticePolicy, Probe,
 };
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -61,9 +61,10 @@ impl<'a> Reading<'a> {
             .audiences(&fields, "operators", &roles)
             .unwrap_or_default();
         let to = self.audiences(&fields, "to", &roles).unwrap_or_default();
+        let here = [self.name(LOCAL)];
         let alarm = fields
             .get("alarm")
-            .and_then(|item| self.asked(item, SignedDuration::from_secs(30), true));
+            .and_then(|item| self.asked(item, SignedDuration::from_secs(30), (true, &here)));
         let alarm = alarm.map(|Probe { command, timeout }| Alarm { command, timeout });
         let mut flag = |key: &str, default| {
             fields
@@ -177,14 +178,20 @@ impl<'a> Reading<'a> {
     }
 
     /// A command with a time-out that is asked something: `only_if`, `alarm`.
-    pub fn asked(&mut self, item: Item<'a>, default: SignedDuration, hook: bool) -> Option<Probe> {
+    /// A command that is asked something, on these hosts.
+    pub fn asked(
+        &mut self,
+        item: Item<'a>,
+        default: SignedDuration,
+        (hook, hosts): (bool, &[Name]),
+    ) -> Option<Probe> {
         let fields = self.table(
             item,
             keys::ALARM,
             r#"a table such as { run = ["program"] }"#,
         )?;
         let timeout = self.duration_or(&fields, "timeout", SECOND, default);
-        let command = self.command(&fields, "this", hook)?;
+        let command = self.command(&fields, "this", (hook, hosts))?;
         Some(Probe { command, timeout })
     }
 

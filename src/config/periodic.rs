@@ -10,7 +10,8 @@ use super::tree::{Field, Fields};
 use crate::core::policy::{DuringMaintenance, Missed, Name, Outside, Overlap, PeriodicJob};
 
 impl<'a> Reading<'a> {
-    pub fn periodic(&mut self, field: Field<'a>) -> Option<PeriodicJob> {
+    /// One for each of its hosts, called `NAME@HOST` where there are several.
+    pub fn periodic(&mut self, field: Field<'a>) -> Option<Vec<PeriodicJob>> {
         let fields = self.entry("periodic", field, keys::PERIODIC)?;
         let what = "a periodic job";
         for key in ["schedule", "timeout"] {
@@ -20,7 +21,8 @@ impl<'a> Reading<'a> {
         }
         let schedule = fields.get("schedule").and_then(|item| self.schedule(item));
         let zone = self.zone_of(&fields);
-        let command = self.command(&fields, what, false);
+        let hosts = self.hosts(&fields);
+        let command = self.command(&fields, what, (false, &hosts));
         let name = self.name(field.key);
         self.ping_of(&fields, Pinged::Periodic(name.clone()));
         let timeout = fields
@@ -30,8 +32,9 @@ impl<'a> Reading<'a> {
         let overlap = fields
             .get("overlap")
             .and_then(|item| self.choice(item, &overlap));
-        Some(PeriodicJob {
+        let job = PeriodicJob {
             name,
+            host: hosts.first()?.clone(),
             description: fields
                 .get("description")
                 .and_then(|item| self.line(item))
@@ -72,7 +75,16 @@ impl<'a> Reading<'a> {
             schedule: schedule?,
             command: command?,
             timeout: timeout?,
-        })
+        };
+        if hosts.len() == 1 {
+            return Some(vec![job]);
+        }
+        let on = |host: Name| PeriodicJob {
+            name: format!("{}@{host}", job.name).into(),
+            host,
+            ..job.clone()
+        };
+        Some(hosts.into_iter().map(on).collect())
     }
 
     fn missed(&mut self, fields: &Fields<'a>) -> Missed {

@@ -27,7 +27,7 @@ impl Pinged {
     pub fn by(what: &What) -> Option<Self> {
         match what {
             What::Step { job, .. } => Some(Self::Maintenance(job.clone())),
-            What::Periodic { job } => Some(Self::Periodic(job.clone())),
+            What::Periodic { job, .. } => Some(Self::Periodic(job.clone())),
             What::Ask { .. } | What::Enter { .. } | What::Leave { .. } | What::Alarm { .. } => None,
         }
     }

@@ -16,7 +16,7 @@ use super::tree::{Document, Field, Fields, Item, kind, unknown};
 use super::window::Ruled;
 use super::{Env, Place, Purpose, keys, trust::Trust};
 use crate::core::calendar::Zone;
-use crate::core::policy::{LOCAL, Name};
+use crate::core::policy::Name;
 
 /// Names of table entries become names of files.
 const LONGEST_NAME: usize = 100;
@@ -47,6 +47,8 @@ pub struct Reading<'a> {
     pub calendars_named: usize,
     /// Who is watched by whom.
     pub pinged: HashMap<Pinged, PingAddress>,
+    /// Of hosts; made when one is asked for.
+    groups: Option<HashMap<String, Vec<Name>>>,
     zones: HashMap<String, Zone>,
     names: HashSet<Name>,
 }
@@ -85,6 +87,7 @@ impl<'a> Reading<'a> {
             calendars: HashMap::new(),
             calendars_named: 0,
             pinged: HashMap::new(),
+            groups: None,
             zones: HashMap::new(),
             names: HashSet::new(),
         }
@@ -239,27 +242,29 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// `hosts`: only the machine itself is there.
-    pub fn hosts(&mut self, fields: &Fields<'a>) -> Vec<Name> {
-        let mut hosts = Vec::new();
-        for (text, item) in fields
-            .get("hosts")
-            .map(|item| self.lines(item))
-            .unwrap_or_default()
-        {
-            if text != LOCAL {
-                self.problems
-                    .error(item.place, format!("host `{text}` is not there"))
-                    .hint("the only host is \"local\"");
-            } else if hosts.is_empty() {
-                hosts.push(self.name(LOCAL));
+    /// Groups of hosts, with their members in the order of the file.
+    pub fn groups(&mut self) -> &HashMap<String, Vec<Name>> {
+        if self.groups.is_none() {
+            let mut groups: HashMap<String, Vec<Name>> = HashMap::new();
+            for field in self.document.table("host").to_vec() {
+                let Some(table) = field.item.value.as_table() else {
+                    continue;
+                };
+                let fields = Fields::of(table, field.item.place);
+                let member = self.name(field.key);
+                let named = fields.get("groups").and_then(|item| item.value.as_array());
+                for group in named.into_iter().flat_map(|array| array.iter()) {
+                    if let Some(group) = group.get_ref().as_str() {
+                        groups
+                            .entry(group.to_owned())
+                            .or_default()
+                            .push(member.clone());
+                    }
+                }
             }
+            self.groups = Some(groups);
         }
-        if hosts.is_empty() {
-            vec![self.name(LOCAL)]
-        } else {
-            hosts
-        }
+        self.groups.get_or_insert_default()
     }
 }
 

@@ -9,6 +9,7 @@ use super::reading::Reading;
 use super::tree::{Field, Fields, Item};
 use super::{duration, instant, keys};
 use crate::core::calendar::{End, LONGEST, Pattern, Rule, Validity, Window, Zone, parse_open};
+use crate::core::decide::{EMERGENCY, REHEARSAL};
 
 const MOST_RULES: usize = 100;
 
@@ -71,6 +72,12 @@ impl<'a> Reading<'a> {
         let zone = self.zone_of(&fields);
         self.ruled = Ruled::Window;
         let rules = self.rules(field, &fields, &zone)?;
+        if [EMERGENCY, REHEARSAL].contains(&field.key) {
+            let message = format!("no window can be called `{}`", field.key);
+            self.problems
+                .error(field.place, message)
+                .hint("it stands for the window of sessions that operators begin at once");
+        }
         Some(Window {
             name: self.name(field.key),
             zone,

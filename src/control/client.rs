@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::wire::{LONGEST, Reply, Request};
-use crate::core::session::Rehearsal;
+use crate::core::session::Override;
 use crate::exit::Exit;
 
 /// A daemon that is alive answers within this.
@@ -81,7 +81,7 @@ pub fn trouble(socket: &Path) -> Result<Option<String>, ControlError> {
 pub async fn rehearse(
     socket: &Path,
     app: &str,
-    rehearsal: &Rehearsal,
+    rehearsal: &Override,
     mut show: impl FnMut(&Reply) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exit> {
     let request = Request::Rehearse {

@@ -8,9 +8,11 @@
 //! | `peer` | who asks, and what they may |
 //! | `wishes` | looked at, tried on a copy, recorded |
 //! | `client` | the command's side |
+//! | `restart` | starting anew when nothing is under way |
 //! | `watch` | following one rehearsal among the events |
 mod client;
 mod peer;
+mod restart;
 mod server;
 mod watch;
 mod wire;

@@ -2,7 +2,8 @@
 
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 
-use crate::config::ControlConfig;
+use crate::config::{ControlConfig, ControlRole};
+use crate::core::policy::Name;
 use crate::core::wish::Asker;
 
 /// What audit calls a process that nobody logged in for.
@@ -27,20 +28,44 @@ impl Peer {
     }
 
     /// Who that is: behind `sudo` the one who logged in. Asks the system's databases, which may be slow.
-    pub fn asker(&self) -> Asker {
+    pub fn asker(&self, control: &ControlConfig) -> Asker {
         let login_uid = self
             .pid
             .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/loginuid")).ok())
             .and_then(|text| text.trim().parse().ok())
             .filter(|uid| *uid != NOBODY && *uid != self.uid);
         let uid = login_uid.unwrap_or(self.uid);
+        let roles = match login_uid {
+            // Not those of the user that was changed to.
+            Some(uid) => Self {
+                uid,
+                gid: u32::MAX,
+                pid: None,
+            }
+            .roles(control),
+            None => self.roles(control),
+        };
         let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
         let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
         Asker {
             uid: self.uid,
             login_uid,
             name: crate::text::clean(&name).into_owned(),
+            roles,
         }
+    }
+
+    /// Its roles. Asks the system's databases.
+    fn roles(&self, control: &ControlConfig) -> Vec<Name> {
+        if control.roles.is_empty() {
+            return Vec::new();
+        }
+        let groups = self.groups();
+        let has = |role: &&ControlRole| {
+            role.users.contains(&self.uid) || role.groups.iter().any(|group| groups.contains(group))
+        };
+        let roles = control.roles.iter().filter(has);
+        roles.map(|role| role.name.as_str().into()).collect()
     }
 
     /// Whether it may change something: root, the daemon's own user, and who has a role. Asks the system's databases.
@@ -48,20 +73,19 @@ impl Peer {
         if self.uid == 0 || self.uid == rustix::process::geteuid().as_raw() {
             return true;
         }
-        let mut roles = control.roles.iter();
-        if roles.clone().any(|role| role.users.contains(&self.uid)) {
-            return true;
-        }
-        let groups = self.groups();
-        roles.any(|role| role.groups.iter().any(|group| groups.contains(group)))
+        !self.roles(control).is_empty()
     }
 
     fn groups(&self) -> Vec<u32> {
-        let mut groups = vec![self.gid];
         let user = User::from_uid(Uid::from_raw(self.uid)).ok().flatten();
+        let gid = match (self.gid, &user) {
+            (u32::MAX, Some(user)) => user.gid.as_raw(),
+            (gid, _) => gid,
+        };
+        let mut groups = vec![gid];
         let account = user.and_then(|user| std::ffi::CString::new(user.name).ok());
         if let Some(account) = account {
-            let found = getgrouplist(&account, Gid::from_raw(self.gid)).unwrap_or_default();
+            let found = getgrouplist(&account, Gid::from_raw(gid)).unwrap_or_default();
             groups.extend(found.into_iter().map(Gid::as_raw));
         }
         groups
@@ -71,7 +95,6 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ControlRole;
 
     #[test]
     fn root_the_own_user_and_roles_may() {
@@ -93,7 +116,12 @@ mod tests {
         assert!(peer(70_001, 1).may_change(&control));
         assert!(peer(70_003, 70_002).may_change(&control));
         assert!(!peer(70_003, 70_001).may_change(&control));
+        assert_eq!(
+            peer(70_003, 70_002).asker(&control).roles,
+            ["operators".into()]
+        );
+        assert!(peer(70_003, 1).asker(&control).roles.is_empty());
         assert!(!peer(70_001, 1).may_change(&ControlConfig::default()));
-        assert_eq!(peer(70_003, 1).asker().name, "uid 70003");
+        assert_eq!(peer(70_003, 1).asker(&control).name, "uid 70003");
     }
 }

@@ -17,7 +17,7 @@ use crate::config::ControlConfig;
 use crate::core::event::Event;
 use crate::core::policy::{Name, Policy};
 use crate::core::report::Line;
-use crate::core::session::Rehearsal;
+use crate::core::session::Override;
 use crate::core::state::State;
 use crate::daemon::Heard;
 
@@ -151,10 +151,11 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
                 &mut write,
                 ears,
                 app.into(),
-                Rehearsal {
+                Override {
                     reason,
                     hooks,
                     jobs,
+                    emergency: false,
                 },
             )
             .await
@@ -164,6 +165,7 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
             reason,
             dry_run,
         }) => wishes::ask(&mut write, ears, peer, (wish, reason, dry_run)).await,
+        Ok(Request::Restart) => super::restart::restart(&mut write, &ears, peer).await,
         Ok(Request::Trouble) => trouble(&mut write, &ears).await,
         Err(error) => {
             say(
@@ -197,7 +199,7 @@ async fn rehearse(
     write: &mut (impl AsyncWriteExt + Unpin),
     ears: Ears,
     app: Name,
-    rehearsal: Rehearsal,
+    rehearsal: Override,
 ) -> std::io::Result<()> {
     let mut events = ears.events.subscribe();
     let (asked, answer) = oneshot::channel();

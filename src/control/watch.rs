@@ -15,7 +15,7 @@ pub fn active_session(state: &State, app: &str) -> Option<String> {
         )
     };
     let busy = state.sessions.values().find(|s| {
-        &*s.app == app && (near(s.phase) || s.rehearsal.is_some() && s.phase != Phase::Closed)
+        &*s.app == app && (near(s.phase) || s.overridden.is_some() && s.phase != Phase::Closed)
     })?;
     Some(format!(
         "{app} is busy: session {} is {}",

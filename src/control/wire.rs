@@ -25,6 +25,8 @@ pub enum Request {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Stop as soon as nothing is under way; what supervises the daemon starts it again.
+    Restart,
     /// Whether what happens can be recorded.
     Trouble,
 }

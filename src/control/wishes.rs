@@ -31,7 +31,8 @@ pub(super) async fn ask(
 ) -> std::io::Result<()> {
     let refuse = |why: String| Reply::Refused { why };
     let control = Arc::clone(&ears.control);
-    let known = tokio::task::spawn_blocking(move || (peer.asker(), peer.may_change(&control)));
+    let known =
+        tokio::task::spawn_blocking(move || (peer.asker(&control), peer.may_change(&control)));
     let Ok((by, may)) = known.await else {
         return say(write, &refuse("it is not known who asks".into())).await;
     };

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use attempts::{attempt_ended, attempt_started};
 use notices::{
-    after_all, bundle, forget_settled, give_up_unsent, operators_told, owe, repeated, settle,
+    after_all, bundle, forget_settled, give_up_unsent, is_rehearsed, mail_leaves, mail_stays,
+    operators_told, owe, repeated, settle,
 };
 
 use super::event::Event;
@@ -121,7 +122,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             let starting = in_phase(state, session, &[Phase::Announced])?;
             starting.phase = Phase::Starting;
             // A rehearsal does what it was asked to.
-            let asked_again = starting.rehearsal.is_none();
+            let asked_again = !starting.is_rehearsal();
             for step in starting.steps.iter_mut().filter(|_| asked_again) {
                 step.need = None;
             }
@@ -138,11 +139,23 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             entering.enter_started = 0;
             entering.entered = Some(at);
             entering.hook = HookState::default();
-            if entering.rehearsal.is_none() {
+            if entering.overridden.is_none() {
                 let (lane, opens) = (lane(&entering.app, &entering.window), entering.opens);
                 let served = state.served.entry(lane).or_insert(opens);
                 *served = opens.max(*served);
             }
+        }
+        Fact::SessionReentered {
+            session,
+            enter_count,
+            leave,
+        } => {
+            let again = in_phase(state, session, &[Phase::Active])?;
+            again.phase = Phase::Entering;
+            again.leave.clone_from(leave);
+            again.enter_count = *enter_count;
+            again.entered = Some(at);
+            again.hook = HookState::default();
         }
         Fact::SessionActive { session } => {
             let active = in_phase(state, session, &[Phase::Entering])?;
@@ -249,7 +262,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 reason: Some(reason.clone()),
             };
             let of = find(state, session)?;
-            let rehearsal = of.rehearsal.is_some();
+            let rehearsal = of.is_rehearsal();
             step_of(of, *step)?.state = done;
             if *outcome != Outcome::Postponed && !rehearsal {
                 account(state, job, host, due.last);
@@ -261,6 +274,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             what,
             due,
             stop_by,
+            reboot,
         } => {
             if state.running.contains_key(run) {
                 return Err(format!("run {run} is running"));
@@ -273,6 +287,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 due: *due,
                 started: at,
                 stop_by: *stop_by,
+                reboot: *reboot,
                 waiting: None,
                 pid: None,
             };
@@ -309,7 +324,11 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             notice.progress = Progress::Sending;
         }
         Fact::NoticeAccepted { notice, .. } => {
-            settle(state, *notice, Progress::Accepted { at }, None)?
+            let rehearsed = is_rehearsed(state, *notice);
+            settle(state, *notice, Progress::Accepted { at }, None)?;
+            if !rehearsed {
+                mail_leaves(state, at);
+            }
         }
         Fact::NoticeDelayed {
             notice,
@@ -324,6 +343,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             notice.progress = Progress::Owed {
                 not_before: *retry_at,
             };
+            mail_stays(state, at, why);
         }
         Fact::NoticeRefused { notice, why, .. } => {
             settle(
@@ -332,6 +352,8 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 Progress::Refused { why: why.clone() },
                 Some(why),
             )?;
+            // The server is there, and says no to a person.
+            state.mail_trouble = None;
         }
         Fact::NoticeOvertaken { notice, .. } => {
             settle(state, *notice, Progress::Overtaken, None)?;
@@ -427,6 +449,7 @@ pub fn observe(state: &mut State, at: Timestamp, event: &Event) {
         Event::Shutdown => {
             state.live.stopping.get_or_insert(at);
         }
+        Event::RestartWanted => state.live.restart = true,
         Event::Unwritable { why, .. } => {
             if state.live.unwritable.is_none() {
                 state.live.asleep_since = at;
@@ -531,12 +554,20 @@ pub fn lane(app: &str, window: &str) -> Name {
 }
 
 fn opened(state: &mut State, at: Timestamp, session: &Session) {
-    if session.rehearsal.is_none() {
+    if session.overridden.is_none() {
         let handled = state
             .handled
             .entry(lane(&session.app, &session.window))
             .or_insert(session.opens);
         *handled = session.opens.max(*handled);
+    }
+    if session.emergency().is_some() {
+        // It serves what was asked for, however it ends.
+        for step in &session.steps {
+            if let Some(past) = state.maintenance.get_mut(&step.job) {
+                past.requested = None;
+            }
+        }
     }
     let (base, number) = split_id(&session.id);
     // A date that is over comes up again only while clocks are being set. Others may be told much earlier than this.

@@ -73,7 +73,11 @@ pub fn locks(what: &What, named: &[Name]) -> Vec<String> {
             format!("maintenance.{}@{}.lock", safe(job), safe(host))
         }
         What::Step { job, .. } => format!("maintenance.{}.lock", safe(job)),
-        What::Periodic { job } => format!("periodic.{}.lock", safe(job)),
+        // One of several hosts is part of the name already.
+        What::Periodic { job, host } if &**host != LOCAL && !job.contains('@') => {
+            format!("periodic.{}@{}.lock", safe(job), safe(host))
+        }
+        What::Periodic { job, .. } => format!("periodic.{}.lock", safe(job)),
         _ => return Vec::new(),
     };
     let mut locks: Vec<String> = named
@@ -101,7 +105,10 @@ mod tests {
 
     #[test]
     fn locks_are_called_what_people_write_behind_flock() {
-        let periodic = What::Periodic { job: "gc".into() };
+        let periodic = What::Periodic {
+            job: "gc".into(),
+            host: "local".into(),
+        };
         assert_eq!(
             locks(&step("os-updates", "web1"), &[]),
             ["maintenance.os-updates@web1.lock"]

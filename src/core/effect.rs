@@ -1,10 +1,12 @@
 //! What the core asks of the shell.
 
-use jiff::SignedDuration;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::letter::Letter;
 use super::notice::NoticeId;
-use super::policy::Command;
+use super::policy::{Command, Host};
 use super::run::{RunId, What};
 
 /// Something to be done outside, once the facts of the turn are durable.
@@ -14,6 +16,13 @@ pub enum Effect {
     /// End the run's processes: SIGTERM, grace, SIGKILL.
     Stop {
         run: RunId,
+    },
+    /// Ask a host how an attempt of the last life ended; by then nothing of it is left there.
+    Ask {
+        run: RunId,
+        attempt: u32,
+        host: Option<Arc<Host>>,
+        until: Timestamp,
     },
     Send {
         notice: NoticeId,
@@ -40,6 +49,18 @@ pub struct Start {
     pub timeout: SignedDuration,
     pub grace: SignedDuration,
     pub log_limit: u64,
+    /// It restarts the machine it runs on.
+    pub reboot: bool,
+    /// Where it is to run.
+    pub place: Place,
+}
+
+/// The machine that something is to be done on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Here,
+    /// Over SSH; none where the host left the configuration.
+    Host(Option<Arc<Host>>),
 }
 
 /// How long a held lock is waited for.
@@ -55,7 +76,7 @@ impl Effect {
     pub fn even_unrecorded(&self) -> bool {
         match self {
             Self::Start(start) => matches!(start.what, What::Leave { .. } | What::Alarm { .. }),
-            Self::Stop { .. } | Self::Exit { .. } => true,
+            Self::Stop { .. } | Self::Ask { .. } | Self::Exit { .. } => true,
             Self::Send { letter, .. } => letter.kind == super::letter::LetterKind::Operators,
         }
     }

@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 
 use super::notice::NoticeId;
 use super::policy::Name;
-use super::run::{Report, RunId};
-use super::session::Rehearsal;
+use super::run::{Found, Report, RunId};
+use super::session::Override;
 use super::wish::Asked;
 
 /// Something that happened outside.
@@ -18,6 +18,8 @@ pub enum Event {
         version: String,
         nonce: String,
         alone: bool,
+        /// Of attempts on hosts: what is known of them here. Nothing else of the last life was left running.
+        found: Vec<(RunId, Found)>,
     },
     /// The instant that was asked for has come, or may have.
     Woke,
@@ -50,10 +52,12 @@ pub enum Event {
     /// An operator wants to see a session of the app now.
     Rehearse {
         app: Name,
-        rehearsal: Rehearsal,
+        rehearsal: Override,
     },
     /// An operator asks for something.
     Asked(Box<Asked>),
+    /// Stop as soon as nothing is under way: somebody starts the daemon again at once.
+    RestartWanted,
     /// Stop: no new step, what runs is ended, apps are left.
     Shutdown,
     /// The facts of the last turns could not be made durable; these effects were not performed.

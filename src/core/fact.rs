@@ -61,6 +61,12 @@ pub enum Fact {
         enter_count: usize,
         leave: Vec<(usize, Hook)>,
     },
+    /// Entered once more: the machine was restarted by one of its steps.
+    SessionReentered {
+        session: SessionId,
+        enter_count: usize,
+        leave: Vec<(usize, Hook)>,
+    },
     SessionActive {
         session: SessionId,
     },
@@ -135,6 +141,9 @@ pub enum Fact {
         due: Option<Dues>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop_by: Option<Timestamp>,
+        /// It restarts the machine the daemon runs on.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reboot: bool,
     },
     AttemptEnded(Box<AttemptEnded>),
     /// A job that others wait for has done on this host what it was to do.
@@ -307,6 +316,7 @@ impl Fact {
             Self::SessionAnnounced { .. } => "session_announced",
             Self::SessionStarting { .. } => "session_starting",
             Self::SessionEntering { .. } => "session_entering",
+            Self::SessionReentered { .. } => "session_reentered",
             Self::SessionActive { .. } => "session_active",
             Self::SessionLeaving { .. } => "session_leaving",
             Self::SessionLeft { .. } => "session_left",
@@ -369,6 +379,7 @@ impl Fact {
             | Self::SessionAnnounced { session }
             | Self::SessionStarting { session }
             | Self::SessionEntering { session, .. }
+            | Self::SessionReentered { session, .. }
             | Self::SessionActive { session }
             | Self::SessionLeaving { session, .. }
             | Self::SessionLeft { session }

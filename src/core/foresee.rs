@@ -61,7 +61,7 @@ pub fn foresee(
     if state.live.stopping.is_some() {
         return Err("the daemon is being stopped".into());
     }
-    if let Some(why) = asked.wish.refusal(policy, state, now) {
+    if let Some(why) = asked.refusal(policy, state, now) {
         return Err(why);
     }
     let wish = asked.wish.clone();

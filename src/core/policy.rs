@@ -27,6 +27,7 @@ pub struct Policy {
     pub zone: Zone,
     pub windows: IndexMap<Name, Window>,
     pub freezes: Vec<Freeze>,
+    pub hosts: IndexMap<Name, Arc<Host>>,
     pub apps: IndexMap<Name, App>,
     pub maintenance: IndexMap<Name, MaintenanceJob>,
     pub periodic: IndexMap<Name, PeriodicJob>,
@@ -105,6 +106,30 @@ pub enum Language {
     De,
 }
 
+/// Another machine, reached over SSH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    pub name: Name,
+    /// `user@host`, or an alias of the configuration of SSH.
+    pub ssh: String,
+    pub port: Option<u16>,
+    /// The only key that is tried.
+    pub identity: Option<PathBuf>,
+    /// The way there: `user@host:port`, several with commas.
+    pub jump: Option<String>,
+    /// Files of SSH, instead of its own.
+    pub known_hosts: Option<PathBuf>,
+    pub ssh_config: Option<PathBuf>,
+    pub connect_timeout: SignedDuration,
+    /// A connection that is silent for three of these is broken.
+    pub alive_interval: SignedDuration,
+    pub groups: Vec<Name>,
+    /// What goes in front of every command there: `["sudo", "-n"]`.
+    pub r#become: Vec<String>,
+    /// Lock files on the host that every maintenance of it holds.
+    pub locks: Vec<String>,
+}
+
 /// A command as it will be executed: nothing is left to be looked up but the user's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
@@ -119,6 +144,12 @@ pub struct Command {
     pub umask: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, String)>,
+    /// The program is a file beside the configuration: a host is sent it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
+    /// The folder is one that was named: it is that of a host, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dir_named: bool,
 }
 
 /// An enter or leave hook.
@@ -185,6 +216,10 @@ pub struct MaintenanceJob {
     pub on_failure: OnFailure,
     /// Whether a step that was cut off may be repeated.
     pub repeat_on_interrupt: bool,
+    /// It restarts the machine: it has succeeded when that has come up anew.
+    pub reboot: bool,
+    /// The role whose consent a request of it needs.
+    pub approval: Option<Name>,
 }
 
 /// Another job that must have succeeded and stayed well for so long.
@@ -243,6 +278,7 @@ pub struct PeriodicJob {
     pub schedule: CronExpr,
     pub zone: Zone,
     pub command: Command,
+    pub host: Name,
     pub timeout: SignedDuration,
     pub grace: SignedDuration,
     pub overlap: Overlap,

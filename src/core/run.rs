@@ -101,17 +101,27 @@ pub enum What {
     },
     Periodic {
         job: Name,
+        #[serde(default = "local", skip_serializing_if = "is_local")]
+        host: Name,
     },
     /// The operators' alarm command, about one matter.
-    Alarm {
-        key: Name,
-    },
+    Alarm { key: Name },
+}
+
+fn local() -> Name {
+    super::policy::LOCAL.into()
+}
+
+fn is_local(host: &Name) -> bool {
+    **host == *super::policy::LOCAL
 }
 
 impl What {
     pub fn job(&self) -> Option<&Name> {
         match self {
-            Self::Step { job, .. } | Self::Ask { job, .. } | Self::Periodic { job } => Some(job),
+            Self::Step { job, .. } | Self::Ask { job, .. } | Self::Periodic { job, .. } => {
+                Some(job)
+            }
             _ => None,
         }
     }
@@ -131,8 +141,9 @@ impl What {
             Self::Step { host, .. }
             | Self::Ask { host, .. }
             | Self::Enter { host, .. }
-            | Self::Leave { host, .. } => host,
-            _ => super::policy::LOCAL,
+            | Self::Leave { host, .. }
+            | Self::Periodic { host, .. } => host,
+            Self::Alarm { .. } => super::policy::LOCAL,
         }
     }
 
@@ -190,11 +201,28 @@ pub enum End {
     },
     /// The one-job child itself died; its processes were ended.
     Lost,
+    /// The host was not reached: nothing was started.
+    Unreachable {
+        why: String,
+    },
+    /// It was begun on a host, and how it ended was not heard and cannot be heard any more: its time there is over.
+    Unheard {
+        why: String,
+    },
     /// A lock was held by somebody else; nothing was started.
     Busy {
         lock: String,
         holder: String,
     },
+}
+
+/// What a client of a host left behind that was ended together with the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It heard the end.
+    Ended(End),
+    /// It was begun, and the host has to be asked.
+    Unheard,
 }
 
 /// What is known of an attempt when it is over.
@@ -235,6 +263,8 @@ impl Report {
             End::TimedOut { .. } => Verdict::Bad(Outcome::TimedOut),
             End::Stopped { .. } | End::Lost => Verdict::Bad(Outcome::Interrupted),
             End::SpawnFailed { .. } => Verdict::Bad(Outcome::SpawnFailed),
+            End::Unreachable { .. } => Verdict::Bad(Outcome::Unreachable),
+            End::Unheard { .. } => Verdict::Bad(Outcome::Interrupted),
             End::Busy { .. } => Verdict::Busy,
         }
     }
@@ -258,7 +288,8 @@ impl Report {
             }
             End::TimedOut { code: None } => "ended at the timeout".into(),
             End::Stopped { .. } => "ended before its time".into(),
-            End::SpawnFailed { why } => why.clone(),
+            End::SpawnFailed { why } | End::Unreachable { why } => why.clone(),
+            End::Unheard { why } => format!("how it ended is not known: {why}"),
             End::Lost => "its supervisor was killed".into(),
             End::Busy { holder, lock } if holder.is_empty() => format!("locked: {lock}"),
             End::Busy { holder, .. } => format!("locked by {holder}"),

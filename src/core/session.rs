@@ -95,8 +95,8 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Told>>,
     /// An operator's recorded override of window and notice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rehearsal: Option<Rehearsal>,
+    #[serde(default, alias = "rehearsal", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
     /// 1, or 2 after an interruption.
     pub round: u8,
     pub entered: Option<Timestamp>,
@@ -219,16 +219,30 @@ impl Session {
 
     /// Whether its occurrence has not begun: the clock was set back under it.
     pub fn outside(&self, now: Timestamp) -> bool {
-        self.rehearsal.is_none() && now < self.opens
+        self.overridden.is_none() && now < self.opens
+    }
+
+    /// Whether it is played to be looked at: it serves and proves nothing.
+    pub fn is_rehearsal(&self) -> bool {
+        self.overridden.as_ref().is_some_and(|o| !o.emergency)
+    }
+
+    /// Why it may not wait, where an operator said so.
+    pub fn emergency(&self) -> Option<&str> {
+        let overridden = self.overridden.as_ref()?;
+        overridden.emergency.then_some(&*overridden.reason)
     }
 }
 
-/// An operator's wish to play a session now.
+/// An operator's wish to have a session now: a rehearsal, or work that cannot wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rehearsal {
+pub struct Override {
     pub reason: String,
     pub hooks: bool,
     pub jobs: bool,
+    /// People are told by mail, and the work counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
 }
 
 /// How a session ended.

@@ -40,6 +40,12 @@ pub struct State {
     /// Per `APP/WINDOW/DATE`: how many sessions there were, and when the last was opened.
     pub numbers: BTreeMap<Name, (u32, Timestamp)>,
     pub notices: Notices,
+    /// Since when no mail is accepted, and why; none once one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_trouble: Option<MailTrouble>,
+    /// When a mail was accepted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_accepted: Option<Timestamp>,
     pub attention: BTreeMap<Name, Attention>,
     /// Per group of matters: when the operators were last told, and what came since.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -57,6 +63,11 @@ pub struct State {
 }
 
 impl State {
+    /// Whether this machine is being restarted.
+    pub fn is_rebooting(&self) -> bool {
+        self.running.values().any(|running| running.reboot)
+    }
+
     /// The pause that keeps work of this app from beginning; of everything where there is no app.
     pub fn pause_of(&self, app: Option<&str>) -> Option<&Pause> {
         let of_all = self.paused.get("");
@@ -77,6 +88,14 @@ pub struct Live {
     pub unwritable: Option<String>,
     /// Only what an operator asks for is done.
     pub alone: bool,
+    /// It is to be started anew when nothing is under way.
+    pub restart: bool,
+    /// Nothing new begins since then, so that nothing is under way soon.
+    pub draining: Option<Timestamp>,
+    /// That took too long, and was given up then for a while.
+    pub drained_in_vain: Option<Timestamp>,
+    /// Attempts of the last life of which a host is being asked how they ended.
+    pub unheard: std::collections::BTreeSet<RunId>,
     /// Stop was asked of these attempts.
     pub stopped: std::collections::BTreeSet<RunId>,
 }
@@ -84,6 +103,12 @@ pub struct Live {
 impl Live {
     /// How long stopping waits for what the mail server says to mails under way.
     const ANSWERS: SignedDuration = SignedDuration::from_secs(10);
+
+    /// Whether nothing new may be started: the daemon is being stopped, or is to be started anew, or the state cannot be
+    /// written.
+    pub fn held_back(&self) -> bool {
+        self.stopping.is_some() || self.draining.is_some() || self.unwritable.is_some()
+    }
 
     /// Until when stopping waits for the answers of the mail server.
     pub fn answers_by(&self) -> Option<Timestamp> {
@@ -111,7 +136,16 @@ pub struct Requested {
     pub at: Timestamp,
     pub hosts: Vec<Name>,
     pub by: String,
+    /// Who that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<u32>,
     pub reason: String,
+    /// It is to be now: see [`super::wish::Wish::Request`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
+    /// The role whose consent it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Name>,
 }
 
 /// Since when nothing begins, and until when.
@@ -136,11 +170,19 @@ pub struct HostState {
 }
 
 impl MaintenanceState {
-    /// The due instant of a request that this host has not served.
+    /// The due instant of a request that this host has not served, and that the calendar may serve.
     pub fn request_for(&self, host: &str) -> Option<Timestamp> {
-        let requested = self.requested.as_ref()?;
+        let regular = |r: &&Box<Requested>| !r.emergency && r.approval.is_none();
+        let requested = self.requested.as_ref().filter(regular)?;
         let asked = requested.hosts.iter().any(|name| &**name == host);
         Some(requested.at).filter(|at| asked && *at > self.accounted(host))
+    }
+
+    /// Whether a request waits for somebody's consent.
+    pub fn is_held(&self) -> bool {
+        self.requested
+            .as_ref()
+            .is_some_and(|r| r.approval.is_some())
     }
 
     /// Whether an operator's request is not served yet.
@@ -265,11 +307,23 @@ pub struct Running {
     pub started: Timestamp,
     /// The wall clock at which it is ended, where its window decides that.
     pub stop_by: Option<Timestamp>,
+    /// It restarts this machine, and with it the daemon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reboot: bool,
     /// It waits for a lock, held by this.
     #[serde(skip)]
     pub waiting: Option<String>,
     #[serde(skip)]
     pub pid: Option<i32>,
+}
+
+/// Mail does not leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailTrouble {
+    /// Of the first mail that was not accepted since one was.
+    pub since: Timestamp,
+    /// What was said to the last one, from outside: one line.
+    pub why: String,
 }
 
 /// Something waits for a person.

@@ -8,7 +8,7 @@ use super::agenda::Agenda;
 use super::decide::told_again_at;
 use super::notice::Progress;
 use super::policy::{Name, Policy};
-use super::session::{Phase, Session, StepState};
+use super::session::{Phase, Session, Step, StepState};
 use super::state::{AlarmState, State};
 
 /// The instant of the next transition that time alone brings; none: only events do.
@@ -45,8 +45,11 @@ pub fn wakeup(
             next.consider(Some(not_before));
         }
     }
-    let held_back = state.live.stopping.is_some() || state.live.unwritable.is_some();
-    if !held_back {
+    let waits = [state.live.draining, state.live.drained_in_vain];
+    for since in waits.into_iter().flatten() {
+        next.consider(since.checked_add(policy.limits.stop_timeout).ok());
+    }
+    if !state.live.held_back() {
         next.consider(agenda.next_sessions());
         // What is due while there is no room is started when a run ends.
         if state.periodic_running() < policy.limits.runs {
@@ -106,15 +109,16 @@ fn consider_session(policy: &Policy, state: &State, session: &Session, next: &mu
             next.consider(Some(session.closes));
             for step in &session.steps {
                 match step.state {
-                    StepState::Waiting => next.consider(step.opens),
+                    // One may wait for others: the last instant at which it still fits.
+                    StepState::Waiting => {
+                        next.consider(step.opens);
+                        next.consider(last_fit(session, step));
+                        next.consider(step.closes.checked_sub(step.cutoff).ok());
+                    }
                     StepState::Backoff { until, .. } => next.consider(Some(until)),
                     // Where a lock is waited for: the last instant at which it still fits.
                     StepState::Running { .. } => {
-                        let room = step
-                            .closes
-                            .checked_sub(session.reserve)
-                            .and_then(|at| at.checked_sub(step.estimate));
-                        next.consider(room.ok());
+                        next.consider(last_fit(session, step));
                         next.consider(step.closes.checked_sub(step.cutoff).ok());
                     }
                     _ => {}
@@ -123,4 +127,10 @@ fn consider_session(policy: &Policy, state: &State, session: &Session, next: &mu
         }
         _ => {}
     }
+}
+
+/// The last instant at which a step can start and end before its app has to be left.
+fn last_fit(session: &Session, step: &Step) -> Option<Timestamp> {
+    let room = step.closes.checked_sub(session.reserve);
+    room.and_then(|at| at.checked_sub(step.estimate)).ok()
 }

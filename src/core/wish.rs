@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::{Name, Policy};
 use super::run::SessionId;
 use super::session::{Phase, Session};
-use super::state::State;
+use super::state::{Requested, State};
 
 /// The longest reason that is recorded, in octets.
 pub const LONGEST_REASON: usize = 1_000;
@@ -22,6 +22,16 @@ pub struct Asker {
     pub login_uid: Option<u32>,
     /// The name of the login, else of the user, else the number.
     pub name: String,
+    /// Of `[control] roles`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Name>,
+}
+
+impl Asker {
+    /// The person, as far as it is known: behind `sudo` the one who logged in.
+    pub fn person(&self) -> u32 {
+        self.login_uid.unwrap_or(self.uid)
+    }
 }
 
 /// What is asked for.
@@ -33,7 +43,15 @@ pub enum Wish {
         job: Name,
         #[serde(default)]
         hosts: Vec<Name>,
+        /// At once, whatever the window: people are told now.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        emergency: bool,
+        /// Who has to approve it first: as the configuration says, whatever was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Name>,
     },
+    /// Lets a requested job run that needs another's consent.
+    Approve { job: Name },
     /// Takes back a request that no session serves yet.
     Withdraw { job: Name },
     /// Ends a session: before it begins its work is not done, afterwards the app is brought back.
@@ -69,6 +87,31 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Why it cannot be had as things are; none where it can.
+    pub fn refusal(&self, policy: &Policy, state: &State, now: Timestamp) -> Option<String> {
+        let refusal = self.wish.refusal(policy, state, now);
+        let Wish::Approve { job } = &self.wish else {
+            return refusal;
+        };
+        refusal.or_else(|| {
+            let held = held(state, job)?;
+            let role = held.approval.as_ref()?;
+            if !self.by.roles.contains(role) {
+                let name = &self.by.name;
+                return Some(format!(
+                    "{job} is approved by {role}, and {name} is not one"
+                ));
+            }
+            let own = held.person == Some(self.by.person());
+            own.then(|| {
+                format!(
+                    "{job} was asked for by {} too: another has to approve it",
+                    held.by
+                )
+            })
+        })
+    }
+
     /// The same with what it is.
     pub fn said(&self) -> String {
         match &*self.reason {
@@ -97,13 +140,20 @@ impl Asked {
 }
 
 impl Wish {
-    /// Says what was left to be understood: all hosts.
+    /// Says what was left to be understood: all hosts, and whose consent it needs.
     pub fn complete(&mut self, policy: &Policy) {
-        if let Self::Request { job, hosts } = self
-            && hosts.is_empty()
+        if let Self::Request {
+            job,
+            hosts,
+            approval,
+            ..
+        } = self
             && let Some(job) = policy.maintenance.get(job)
         {
-            hosts.clone_from(&job.hosts);
+            approval.clone_from(&job.approval);
+            if hosts.is_empty() {
+                hosts.clone_from(&job.hosts);
+            }
         }
     }
 
@@ -111,6 +161,7 @@ impl Wish {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Request { .. } => "request",
+            Self::Approve { .. } => "approve",
             Self::Withdraw { .. } | Self::Cancel { .. } => "cancel",
             Self::Postpone { .. } => "postpone",
             Self::Pause { .. } => "pause",
@@ -122,17 +173,30 @@ impl Wish {
     /// What it is about: a job, a session, an app, or all of them.
     pub fn object(&self) -> &str {
         match self {
-            Self::Request { job, .. } | Self::Withdraw { job } => job,
+            Self::Request { job, .. } | Self::Approve { job } | Self::Withdraw { job } => job,
             Self::Cancel { session } | Self::Postpone { session, .. } => session,
             Self::Pause { app, .. } | Self::Resume { app } => app.as_deref().unwrap_or("all"),
             Self::Leave { app } => app,
         }
     }
 
-    /// Why it cannot be had as things are; none where it can.
-    pub fn refusal(&self, policy: &Policy, state: &State, now: Timestamp) -> Option<String> {
+    /// Why it cannot be had as things are, whoever asks; none where it can.
+    fn refusal(&self, policy: &Policy, state: &State, now: Timestamp) -> Option<String> {
         match self {
-            Self::Request { job, hosts } => request(policy, state, job, hosts),
+            Self::Request {
+                job,
+                hosts,
+                emergency,
+                ..
+            } => request(policy, state, job, hosts).or_else(|| {
+                let app = policy.maintenance.get(job).map(|job| &*job.app);
+                let paused = state.pause_of(app).filter(|_| *emergency)?;
+                Some(format!("{job} is paused ({}): resume it first", paused.by))
+            }),
+            Self::Approve { job } => match held(state, job) {
+                Some(_) => None,
+                None => Some(format!("no request of {job} waits to be approved")),
+            },
             Self::Withdraw { job } => withdraw(state, job),
             Self::Cancel { session } => {
                 let session = match open(state, session) {
@@ -147,8 +211,8 @@ impl Wish {
                     Ok(session) => session,
                     Err(why) => return Some(why),
                 };
-                if session.rehearsal.is_some() {
-                    return Some("a rehearsal cannot be postponed: cancel it".into());
+                if session.overridden.is_some() {
+                    return Some("it was to be now, and cannot be postponed: cancel it".into());
                 }
                 if session.phase.in_maintenance() || session.phase == Phase::Left {
                     return Some(format!(
@@ -186,6 +250,12 @@ impl Wish {
             },
         }
     }
+}
+
+/// The request of a job that waits for somebody's consent.
+fn held<'s>(state: &'s State, job: &str) -> Option<&'s Requested> {
+    let requested = state.maintenance.get(job)?.requested.as_deref()?;
+    requested.approval.is_some().then_some(requested)
 }
 
 /// Under which name a pause is kept; the empty one is that of everything.
@@ -231,7 +301,7 @@ fn request(policy: &Policy, state: &State, job: &Name, hosts: &[Name]) -> Option
 
 fn withdraw(state: &State, job: &Name) -> Option<String> {
     let past = state.maintenance.get(job);
-    let asked = past.is_some_and(|past| past.is_requested());
+    let asked = past.is_some_and(|past| past.is_requested() || past.is_held());
     if !asked {
         return Some(format!("{job} was not asked for"));
     }

@@ -60,21 +60,39 @@ pub(super) fn owe_leaving(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<u64, StartError> {
-    let facts: Vec<(Timestamp, Fact)> = policy
-        .apps
-        .values()
-        .filter(|app| !app.leave.is_empty())
-        .flat_map(|app| leaving(policy, &app.name, now))
-        .map(|fact| (now, fact))
-        .collect();
-    for (at, fact) in &facts {
-        apply(state, *at, fact).map_err(StartError::Illegal)?;
-    }
-    let next = store.append(next, &facts)?;
+    let apps = policy.apps.values().filter(|app| !app.leave.is_empty());
+    let facts = apps.flat_map(|app| leaving(policy, &app.name, now));
+    let next = record(store, state, next, now, facts.collect())?;
     let mark = mark(state_dir);
     fs::remove_file(&mark).map_err(failed("remove", mark))?;
     sync(state_dir)?;
     Ok(next)
+}
+
+/// Records that one app is being left, in a state that knows of nothing else.
+pub(super) fn owe_leaving_of(
+    app: &str,
+    store: &mut Store,
+    state: &mut State,
+    next: u64,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<u64, StartError> {
+    record(store, state, next, now, leaving(policy, app, now))
+}
+
+fn record(
+    store: &mut Store,
+    state: &mut State,
+    next: u64,
+    now: Timestamp,
+    facts: Vec<Fact>,
+) -> Result<u64, StartError> {
+    let facts: Vec<(Timestamp, Fact)> = facts.into_iter().map(|fact| (now, fact)).collect();
+    for (at, fact) in &facts {
+        apply(state, *at, fact).map_err(StartError::Illegal)?;
+    }
+    Ok(store.append(next, &facts)?)
 }
 
 /// A session that is on its way out of maintenance, and has no other end.
@@ -103,7 +121,7 @@ fn leaving(policy: &Policy, app: &str, now: Timestamp) -> Vec<Fact> {
         sequence: 0,
         gate: 0,
         before: None,
-        rehearsal: None,
+        overridden: None,
         round: 1,
         entered: None,
         enter_count: 0,

@@ -9,12 +9,14 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::broadcast;
 
 use crate::clock;
 use crate::core::calendar::Zone;
-use crate::core::report::Line;
+use crate::core::report::{Happening, Line};
 use crate::systemd;
+use crate::systemd::journal::{Entry, Journal, Priority};
 
 /// Lines that wait to be written.
 const WAITING: usize = 10_000;
@@ -27,15 +29,19 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Bytes written at once.
 const AT_ONCE: usize = 64 * 1024;
 
+/// What is said of lines that had no room.
+fn left_out(lost: u64) -> String {
+    format!("({lost} lines were left out: they were not read in time)")
+}
+
 /// Writes what comes until nobody has anything more to say: all that waits in one go.
 fn write_all(stdout: &mut File, lines: &Receiver<String>, missing: &AtomicU64, form: Form) {
     let mut text = String::new();
     while let Ok(line) = lines.recv() {
         let lost = missing.swap(0, Ordering::Relaxed);
         if lost > 0 && form == Form::Words {
-            text.push_str(&format!(
-                "({lost} lines were left out: they were not read in time)\n"
-            ));
+            text.push_str(&left_out(lost));
+            text.push('\n');
         }
         text.push_str(&line);
         text.push('\n');
@@ -51,6 +57,46 @@ fn write_all(stdout: &mut File, lines: &Receiver<String>, missing: &AtomicU64, f
     }
 }
 
+/// Sends what comes to the journal, or writes it as words where that is not to be reached any more.
+fn send_all(journal: &Journal, stdout: &mut File, entries: &Receiver<Entry>, missing: &AtomicU64) {
+    let mut send = |entry: &Entry| {
+        if journal.send(entry).is_err() {
+            let _ = writeln!(stdout, "{}", entry.text());
+        }
+    };
+    while let Ok(entry) = entries.recv() {
+        let lost = missing.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            send(&Entry::new(Priority::Warning, &left_out(lost)));
+        }
+        send(&entry);
+    }
+}
+
+/// The words of an event, with all that a program may look for as fields.
+fn entry(line: &Line) -> Entry {
+    let bad = line.outcome.is_some_and(|outcome| outcome.is_bad());
+    let priority = match line.event {
+        Happening::Alarm => Priority::Error,
+        Happening::AttentionRaised | Happening::NoticeDelayed | Happening::NoticeRefused => {
+            Priority::Warning
+        }
+        _ if bad => Priority::Warning,
+        _ => Priority::Info,
+    };
+    let mut entry = Entry::new(priority, &line.to_string());
+    // The fields are plain: this cannot fail. The journal has the time, the message the words.
+    let values = serde_json::to_value(line).unwrap_or_default();
+    for (name, value) in values.as_object().into_iter().flatten() {
+        match value {
+            _ if name == "at" || name == "text" => {}
+            Value::String(value) => entry.field(name, value),
+            value => entry.field(name, &value.to_string()),
+        }
+    }
+    entry
+}
+
 /// How events are written to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -58,6 +104,8 @@ pub enum Form {
     Words,
     /// One JSON object a line.
     Json,
+    /// Entries with fields for the journal; words where it cannot be reached.
+    Journal,
 }
 
 /// The time of day before a line of words, in the zone of the installation.
@@ -81,9 +129,15 @@ impl Stamp {
     }
 }
 
+/// What the writer takes.
+enum Out {
+    Lines(SyncSender<String>),
+    Entries(SyncSender<Entry>),
+}
+
 /// Writes events to standard output from a thread of its own, and tells them to listeners.
 pub struct Announcer {
-    out: Option<SyncSender<String>>,
+    out: Option<Out>,
     written: Receiver<()>,
     form: Form,
     stamp: Stamp,
@@ -97,19 +151,33 @@ impl Announcer {
     /// # Errors
     /// Where no thread can be started.
     pub fn start(form: Form, stamp: Stamp) -> std::io::Result<Self> {
-        let (out, lines) = sync_channel::<String>(WAITING);
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = Arc::clone(&left_out);
         // Not by the lock of standard output, which would be held as long as a reader stands still.
         let mut stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-        let (done, written) = sync_channel(1);
-        std::thread::Builder::new()
-            .name("events".into())
-            .spawn(move || {
+        let (done, written) = sync_channel::<()>(1);
+        let writer = std::thread::Builder::new().name("events".into());
+        let journal = (form == Form::Journal).then(Journal::open);
+        let (out, form) = if let Some(Ok(journal)) = journal {
+            let (out, entries) = sync_channel(WAITING);
+            writer.spawn(move || {
                 // Dropped when all is written: that is what is waited for.
-                let _done: SyncSender<()> = done;
+                let _done = done;
+                send_all(&journal, &mut stdout, &entries, &missing);
+            })?;
+            (Out::Entries(out), form)
+        } else {
+            let (out, lines) = sync_channel(WAITING);
+            let form = match form {
+                Form::Journal => Form::Words,
+                form => form,
+            };
+            writer.spawn(move || {
+                let _done = done;
                 write_all(&mut stdout, &lines, &missing, form);
             })?;
+            (Out::Lines(out), form)
+        };
         let (listeners, _) = broadcast::channel(LISTENED);
         Ok(Self {
             out: Some(out),
@@ -123,28 +191,34 @@ impl Announcer {
 
     /// Tells one event.
     pub fn tell(&self, line: Line) {
-        let text = match self.form {
-            Form::Words => self
-                .stamp
-                .put(line.at, &crate::text::clean(&line.to_string())),
+        match (&self.out, self.form) {
+            (Some(Out::Entries(out)), _) => self.say(out, entry(&line)),
             // The fields are plain: this cannot fail.
-            Form::Json => serde_json::to_string(&line).unwrap_or_default(),
-        };
-        self.say(text);
+            (Some(Out::Lines(out)), Form::Json) => {
+                self.say(out, serde_json::to_string(&line).unwrap_or_default());
+            }
+            (Some(Out::Lines(out)), _) => {
+                let words = crate::text::clean(&line.to_string()).into_owned();
+                self.say(out, self.stamp.put(line.at, &words));
+            }
+            (None, _) => {}
+        }
         let _ = self.listeners.send(line);
     }
 
     /// Writes a line of words; nothing where events are JSON.
     pub fn words(&self, text: &str) {
-        if self.form == Form::Words {
-            self.say(self.stamp.put(clock::now(), text));
+        match &self.out {
+            Some(Out::Entries(out)) => self.say(out, Entry::new(Priority::Info, text)),
+            Some(Out::Lines(out)) if self.form == Form::Words => {
+                self.say(out, self.stamp.put(clock::now(), text));
+            }
+            _ => {}
         }
     }
 
-    fn say(&self, text: String) {
-        if let Some(out) = &self.out
-            && let Err(TrySendError::Full(_)) = out.try_send(text)
-        {
+    fn say<T>(&self, out: &SyncSender<T>, what: T) {
+        if let Err(TrySendError::Full(_)) = out.try_send(what) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }

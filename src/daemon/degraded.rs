@@ -106,7 +106,7 @@ impl<S: Facts, W: World> Turns<S, W> {
                     effect if effect.even_unrecorded() => self.perform(effect),
                     Effect::Start(start) => runs.push(start.run),
                     Effect::Send { notice, .. } => notices.push(notice),
-                    Effect::Stop { .. } | Effect::Exit { .. } => {}
+                    Effect::Stop { .. } | Effect::Ask { .. } | Effect::Exit { .. } => {}
                 }
             }
             if !first && runs.is_empty() && notices.is_empty() {

@@ -6,6 +6,9 @@
 //! | `world` | what the loop needs of the world |
 //! | `degraded` | what happens while the state cannot be written |
 //! | `real` | the world as it is: processes, mail, clocks |
+//! | `heard` | what runs say, as the core hears it |
+//! | `hosts` | what runs on other machines |
+//! | `lock_watch` | how long runs wait for locks |
 //! | `letters` | from what the core says to what is mailed |
 //! | `startup` | locks, survivors, state: everything before the first turn |
 //! | `anew` | a state begun anew: every app is brought back first |
@@ -16,7 +19,10 @@ pub mod alive;
 mod anew;
 pub mod announce;
 mod degraded;
+mod heard;
+mod hosts;
 pub mod letters;
+mod lock_watch;
 pub mod real;
 pub mod startup;
 pub mod templates;

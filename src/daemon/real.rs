@@ -10,23 +10,26 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use super::announce::Announcer;
+use super::heard::heard_of;
+use super::hosts::{self, Hosts};
 use super::letters;
+use super::lock_watch::LockWatch;
 use super::templates;
 use super::world::{Heard, World};
 use crate::clock::{self, Compare, Look, Moved, StepWatch};
 use crate::core::contract;
-use crate::core::effect::{Effect, LockWait, Start};
+use crate::core::effect::{Effect, LockWait, Place, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::fact::{AttemptEnded, Fact};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
-use crate::core::policy::Policy;
+use crate::core::policy::{Host, LOCAL, Policy};
 use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
 use crate::mail::{self, Mailbox, Mailer};
 use crate::ping::Pinger;
-use crate::process::{self, Account, Launcher, RunEvent, RunSpec, Stopper};
+use crate::process::{self, Account, Launcher, RunSpec, Stopper};
 use crate::systemd::Notify;
 
 /// Things that wait to be heard; whoever has more to say waits.
@@ -44,7 +47,8 @@ pub struct Places {
 /// What the real world is made of.
 pub struct Real {
     places: Places,
-    launcher: Launcher,
+    launcher: Arc<Launcher>,
+    hosts: Arc<Hosts>,
     /// None where no mail is configured.
     mailer: Option<Arc<Mailer>>,
     /// From whom it comes: the feed of the calendar names the same.
@@ -71,9 +75,16 @@ pub struct Real {
 
 /// A run that is not over.
 struct Going {
-    stopper: Stopper,
+    stop: Stop,
     /// Bytes of its output that are kept.
     log_limit: u64,
+}
+
+/// How a run is ended.
+enum Stop {
+    Here(Stopper),
+    /// On a host, or on the way there.
+    There(Arc<tokio::sync::Notify>),
 }
 
 /// Output that is kept, and how much of it.
@@ -111,6 +122,7 @@ impl Logs {
 pub struct Parts {
     pub places: Places,
     pub launcher: Launcher,
+    pub hosts: Arc<Hosts>,
     pub mailer: Option<Mailer>,
     pub rehearsal_mail: Option<Mailer>,
     pub announcer: Announcer,
@@ -131,7 +143,8 @@ impl Real {
             .ok();
         let real = Self {
             places: parts.places,
-            launcher: parts.launcher,
+            launcher: Arc::new(parts.launcher),
+            hosts: parts.hosts,
             sender: Arc::new(std::sync::Mutex::new(sender(parts.mailer.as_ref()))),
             mailer: parts.mailer.map(Arc::new),
             rehearsal_mail: parts.rehearsal_mail.map(Arc::new),
@@ -183,9 +196,13 @@ impl Real {
             Ok(spec) => spec,
             Err(why) => return self.refuse(run, why),
         };
+        if let Place::Host(host) = &start.place {
+            let host = host.clone();
+            return self.start_there(start, host, spec);
+        }
         let mut started = self.launcher.spawn(spec);
         let going = Going {
-            stopper: started.stopper(),
+            stop: Stop::Here(started.stopper()),
             log_limit: start.log_limit,
         };
         self.going.insert(run, going);
@@ -195,14 +212,42 @@ impl Real {
             contract::run_mark(run, start.attempt, &self.nonce)
         );
         let grace = to_std(start.grace);
+        let mut watch = LockWatch::new(&self.counters);
         tokio::spawn(async move {
             while let Some(event) = started.recv().await {
+                watch.see(&event);
                 let event = heard_of(run, event, &mark, grace).await;
                 if tell.send(event.into()).await.is_err() {
                     return;
                 }
             }
         });
+    }
+
+    fn start_there(&mut self, start: Start, host: Option<Arc<Host>>, spec: RunSpec) {
+        let run = start.run;
+        let Some(host) = host else {
+            let why = format!(
+                "there is no host {} in the configuration",
+                start.what.host()
+            );
+            return self.refuse(run, why);
+        };
+        let stop = Arc::new(tokio::sync::Notify::new());
+        let going = Going {
+            stop: Stop::There(stop.clone()),
+            log_limit: start.log_limit,
+        };
+        self.going.insert(run, going);
+        let attempt = hosts::Attempt {
+            mark: contract::run_mark(run, start.attempt, &self.nonce),
+            start,
+            host,
+            spec,
+            stop,
+        };
+        let (hosts, launcher) = (self.hosts.clone(), self.launcher.clone());
+        tokio::spawn(hosts::run(hosts, launcher, attempt, self.tell.clone()));
     }
 
     fn refuse(&self, run: RunId, why: String) {
@@ -337,6 +382,9 @@ impl Real {
     /// An attempt is over, for good or until the next.
     fn over(&mut self, ended: &AttemptEnded) {
         let going = self.going.remove(&ended.run);
+        if ended.what.host() != LOCAL {
+            self.hosts.forget(ended.run, ended.attempt);
+        }
         if ended.log {
             let kept = going.map_or(u64::MAX, |going| going.log_limit);
             let room = crate::logs::room(ended.output_bytes.min(kept));
@@ -371,97 +419,6 @@ async fn deliver(mailer: &Mailer, letter: Letter) -> (Answer, Option<String>) {
         mail::Answer::Unknown { why } => Answer::Unknown { why },
     };
     (answer, broken)
-}
-
-/// What a run says, as the core hears it. Of a run whose supervisor was killed nothing is left when this returns.
-async fn heard_of(run: RunId, event: RunEvent, mark: &str, grace: Duration) -> Event {
-    match event {
-        RunEvent::Waiting { lock, holder } => {
-            let holder = match holder {
-                Some(holder) => Some(crate::text::clean(&holder).into_owned()),
-                None => holder_of(lock.clone()).await,
-            };
-            Event::Waiting {
-                run,
-                holder: holder.unwrap_or_else(|| lock.display().to_string()),
-            }
-        }
-        RunEvent::Busy { lock, holder } => {
-            let holder = match holder {
-                Some(holder) => Some(crate::text::clean(&holder).into_owned()),
-                None => holder_of(lock.clone()).await,
-            };
-            let holder = holder.unwrap_or_default();
-            let lock = lock
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            let report = run::Report {
-                end: run::End::Busy { lock, holder },
-                elapsed: SignedDuration::ZERO,
-                output_bytes: 0,
-                log: false,
-                tail: String::new(),
-            };
-            Event::Ended { run, report }
-        }
-        RunEvent::Began { pid } => Event::Began { run, pid },
-        RunEvent::Ended(result) => {
-            if result.end == process::End::SupervisorDied {
-                let mark = mark.to_owned();
-                let ended = tokio::task::spawn_blocking(move || {
-                    process::survivors::end_by_cookie(&[mark.as_str()], &[], grace)
-                });
-                if let Ok(Err(error)) = ended.await {
-                    tracing::error!(%error, run, "processes of a run may be left");
-                }
-            }
-            Event::Ended {
-                run,
-                report: report_of(result),
-            }
-        }
-    }
-}
-
-/// Who holds a lock and does not say so, as `flock FILE CMD` does: the process, where the kernel tells.
-async fn holder_of(lock: PathBuf) -> Option<String> {
-    let look = move || {
-        let name = lock.file_stem()?.to_str()?.to_owned();
-        let locks = crate::lock::list(lock.parent()?).ok()?;
-        let held = locks.into_iter().find(|l| l.held && l.name == name)?;
-        let pid = held.pid?;
-        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        Some(format!(
-            "process {pid} ({})",
-            crate::text::clean(comm.trim())
-        ))
-    };
-    tokio::task::spawn_blocking(look).await.ok().flatten()
-}
-
-fn report_of(result: process::RunResult) -> run::Report {
-    let end = match result.end {
-        process::End::Exited(code) => run::End::Exited { code },
-        process::End::Signalled(signal) => run::End::Signalled { signal },
-        process::End::TimedOut { exit } => run::End::TimedOut { code: exit },
-        process::End::Stopped { exit } => run::End::Stopped { code: exit },
-        process::End::SpawnFailed(why) => run::End::SpawnFailed {
-            why: crate::text::clean(&why).into_owned(),
-        },
-        process::End::SupervisorDied => run::End::Lost,
-    };
-    if let Some(error) = &result.log_error {
-        tracing::warn!(%error, "the output of a run could not be kept");
-    }
-    let tail = crate::text::clean(result.tail.trim_end()).into_owned();
-    run::Report {
-        end,
-        elapsed: SignedDuration::try_from(result.elapsed).unwrap_or(SignedDuration::MAX),
-        output_bytes: result.output_bytes,
-        log: result.log_written,
-        tail,
-    }
 }
 
 /// A negative bound is none at all.
@@ -507,8 +464,22 @@ impl World for Real {
             Effect::Start(start) => self.start(*start),
             Effect::Stop { run } => {
                 if let Some(going) = self.going.get(&run) {
-                    going.stopper.stop();
+                    match &going.stop {
+                        Stop::Here(stopper) => stopper.stop(),
+                        Stop::There(stop) => stop.notify_one(),
+                    }
                 }
+            }
+            Effect::Ask {
+                run,
+                attempt,
+                host,
+                until,
+            } => {
+                let mark = contract::run_mark(run, attempt, &self.nonce);
+                let (hosts, tell) = (self.hosts.clone(), self.tell.clone());
+                let asking = hosts::ask_again(hosts, host, (run, mark), until, tell);
+                tokio::spawn(asking);
             }
             Effect::Send { notice, letter } => self.send(notice, *letter),
             Effect::Exit { .. } => {}
@@ -524,7 +495,7 @@ impl World for Real {
                 self.over(ended);
             }
             if let Ok(mut counters) = self.counters.lock() {
-                counters.count(fact);
+                counters.count(at, fact, state);
             }
             for line in report::event(at, fact) {
                 self.announcer.tell(line);
@@ -545,6 +516,9 @@ impl World for Real {
 
     fn policy(&mut self, policy: &Policy) {
         self.logs.limit = policy.keep.logs;
+        if let Ok(mut counters) = self.counters.lock() {
+            counters.runs.know(policy);
+        }
     }
 
     fn mail(&mut self, mailer: Option<Mailer>, rehearsal: Option<Mailer>) {

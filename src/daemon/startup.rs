@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use super::anew;
 use super::announce::{Announcer, Form, Stamp};
+use super::hosts::{self, Hosts};
 use super::real::{Parts, Places, Real};
 use super::templates;
 use super::turns::Turns;
@@ -17,11 +18,13 @@ use crate::core::contract;
 use crate::core::event::Event;
 use crate::core::policy::Policy;
 use crate::core::report::Counters;
+use crate::core::run::{Found, RunId};
 use crate::core::state::State;
 use crate::lock::{self, Instance, LockError};
 use crate::mail::{self, Mailer};
 use crate::ping::{Pinger, Times};
 use crate::process::{self, Cgroups, Launcher};
+use crate::ssh::Masters;
 use crate::store::{Facts, Reader, Store, StoreError};
 use crate::surroundings::{instance_lock, lock_dir};
 use crate::systemd::Notify;
@@ -135,6 +138,17 @@ pub fn open(
     })
 }
 
+/// A state of its own in an empty folder, in which one app is on its way out of maintenance. Blocks.
+///
+/// # Errors
+/// The folder cannot be used.
+pub fn open_aside(dir: &Path, policy: &Policy, app: &str) -> Result<Opened, StartError> {
+    let mut opened = open(dir, policy, lock::Kind::Command, false)?;
+    let (store, state, now) = (&mut opened.store, &mut opened.state, crate::clock::now());
+    opened.next = anew::owe_leaving_of(app, store, state, opened.next, policy, now)?;
+    Ok(opened)
+}
+
 /// Processes of runs whose supervisor was killed together with the daemon.
 fn end_orphans(state: &State, grace: Duration) {
     let marks: Vec<String> = state
@@ -235,13 +249,14 @@ fn nonce() -> Result<String, StartError> {
 ///
 /// # Errors
 /// Where the kernel's random source cannot be read.
-pub fn started(boot: String, alone: bool) -> Result<Event, StartError> {
+pub fn started(boot: String, alone: bool, found: Vec<(RunId, Found)>) -> Result<Event, StartError> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     Ok(Event::Started {
         boot,
         version,
         nonce: nonce()?,
         alone,
+        found,
     })
 }
 
@@ -397,7 +412,9 @@ pub async fn assemble(
         path: "standard output".into(),
         source,
     })?;
-    let counters = Arc::default();
+    let mut known = Counters::default();
+    known.runs.know(&policy);
+    let counters = Arc::new(Mutex::new(known));
     let pinger = (!alone).then(|| pinger(settings, &counters)).flatten();
     let parts = Parts {
         counters,
@@ -409,14 +426,16 @@ pub async fn assemble(
         announcer,
         notify: Notify::from_environment(),
         log_limit: policy.keep.logs,
+        hosts: Arc::new(Hosts::new(&sockets(settings), &settings.state_dir)),
     };
+    let found = hosts::found(&settings.state_dir, &opened.state);
     let (real, tell) = Real::new(parts);
     // Heard after the start; the ears are empty yet. Who only brings apps back knows nothing of templates.
     if !alone {
         let _ = tell.try_send(templates_event(settings).into());
     }
     let mut turns = Turns::new(policy, opened.state, opened.next, opened.store, real);
-    let first = started(opened.boot, alone || turns.leaves_first())?;
+    let first = started(opened.boot, alone || turns.leaves_first(), found)?;
     if alone {
         turns.stay_alone();
     }
@@ -427,6 +446,29 @@ pub async fn assemble(
         instance: opened.instance,
         pinger,
     })
+}
+
+/// The folder of the connections to hosts. Paths of sockets are short: where that of the state is not, a private one
+/// among the temporary files takes its place.
+fn sockets(settings: &Settings) -> PathBuf {
+    let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    let runtime = runtime
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join("ssh"));
+    let beside = settings.state_dir.join("ssh");
+    let mut places = runtime.into_iter().chain([beside.clone()]);
+    if let Some(place) = places.find(|place| Masters::fits(place)) {
+        return place;
+    }
+    let mut hash = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(&settings.state_dir, &mut hash);
+    let hash = std::hash::Hasher::finish(&hash) as u32;
+    let place = std::env::temp_dir().join(format!("offhours-ssh-{hash:08x}"));
+    match make_private(&place) {
+        Ok(()) if Masters::fits(&place) => place,
+        // What is reached from here says that it cannot be, and why.
+        _ => beside,
+    }
 }
 
 /// Who is told that all is well. No certificate keeps a daemon from starting: what is not told is noticed elsewhere.

@@ -1,7 +1,13 @@
 //! The metrics in Prometheus' text form (OpenMetrics).
 //!
-//! Labels are fixed words, but for two: `app` (at most 1,000) and `job` (at most 10,000, one series each, about 90
-//! bytes; jobs beyond are counted in `offhours_jobs_unlisted`). Sessions, runs, hosts and people are never labels.
+//! Labels are fixed words, but for three: `app` (at most 1,000), `window` (at most 200) and `job` (at most 10,000, one
+//! series each, about 90 bytes; jobs beyond are counted in `offhours_jobs_unlisted`). Counters and histograms by job are
+//! those of the first 200 that ended something; all others share the empty name. Sessions, runs, hosts and people are
+//! never labels.
+//!
+//! Counters and histograms begin with the daemon, gauges are of the recorded state and survive it.
+mod histograms;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -27,7 +33,9 @@ pub fn render(snapshot: &Snapshot) -> Result<String, fmt::Error> {
     counters(&mut registry, snapshot);
     gauges(&mut registry, snapshot);
     apps(&mut registry, snapshot);
+    windows(&mut registry, snapshot);
     jobs(&mut registry, snapshot);
+    histograms::register(&mut registry, &snapshot.counters.runs);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
@@ -68,6 +76,20 @@ fn counters(registry: &mut Registry, snapshot: &Snapshot) {
         "attempts",
         "Attempts that ended since the daemon started",
         attempts,
+    );
+    let runs = Family::<Labels, Counter>::default();
+    for ((job, what, outcome), count) in &counted.runs.ended {
+        let labels = vec![
+            ("job", job.to_string()),
+            ("what", (*what).to_owned()),
+            ("outcome", outcome.word().to_owned()),
+        ];
+        runs.get_or_create(&labels).inc_by(*count);
+    }
+    registry.register(
+        "runs",
+        "Runs of jobs that ended, after all their attempts, since the daemon started; of the first 200 jobs by job",
+        runs,
     );
     let sessions = Family::<Labels, Counter>::default();
     for (outcome, count) in &counted.sessions {
@@ -143,6 +165,17 @@ fn gauges(registry: &mut Registry, snapshot: &Snapshot) {
         "Matters that wait for a person, by kind; at most 200",
         attention,
     );
+    let notices = Family::<Labels, Gauge>::default();
+    for (state, count) in &snapshot.notices {
+        notices
+            .get_or_create(&vec![("state", (*state).to_owned())])
+            .set(number(*count));
+    }
+    registry.register(
+        "notices_by_state",
+        "Notices by how far they are; settled ones are forgotten some time after their session",
+        notices,
+    );
     let mut gauge = |name: &str, words: &str, value: i64| {
         let gauge = Gauge::<i64>::default();
         gauge.set(value);
@@ -167,6 +200,11 @@ fn gauges(registry: &mut Registry, snapshot: &Snapshot) {
         "running",
         "Attempts whose process is there",
         number(status.counts.running),
+    );
+    gauge(
+        "locks_waiting",
+        "Attempts that wait for a lock",
+        number(snapshot.locked_out),
     );
     gauge(
         "notices_waiting",
@@ -232,23 +270,28 @@ fn gauges(registry: &mut Registry, snapshot: &Snapshot) {
 
 fn apps(registry: &mut Registry, snapshot: &Snapshot) {
     let maintenance = Family::<Labels, Gauge>::default();
+    let lasting = Family::<Labels, Gauge>::default();
     let since = Family::<Labels, Gauge>::default();
+    let past_window = Family::<Labels, Gauge>::default();
     let overdue = Family::<Labels, Gauge>::default();
+    let now: Timestamp = snapshot.status.now;
     for app in &snapshot.status.apps {
         let labels = vec![("app", app.app.to_string())];
         let out = app.state != AppState::InService;
         maintenance.get_or_create(&labels).set(i64::from(out));
-        if !out {
-            continue;
-        }
-        let now: Timestamp = snapshot.status.now;
-        if let Some(at) = app.since {
-            since
+        if let Some(at) = app.since.filter(|_| out) {
+            lasting
                 .get_or_create(&labels)
                 .set(now.duration_since(at).as_secs().max(0));
+            since.get_or_create(&labels).set(at.as_second());
         }
-        let past = app.closes.is_some_and(|closes| closes < now);
-        overdue.get_or_create(&labels).set(i64::from(past));
+        let past = app.closes.filter(|closes| out && *closes < now);
+        past_window
+            .get_or_create(&labels)
+            .set(i64::from(past.is_some()));
+        overdue
+            .get_or_create(&labels)
+            .set(past.map_or(0, |closes| now.duration_since(closes).as_secs()));
     }
     registry.register(
         "app_in_maintenance",
@@ -258,12 +301,48 @@ fn apps(registry: &mut Registry, snapshot: &Snapshot) {
     registry.register(
         "app_maintenance_seconds",
         "For how long the app is out of service",
+        lasting,
+    );
+    registry.register(
+        "app_maintenance_start_timestamp_seconds",
+        "Since when the app is out of service",
         since,
     );
     registry.register(
         "app_past_window",
         "Whether it is so past the end of its window",
+        past_window,
+    );
+    registry.register(
+        "app_overdue_seconds",
+        "For how long the app should have been back; 0 where it is, or its window is still open",
         overdue,
+    );
+}
+
+fn windows(registry: &mut Registry, snapshot: &Snapshot) {
+    let open = Family::<Labels, Gauge>::default();
+    let opens = Family::<Labels, Gauge>::default();
+    let closes = Family::<Labels, Gauge>::default();
+    for window in &snapshot.status.windows.windows {
+        let labels = vec![("window", window.window.to_string())];
+        open.get_or_create(&labels).set(i64::from(window.open));
+        for (family, at) in [(&opens, window.opens), (&closes, window.closes)] {
+            if let Some(at) = at {
+                family.get_or_create(&labels).set(at.as_second());
+            }
+        }
+    }
+    registry.register("window_open", "Whether the window is open", open);
+    registry.register(
+        "window_opens_timestamp_seconds",
+        "When the window opens next, after freezes, or opened where it is open; none within a year: no series",
+        opens,
+    );
+    registry.register(
+        "window_closes_timestamp_seconds",
+        "When the window closes after that",
+        closes,
     );
 }
 

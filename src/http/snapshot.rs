@@ -1,9 +1,11 @@
 //! All that one answer can need, taken by the loop in one moment.
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::core::plan::Plan;
 use crate::core::policy::{Name, Policy};
-use crate::core::report::{Counters, Shell, Status, status};
+use crate::core::report::{Counters, Shell, Status, notice_states, status};
 use crate::core::state::State;
 
 /// Jobs beyond this have no series of their own.
@@ -16,6 +18,10 @@ pub struct Snapshot {
     pub(super) counters: Counters,
     /// The last success of each job, at most ten thousand.
     pub(super) successes: Vec<(Name, Timestamp)>,
+    /// Notices by how far they are.
+    pub(super) notices: BTreeMap<&'static str, usize>,
+    /// Attempts that wait for a lock.
+    pub(super) locked_out: usize,
     /// Jobs that found no place among them.
     pub(super) unlisted: usize,
     /// Whether what the last daemon left is settled.
@@ -56,6 +62,12 @@ impl Snapshot {
             status: status(policy, state, plan, now).with(policy, shell),
             counters,
             successes,
+            notices: notice_states(state),
+            locked_out: state
+                .running
+                .values()
+                .filter(|running| running.waiting.is_some())
+                .count(),
             unlisted,
             recovered,
         }

@@ -31,6 +31,8 @@ pub struct Composed {
     /// The whole message (RFC 5322), CRLF lines, ASCII only.
     pub bytes: Vec<u8>,
     pub kind: LetterKind,
+    /// What it is about.
+    pub session: Option<String>,
     pub message_id: String,
     pub date: Timestamp,
     /// Why an operator's template was not used, and the built-in one was.
@@ -100,6 +102,7 @@ pub fn compose_with(
         html,
         bytes: message.formatted(),
         kind: letter.kind,
+        session: Some(letter.session.clone()).filter(|session| !session.is_empty()),
         message_id: letter.message_id.clone(),
         date: letter.date,
         problem,

@@ -106,12 +106,13 @@ impl Mailer {
 
     fn log_begin(&self, message: &Composed) {
         let (id, recipient) = (&message.message_id, &message.envelope_to);
-        tracing::debug!(%id, %recipient, kind = message.kind.word(), "mail begins");
+        let session = message.session.as_deref();
+        tracing::debug!(%id, session, %recipient, kind = message.kind.word(), "mail begins");
         if self.log_payload {
             let (kept, all) = (message.bytes.len().min(LOGGED), message.bytes.len());
             // ASCII, and as one line that a program can read back.
             let payload = String::from_utf8_lossy(&message.bytes[..kept]);
-            tracing::info!(%id, %recipient, bytes = all, ?payload, "mail payload");
+            tracing::info!(%id, session, %recipient, bytes = all, ?payload, "mail payload");
         }
     }
 }
@@ -130,14 +131,15 @@ impl Delivery {
     fn log(&self, message: &Composed, began: jiff::Timestamp) {
         let (id, recipient) = (&message.message_id, &message.envelope_to);
         let (kind, server) = (message.kind.word(), &self.server);
+        let session = message.session.as_deref();
         let duration_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
         let (answer, said) = (self.answer.word(), self.answer.said());
         match self.answer {
             Answer::Accepted { .. } => {
-                tracing::info!(%id, kind, %recipient, server, %began, duration_ms, answer, said, "mail");
+                tracing::info!(%id, kind, session, %recipient, server, %began, duration_ms, answer, said, "mail");
             }
             _ => {
-                tracing::warn!(%id, kind, %recipient, server, %began, duration_ms, answer, said, "mail");
+                tracing::warn!(%id, kind, session, %recipient, server, %began, duration_ms, answer, said, "mail");
             }
         }
     }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::fate::Faults;
-use super::machine::Happening;
+use super::happening::Happening;
 use crate::core::policy::Policy;
 
 const DAY: i64 = 24 * 3600;

@@ -48,6 +48,7 @@ pub async fn dry_run(loaded: Loaded, form: Form) -> anyhow::Result<Exit> {
         version,
         nonce: "dryrun".into(),
         alone: false,
+        found: Vec::new(),
     };
     let ended = turns.run(first).await;
     stop.abort();
@@ -82,7 +83,7 @@ fn copy(state_dir: &Path) -> anyhow::Result<(State, u64)> {
                     session.hook.run = None;
                 }
             }
-            What::Periodic { job } => {
+            What::Periodic { job, .. } => {
                 if let Some(periodic) = state.periodic.get_mut(job) {
                     periodic.active = None;
                 }

@@ -133,6 +133,7 @@ impl<F: FnMut(Line) -> bool> Onlooker for Events<F> {
             | Happened::Gone { .. }
             | Happened::Delivered { .. }
             | Happened::DaemonStarted
+            | Happened::Rebooted
             | Happened::PolicyChanged { .. }
             | Happened::DiskFull
             | Happened::DiskWell => {}

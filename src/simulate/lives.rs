@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 use jiff::{SignedDuration, Timestamp};
 
 use super::fate::Dice;
-use super::machine::{Down, Happening, Machine};
+use super::happening::Happening;
+use super::machine::{Down, Machine};
 use super::trace::{Happened, Onlooker, Trace};
 use crate::core::apply::{Illegal, apply};
 use crate::core::effect::Effect;
@@ -303,10 +304,11 @@ fn life(machine: &Shared<'_>, store: &Rc<RefCell<MemoryStore>>) -> Option<Broken
     };
     let mut turns = Turns::new(policy, state, next, disk, world);
     let first = Event::Started {
-        boot: "played".into(),
+        boot: format!("played-{}", machine.borrow().boot),
         version: env!("CARGO_PKG_VERSION").into(),
         nonce: "played".into(),
         alone: false,
+        found: Vec::new(),
     };
     let ended = {
         let run = pin!(turns.run(first));

@@ -6,68 +6,23 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fate::{Dice, Fate, Post};
+use super::happening::Happening;
 use super::room::Room;
 use super::trace::{Happened, Moment, Next, Onlooker};
-use super::wishes::{Longing, Open};
-use crate::core::effect::{Effect, LockWait, Start};
+use super::wishes::Open;
+use crate::core::effect::{Effect, LockWait, Place, Start};
 use crate::core::event::{Answer, Event};
 use crate::core::letter::Letter;
 use crate::core::notice::NoticeId;
-use crate::core::policy::{Name, Policy};
+use crate::core::policy::Policy;
 use crate::core::run::{End, Report, RunId};
-use crate::core::session::Rehearsal;
+use crate::core::session::Override;
 use crate::daemon::Heard;
 
 /// Turns without a step of virtual time: more than this is an endless loop.
 const BUSY: u32 = 20_000;
 /// How long the mailer waits for a server that says nothing.
 const MAIL_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
-
-/// Something that befalls the machine.
-#[derive(Clone, Debug)]
-pub enum Happening {
-    /// The daemon dies after so many more things it does, and is started again after this.
-    Kill {
-        after: u32,
-        down_for: SignedDuration,
-    },
-    /// The daemon is asked to stop, and is started again after this.
-    Stop {
-        down_for: SignedDuration,
-    },
-    ClockStep {
-        by: SignedDuration,
-    },
-    Suspend {
-        for_: SignedDuration,
-    },
-    DiskFull {
-        for_: SignedDuration,
-        /// How often something can still be recorded once the reserve was given up.
-        spare: u32,
-    },
-    HooksBroken {
-        for_: SignedDuration,
-    },
-    /// Somebody else holds this lock file.
-    LockHeld {
-        file: String,
-        for_: SignedDuration,
-    },
-    /// The policy of this place in the play's list is read.
-    Reload {
-        index: usize,
-    },
-    /// An operator wants to see a session of this app.
-    Rehearse {
-        app: Name,
-        jobs: bool,
-    },
-    /// An operator asks for something.
-    Ask(Longing),
-    /// Faults end.
-    Calm,
-}
 
 enum Later {
     Befalls(Happening),
@@ -121,6 +76,10 @@ pub struct Machine<'o> {
     /// It dies after so many more things.
     doom: Option<(u32, SignedDuration)>,
     pub down: Option<Down>,
+    /// How often the machine came up anew.
+    pub boot: u32,
+    /// Before the next start of the daemon it does.
+    reboots: bool,
     busy: u32,
     /// The loop span without an end.
     pub spun: bool,
@@ -157,6 +116,8 @@ impl<'o> Machine<'o> {
             up: false,
             doom: None,
             down: None,
+            boot: 0,
+            reboots: false,
             busy: 0,
             spun: false,
             life: 0,
@@ -233,6 +194,10 @@ impl<'o> Machine<'o> {
         self.down = None;
         self.doom = None;
         self.heard.clear();
+        if std::mem::take(&mut self.reboots) {
+            self.boot += 1;
+            self.note(Happened::Rebooted);
+        }
         self.note(Happened::DaemonStarted);
     }
 
@@ -359,7 +324,15 @@ impl<'o> Machine<'o> {
                     Later::Befalls(Happening::Kill { after, down_for }),
                 );
             }
-            Happening::Kill { .. } | Happening::Stop { .. } => {}
+            Happening::Reboot { down_for } => {
+                self.reboots = true;
+                self.befall(Happening::Stop { down_for });
+            }
+            Happening::Restart { down_for } if self.up && self.down.is_none() => {
+                self.down = Some(Down::Asked(down_for));
+                self.tell(Event::RestartWanted);
+            }
+            Happening::Kill { .. } | Happening::Stop { .. } | Happening::Restart { .. } => {}
             Happening::ClockStep { by } => {
                 self.ahead = self.ahead.saturating_add(by);
                 self.note(Happened::ClockStepped { by });
@@ -395,10 +368,11 @@ impl<'o> Machine<'o> {
             }
             Happening::Rehearse { app, jobs } => {
                 let reason = "to see whether it works".into();
-                let rehearsal = Rehearsal {
+                let rehearsal = Override {
                     reason,
                     hooks: true,
                     jobs,
+                    emergency: false,
                 };
                 self.tell(Event::Rehearse { app, rehearsal });
             }
@@ -428,7 +402,7 @@ impl<'o> Machine<'o> {
                 self.terminate(run, |code| End::Stopped { code });
             }
             Effect::Send { notice, letter } => self.send(notice, letter),
-            Effect::Exit { .. } => {}
+            Effect::Ask { .. } | Effect::Exit { .. } => {}
         }
     }
 
@@ -513,6 +487,10 @@ impl<'o> Machine<'o> {
         let start = process.start.clone();
         let fate = self.dice.fate(&start, at);
         self.note(Happened::Began { run });
+        let here = start.place == Place::Here;
+        if start.reboot && here && matches!(fate, Fate::Ends(_, End::Exited { code: 0 })) {
+            return self.goes_down(run, turn, &start);
+        }
         let pid = i32::try_from(run % 30_000).unwrap_or(1) + 2;
         self.tell(Event::Began { run, pid });
         match fate {
@@ -522,6 +500,18 @@ impl<'o> Machine<'o> {
             Fate::Ends(..) | Fate::Hangs => {
                 self.after(start.timeout, Later::TimesOut(run, turn));
             }
+        }
+    }
+
+    /// What was begun does not end before the machine does: soon, as a rule.
+    fn goes_down(&mut self, run: RunId, turn: u32, start: &Start) {
+        let pid = i32::try_from(run % 30_000).unwrap_or(1) + 2;
+        self.tell(Event::Began { run, pid });
+        self.after(start.timeout, Later::TimesOut(run, turn));
+        let soon = SignedDuration::from_secs(i64::from(self.dice.below(20)));
+        let down_for = SignedDuration::from_secs(i64::from(self.dice.below(120)) + 5);
+        if self.dice.below(10) > 0 {
+            self.after(soon, Later::Befalls(Happening::Reboot { down_for }));
         }
     }
 

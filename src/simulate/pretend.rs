@@ -114,7 +114,7 @@ impl World for Pretend {
                     .into(),
                 );
             }
-            Effect::Stop { .. } | Effect::Exit { .. } => {}
+            Effect::Stop { .. } | Effect::Ask { .. } | Effect::Exit { .. } => {}
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Happened {
         letter: Box<Letter>,
     },
     DaemonStarted,
+    /// The machine came up anew.
+    Rebooted,
     DaemonKilled,
     /// It ended because it was asked to.
     DaemonStopped {

@@ -12,6 +12,12 @@ use crate::core::wish::{Asked, Asker, Wish};
 pub enum Longing {
     Request {
         job: Name,
+        emergency: bool,
+    },
+    /// By another, or by whoever asked.
+    Approve {
+        job: Name,
+        own: bool,
     },
     Withdraw {
         job: Name,
@@ -53,11 +59,18 @@ impl Open {
     pub fn wish(&self, longing: Longing, now: Timestamp) -> Option<Asked> {
         let later = |by: SignedDuration| now.saturating_add(by).unwrap_or(now);
         let nth = |nth: usize| self.0.get(nth % self.0.len().max(1)).cloned();
+        let mut uid = 0;
         let wish = match longing {
-            Longing::Request { job } => Wish::Request {
+            Longing::Request { job, emergency } => Wish::Request {
                 job,
                 hosts: Vec::new(),
+                emergency,
+                approval: None,
             },
+            Longing::Approve { job, own } => {
+                uid = u32::from(!own);
+                Wish::Approve { job }
+            }
             Longing::Withdraw { job } => Wish::Withdraw { job },
             Longing::Cancel { nth: n } => Wish::Cancel { session: nth(n)? },
             Longing::Postpone { nth: n, by } => Wish::Postpone {
@@ -74,9 +87,10 @@ impl Open {
         Some(Asked {
             wish,
             by: Asker {
-                uid: 0,
+                uid,
                 login_uid: None,
                 name: "somebody".into(),
+                roles: vec!["leads".into()],
             },
             reason: "made up".into(),
         })

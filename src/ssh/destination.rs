@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::Unreachable;
 use super::unreachable::quote;
+use crate::config::refused_place;
+use crate::core::policy::Host;
 
 /// Bytes of a name.
 const LONGEST_NAME: usize = 255;
-/// Bytes of a path.
-const LONGEST_PATH: usize = 1024;
 
 /// An SSH destination. It is checked when it is used ([`Destination::check`]): nothing of it becomes an option of
 /// `ssh` or text of a shell.
@@ -34,6 +34,23 @@ pub struct Destination {
     pub alive_interval: Duration,
 }
 
+impl From<&Host> for Destination {
+    fn from(host: &Host) -> Self {
+        let time = |time| Duration::try_from(time).unwrap_or_default();
+        Self {
+            name: host.name.to_string(),
+            ssh: host.ssh.clone(),
+            port: host.port,
+            identity: host.identity.clone(),
+            jump: host.jump.clone(),
+            known_hosts: host.known_hosts.clone(),
+            config_file: host.ssh_config.clone(),
+            connect_timeout: time(host.connect_timeout),
+            alive_interval: time(host.alive_interval),
+        }
+    }
+}
+
 impl Destination {
     /// With the defaults of `ssh`, 10 s to connect and 15 s between signs of life.
     pub fn new(name: &str, ssh: &str) -> Self {
@@ -52,31 +69,21 @@ impl Destination {
 
     /// Refuses what is no destination. The line that says so repeats nothing that could do harm.
     pub fn check(&self) -> Result<(), Unreachable> {
-        let refused = |what: &str| Err(Unreachable::new(&format!("{what} is refused")));
         let harmful = |c: char| c.is_whitespace() || crate::text::is_harmful(c);
-        if self.name.is_empty()
-            || self.name.len() > LONGEST_NAME
-            || self.name.starts_with('-')
-            || self.name.contains(harmful)
+        let name = &self.name;
+        if name.is_empty()
+            || name.len() > LONGEST_NAME
+            || name.starts_with('-')
+            || name.contains(harmful)
         {
-            return refused("the name of the host");
-        }
-        if !is_place(&self.ssh) {
-            return refused(&format!("the SSH destination of {}", self.name));
-        }
-        if let Some(jump) = &self.jump
-            && (jump.len() > LONGEST_NAME || !jump.split(',').all(is_place))
-        {
-            return refused(&format!("the jump host of {}", self.name));
-        }
-        if self.port == Some(0) {
-            return refused(&format!("port 0 of {}", self.name));
+            return Err(Unreachable::new("the name of the host is refused"));
         }
         let paths = [&self.identity, &self.known_hosts, &self.config_file];
-        if !paths.into_iter().flatten().all(|path| is_path(path)) {
-            return refused(&format!("a path of {}", self.name));
+        let refused = refused_place(&self.ssh, self.jump.as_deref(), self.port, &paths);
+        match refused {
+            Some(what) => Err(Unreachable::new(&format!("{what} of {name} is refused"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The configuration for this host. The first value of a setting counts, so that what the user's files say comes
@@ -135,27 +142,6 @@ impl Destination {
         words.push(self.ssh.clone());
         words.join(" ")
     }
-}
-
-/// `[user@]host[:port]`, of letters that mean nothing to a shell: `ssh` puts them into the commands of a configuration.
-fn is_place(place: &str) -> bool {
-    let (user, host) = place.rsplit_once('@').unwrap_or(("root", place));
-    let fine = |text: &str, marks: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || marks.contains(c);
-        !text.is_empty() && !text.starts_with('-') && text.chars().all(plain)
-    };
-    place.len() <= LONGEST_NAME && fine(user, "._-+@") && fine(host, "._-:[]%")
-}
-
-/// Absolute or in the home, and nothing that a configuration of `ssh` would take for more than a path.
-fn is_path(path: &Path) -> bool {
-    let Some(text) = path.to_str() else {
-        return false;
-    };
-    let special = |c: char| c.is_control() || "\"\\*?[]{}$".contains(c);
-    text.len() <= LONGEST_PATH
-        && (text.starts_with('/') || text.starts_with("~/"))
-        && !text.contains(special)
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ enum Look {
 }
 
 impl Masters {
+    /// Whether the path of a folder is short enough for sockets in it.
+    pub fn fits(dir: &Path) -> bool {
+        dir.is_absolute() && dir.as_os_str().as_bytes().len() + BELOW <= ADDRESS
+    }
+
     /// `dir` is made where it is missing (0700), and belongs to these connections alone: what a predecessor left in it
     /// is removed. Its path is short, at most 39 bytes: those of sockets are.
     pub fn new(dir: &Path) -> io::Result<Self> {

@@ -10,6 +10,7 @@ mod gone;
 mod night;
 mod power;
 mod readonly;
+mod reboot;
 #[path = "../nights/scene.rs"]
 mod scene;
 mod writes;

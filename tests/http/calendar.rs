@@ -94,6 +94,7 @@ impl Memory {
             sent: Vec::new(),
         };
         memory.hear(Event::Started {
+            found: Vec::new(),
             boot: "b".into(),
             version: "v".into(),
             nonce: "0123abcd".into(),

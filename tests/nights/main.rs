@@ -7,6 +7,8 @@
     reason = "tests say what went wrong"
 )]
 
+#[path = "../support/promtool.rs"]
+mod promtool;
 mod scene;
 #[path = "../support/smtp.rs"]
 mod smtp;
@@ -14,9 +16,12 @@ mod smtp;
 mod clock;
 mod config;
 mod dry;
+mod figures;
 mod fresh;
+mod hosts;
 mod http;
 mod locks;
+mod logs;
 mod night;
 mod notify;
 mod output;
@@ -27,6 +32,7 @@ mod rehearse;
 mod sending;
 mod service;
 mod slow;
+mod sshd;
 mod state;
 mod templates;
 mod timeouts;

@@ -91,6 +91,16 @@ pub struct Said {
 }
 
 impl Said {
+    /// Runs it to its end.
+    pub fn of(mut command: Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|error| panic!("{error} in: {}\n{}", self.out, self.err))
@@ -179,16 +189,9 @@ impl Scene {
     }
 
     pub fn offhours_with(&self, args: &[&str], env: &[(&str, &str)]) -> Said {
-        let output = self
-            .command(args)
-            .envs(env.iter().copied())
-            .output()
-            .unwrap();
-        Said {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        let mut command = self.command(args);
+        command.envs(env.iter().copied());
+        Said::of(command)
     }
 
     /// Starts the daemon.

@@ -298,3 +298,54 @@ fn the_restricted_unit_runs_what_needs_no_more_than_it_has() {
     let state = machine.run(&["systemctl", "is-active", "offhours-restricted"]);
     assert_eq!(state.trim(), "active");
 }
+
+#[test]
+fn a_job_restarts_the_machine_and_its_session_goes_on_after_the_boot() {
+    let Some(machine) = Machine::find() else {
+        return;
+    };
+    let jobs = r#"
+[maintenance.boot]
+app = "shop"
+every = "window"
+reboot = true
+after = ["job"]
+timeout = "1m"
+[maintenance.after]
+app = "shop"
+every = "window"
+script = "echo after >> /var/lib/offhours/order"
+after = ["boot"]
+"#;
+    let config = CONFIG.replace("; setsid sleep 1000 & sleep 1000", "");
+    machine.install("offhours", UNIT, &format!("{config}{jobs}"));
+    let _ = std::fs::remove_file(machine.file("var/lib/offhours/order"));
+    let boot = || machine.run(&["cat", "/proc/sys/kernel/random/boot_id"]);
+    let before = boot();
+    machine.run(&[
+        "systemd-run",
+        "--",
+        "offhours",
+        "rehearse",
+        "shop",
+        "--reason",
+        "a try",
+        "--yes",
+        "--with-jobs",
+        "--config",
+        "/etc/offhours/windows.toml",
+    ]);
+    until("the job", || {
+        machine.order().contains(&"job".into()).then_some(())
+    });
+    // It goes down by itself; this is the power button of the next boot.
+    until("the machine to be down", || {
+        (boot() != before).then_some(())
+    });
+    machine.up();
+    assert_ne!(boot(), before);
+    until("the app to be back", || {
+        (machine.order().last().map(String::as_str) == Some("leave")).then_some(())
+    });
+    assert_eq!(machine.order(), ["enter", "job", "enter", "after", "leave"]);
+}

@@ -1,6 +1,7 @@
 //! What operators ask for: through the daemon, and without one.
 
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use crate::scene::{Said, Scene, mail_without_lead, once, until};
@@ -143,6 +144,146 @@ fn a_request_runs_once_in_the_next_window() {
     let status = scene.offhours(&["status", "--json"]).json();
     assert_eq!(status["requested"].as_array().map(Vec::len), Some(0));
     assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn an_emergency_is_told_and_begins_at_once() {
+    let scene = scene(3600, 7200);
+    let alone = ask(&scene, &["request", "wanted", "--emergency"]).expect(5);
+    assert!(alone.err.contains("needs the daemon"), "{}", alone.err);
+    let mut daemon = scene.up();
+    let dry = ask(&scene, &["request", "wanted", "--emergency", "--dry-run"]).expect(0);
+    assert!(
+        dry.out.contains("told (advance): ") && dry.out.contains("tech@example.org"),
+        "{}",
+        dry.out
+    );
+    assert!(scene.lines("order").is_empty());
+    ask(&scene, &["request", "wanted", "--emergency"]).expect(0);
+    let closed = daemon.wait("session_closed", &[("window", "emergency")]);
+    assert_eq!(closed["outcome"], "succeeded");
+    assert_eq!(scene.lines("order"), ["enter", "wanted", "leave"]);
+    let mail = until("the mail", || {
+        let mails = scene.mails("mail");
+        mails.into_iter().find(|mail| mail.contains("/emergency/"))
+    });
+    assert!(mail.contains("because of the fair"), "{mail}");
+    // Once; what is planned stays as it is.
+    let status = scene.offhours(&["status", "--json"]).json();
+    assert_eq!(status["requested"].as_array().map(Vec::len), Some(0));
+    assert!(session(&scene).contains("/now/"));
+    assert_eq!(
+        daemon
+            .all("session_opened", &[("window", "emergency")])
+            .len(),
+        1
+    );
+    ask(&scene, &["pause", "shop"]).expect(0);
+    let paused = ask(&scene, &["request", "wanted", "--emergency"]).expect(5);
+    assert!(paused.err.contains("resume it first"), "{}", paused.err);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn what_needs_consent_waits_for_another() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: another user is needed to approve");
+        return;
+    }
+    let scene = scene(3600, 7200);
+    std::fs::set_permissions(scene.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let toml = scene.read("windows.toml");
+    let socket = scene.path("control.sock");
+    let control = format!(
+        "[control]\nsocket = {socket:?}\ngroup = \"70002\"\nroles = {{ leads = [\"70001\", \"70003\"] }}\n"
+    );
+    let held = "every = \"request\"\napproval = \"leads\"";
+    let toml = toml.replace("every = \"request\"", held);
+    scene.write("windows.toml", &format!("{toml}{control}"));
+    let mut daemon = scene.up();
+    // As a user of the group that may open the socket; the file and its folder can be read by all.
+    let by = |uid: u32, command: &[&str]| {
+        let mut command = scene.command(command);
+        std::os::unix::process::CommandExt::uid(&mut command, uid);
+        std::os::unix::process::CommandExt::gid(&mut command, 70_002);
+        Said::of(command)
+    };
+    let emergency = ["request", "wanted", "--emergency", "--reason", "it burns"];
+    by(70_001, &emergency).expect(0);
+    let status = scene.offhours(&["status"]);
+    assert!(status.out.contains("waits for leads"), "{}", status.out);
+    let own = by(70_001, &["approve", "wanted"]).expect(5);
+    assert!(own.err.contains("another has to approve"), "{}", own.err);
+    let root = scene.offhours(&["approve", "wanted"]).expect(5);
+    assert!(root.err.contains("is approved by leads"), "{}", root.err);
+    let stranger = by(70_004, &["approve", "wanted"]).expect(5);
+    assert!(stranger.err.contains("has no role"), "{}", stranger.err);
+    assert!(scene.lines("order").is_empty());
+    by(70_003, &["approve", "wanted", "--reason", "so be it"]).expect(0);
+    daemon.wait("session_closed", &[("window", "emergency")]);
+    assert_eq!(scene.lines("order"), ["enter", "wanted", "leave"]);
+    let history = scene.offhours(&["history"]).expect(0);
+    assert!(
+        history.out.contains("so be it (uid 70003)"),
+        "{}",
+        history.out
+    );
+    let again = by(70_003, &["approve", "wanted"]).expect(5);
+    assert!(again.err.contains("waits to be approved"), "{}", again.err);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_restart_waits_until_nothing_is_under_way() {
+    let scene = scene(1, 600);
+    scene.write("hold.nightly", "");
+    let none = scene.offhours(&["restart", "--when-idle"]).expect(4);
+    assert!(none.err.contains("control.sock"), "{}", none.err);
+    scene.offhours(&["restart"]).expect(2);
+    let ear = scene.path("notify");
+    let _ear = std::os::unix::net::UnixDatagram::bind(&ear).unwrap();
+    let mut daemon = scene.run_with(&[], &[("NOTIFY_SOCKET", ear.to_str().unwrap())]);
+    scene.wait_line("order", "nightly");
+    let asked = scene.offhours(&["restart", "--when-idle"]).expect(0);
+    assert!(
+        asked.out.contains("shop is in maintenance"),
+        "{}",
+        asked.out
+    );
+    std::fs::remove_file(scene.path("hold.nightly")).unwrap();
+    assert_eq!(daemon.ended(), 0);
+    assert_eq!(scene.lines("order"), ["enter", "nightly", "leave"]);
+    let status = scene.offhours(&["status", "--json"]).json();
+    assert_eq!(status["apps"][0]["state"], "in_service", "{status}");
+}
+
+#[test]
+fn without_the_state_its_leave_hooks_bring_an_app_back() {
+    let scene = scene(1, 600);
+    scene.write("hold.nightly", "");
+    let mut daemon = scene.up();
+    scene.wait_line("order", "nightly");
+    let running = ["leave", "shop", "--without-state"];
+    let refused = scene.offhours(&running).expect(5);
+    assert!(refused.err.contains("a daemon runs"), "{}", refused.err);
+    daemon.kill();
+    scene.write("order", "");
+    for entry in std::fs::read_dir(scene.path("state")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "db") {
+            std::fs::write(path, vec![7; 8192]).unwrap();
+        }
+    }
+    let dry = scene
+        .offhours(&["leave", "shop", "--without-state", "--dry-run"])
+        .expect(0);
+    assert!(dry.out.contains("leave hook"), "{}", dry.out);
+    assert!(scene.lines("order").is_empty());
+    scene.offhours(&running).expect(0);
+    assert_eq!(scene.lines("order"), ["leave"]);
+    scene
+        .offhours(&["leave", "shp", "--without-state"])
+        .expect(2);
 }
 
 #[test]

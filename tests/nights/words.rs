@@ -26,6 +26,8 @@ fn words(scene: &Scene, journal: bool) -> (String, String) {
     let mut command = scene.command(&["run"]);
     if journal {
         command.env("JOURNAL_STREAM", format!("{}:{}", meta.dev(), meta.ino()));
+        // Not to the journal of this machine.
+        command.env("OFFHOURS_LOG_FORMAT", "text");
     }
     let child = command
         .stdout(Stdio::from(out))

@@ -81,7 +81,8 @@ pub fn installation(seed: u64, less: bool) -> String {
          from = \"ops@example.org\"\n[contacts]\ntech = [\"a@example.org\", \"b@example.org\"]\n\
          support = [\"c@example.org\"]\nops = [\"o@example.org\"]\n[notice]\nlead = \"{lead}\"\nmargin = \"{margin}\"\n{digest}\
          to = [\"tech\"]\noperators = [\"ops\"]\naccepted = {accepted}\nalarm = {{ run = [\"/bin/alarm\"] }}\n\
-         started = {}\n[limits]\nruns = {runs}\n",
+         started = {}\n[limits]\nruns = {runs}\n\
+         [control]\nsocket = \"/run/offhours/control.sock\"\ngroup = \"0\"\nroles = {{ leads = [\"0\"] }}\n",
         rng.bool()
     );
     let windows = ["night", "weekend"];
@@ -191,12 +192,25 @@ pub fn installation(seed: u64, less: bool) -> String {
     for app in 0..apps.min(2) {
         if apart.bool() && !(less && app == 0 && apps > 1) {
             let timeout = apart.u32(2..40);
+            let approval = match seed.wrapping_add(app as u64) % 3 {
+                0 => "approval = \"leads\"\n",
+                _ => "",
+            };
             writeln!(
                 text,
-                "[maintenance.r{app}]\napp = \"app{app}\"\nrun = [\"/bin/job\"]\nevery = \"request\"\ntimeout = \"{timeout}m\""
+                "[maintenance.r{app}]\napp = \"app{app}\"\nrun = [\"/bin/job\"]\nevery = \"request\"\n{approval}timeout = \"{timeout}m\""
             )
             .unwrap();
         }
+    }
+    // On some machines its own restart is part of the maintenance, in the middle of it.
+    if seed % 5 == 1 && !(less && apps > 1) {
+        let lead = pick(apart, &["priority = -1\n", "priority = 1\n"]);
+        writeln!(
+            text,
+            "[maintenance.boot]\napp = \"app0\"\nwindow = \"night\"\nrun = [\"/bin/job\"]\nreboot = true\nschedule = \"0 3 * * 2,5\"\ntimeout = \"9m\"\n{lead}"
+        )
+        .unwrap();
     }
     // The last app is there after the change too.
     freezes(rng, &mut text, &start(seed)[5..7], apps - 1);
@@ -309,6 +323,7 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
         return;
     }
     let span = (days - 2) * 24 * 3600;
+    let extra = &mut Rng::with_seed(seed ^ 0x9a17);
     for _ in 0..days / 2 {
         let at = SignedDuration::from_secs(rng.i64(0..span));
         let hours = SignedDuration::from_hours(rng.i64(1..40));
@@ -316,7 +331,10 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
         let job = ["r0", "m00", "m01", "r1"][rng.usize(0..4)].into();
         let nth = rng.usize(0..4);
         let longing = match rng.u32(0..10) {
-            0..3 => Longing::Request { job },
+            0..3 => Longing::Request {
+                job,
+                emergency: extra.u32(0..6) == 0,
+            },
             3 => Longing::Withdraw { job },
             4 => Longing::Cancel { nth },
             5 => Longing::Postpone { nth, by: None },
@@ -337,6 +355,12 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
         if let Longing::Pause { app, for_: None } = &longing {
             let app = app.clone();
             list.push((at + hours, Happening::Ask(Longing::Resume { app })));
+        }
+        if let Longing::Request { job, .. } = &longing {
+            let job = job.clone();
+            let own = extra.u32(0..4) == 0;
+            let later = at + SignedDuration::from_secs(extra.i64(60..7200));
+            list.push((later, Happening::Ask(Longing::Approve { job, own })));
         }
         list.push((at, Happening::Ask(longing)));
     }
@@ -394,6 +418,9 @@ pub fn happenings(seed: u64, days: i64, faults: Faults) -> Vec<(SignedDuration, 
                             rng.u32(0..most)
                         },
                         down_for: short,
+                    },
+                    5..7 if seed.is_multiple_of(3) && rng.bool() => Happening::Restart {
+                        down_for: SignedDuration::from_secs(5),
                     },
                     5..7 => Happening::Stop { down_for: short },
                     7 => Happening::ClockStep { by: short },

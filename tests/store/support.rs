@@ -25,6 +25,7 @@ pub fn mark(mark: impl Into<String>) -> Fact {
 
 pub fn started(run: u64, attempt: u32, what: What) -> Fact {
     Fact::AttemptStarted {
+        reboot: false,
         run,
         attempt,
         what,
@@ -53,7 +54,10 @@ pub fn ended(run: u64, attempt: u32, what: What, outcome: Outcome) -> Fact {
 }
 
 pub fn periodic(job: &str) -> What {
-    What::Periodic { job: job.into() }
+    What::Periodic {
+        job: job.into(),
+        host: "local".into(),
+    }
 }
 
 pub fn step(session: &str, job: &str) -> What {

@@ -25,7 +25,7 @@ pub fn run(args: &TestArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Res
     // What is sent is told below; the log is for those who ask for it.
     let wanted = context.env.get("OFFHOURS_LOG").is_some();
     let _logging = wanted
-        .then(|| crate::cli::logging::start(context.colour))
+        .then(|| crate::cli::logging::start(context))
         .transpose()?;
     let loaded = context.load_for(Purpose::Run)?;
     let people = people(&args.to, &loaded)?;

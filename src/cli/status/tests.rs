@@ -50,6 +50,7 @@ fn bad_night() -> State {
         attention(AttentionKind::LeaveFailing, stuck),
     );
     let running = Running {
+        reboot: false,
         attempt: 7,
         what: What::Leave {
             session: "shop/night/2026-11-23".into(),

@@ -42,7 +42,7 @@ pub(super) fn attempt_started(
             session.hook.attempts = attempt;
             session.hook.not_before = None;
         }
-        What::Periodic { job } => {
+        What::Periodic { job, .. } => {
             let due = due.ok_or("a periodic run has a due instant")?;
             let periodic = periodic_of(state, job)?;
             let failures = periodic.active.as_ref().map_or(0, |active| active.failures);
@@ -78,7 +78,7 @@ pub(super) fn attempt_ended(
             host,
         } => {
             // A rehearsal proves nothing about what is due, but what it took is worth knowing.
-            let rehearsal = find(state, session)?.rehearsal.is_some();
+            let rehearsal = find(state, session)?.is_rehearsal();
             step_of(find(state, session)?, *step)?.state = match ended.retry {
                 Some(retry) => StepState::Backoff {
                     run: ended.run,
@@ -142,7 +142,7 @@ pub(super) fn attempt_ended(
                 None => {}
             }
         }
-        What::Periodic { job } => {
+        What::Periodic { job, .. } => {
             // A job that left the configuration while it ran has no past to keep.
             if let Some(periodic) = state.periodic.get_mut(job) {
                 periodic_ended(periodic, at, ended);

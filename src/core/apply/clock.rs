@@ -58,7 +58,7 @@ fn openings_again(state: &mut State, at: Timestamp) {
         let open = state
             .sessions
             .values()
-            .filter(|s| s.phase != Phase::Closed && s.rehearsal.is_none())
+            .filter(|s| s.phase != Phase::Closed && s.overridden.is_none())
             .filter(|s| lane(&s.app, &s.window) == *key)
             .map(|s| s.opens);
         let last = open.chain(served).max();

@@ -8,7 +8,7 @@ use super::{after, notice_of};
 use crate::core::notice::{Kind, Notice, NoticeId, Progress};
 use crate::core::policy::Name;
 use crate::core::session::Phase;
-use crate::core::state::{AttentionKind, Repeats, State};
+use crate::core::state::{AttentionKind, MailTrouble, Repeats, State};
 
 /// The number of the notice that follows all of these; 0 where there are none.
 pub(super) fn after_all(notices: &[Notice]) -> Result<NoticeId, String> {
@@ -102,6 +102,28 @@ pub(super) fn settle(
         (_, Some(session)) => forget_settled(state, &session),
     }
     Ok(())
+}
+
+/// Whether it goes the way of rehearsals, which says nothing about mail.
+pub(super) fn is_rehearsed(state: &State, id: NoticeId) -> bool {
+    let session = state.notices.get(&id).and_then(|n| n.session.as_ref());
+    let session = session.and_then(|id| state.sessions.get(id));
+    session.is_some_and(|session| session.is_rehearsal())
+}
+
+/// One was accepted: mail goes.
+pub(super) fn mail_leaves(state: &mut State, at: Timestamp) {
+    state.mail_trouble = None;
+    state.mail_accepted = Some(at);
+}
+
+/// One was not: since when that is so stays, why is what was said last.
+pub(super) fn mail_stays(state: &mut State, at: Timestamp, why: &str) {
+    let trouble = state.mail_trouble.get_or_insert_with(|| MailTrouble {
+        since: at,
+        why: String::new(),
+    });
+    why.clone_into(&mut trouble.why);
 }
 
 /// What was not yet told of a session that is over is of no use any more.

@@ -11,7 +11,40 @@ use crate::core::wish::{Asked, Wish, in_maintenance, pause_key};
 pub(super) fn asked(state: &mut State, at: Timestamp, asked: &Asked) -> Result<(), String> {
     let why = Reason::new(Code::Operator, asked.words());
     match &asked.wish {
-        Wish::Request { job, hosts } => request(state, at, asked, (job, hosts)),
+        Wish::Request {
+            job,
+            hosts,
+            emergency,
+            approval,
+        } => {
+            let mut requested = Requested {
+                at,
+                hosts: hosts.clone(),
+                by: asked.by.name.clone(),
+                person: Some(asked.by.person()),
+                reason: asked.reason.clone(),
+                emergency: *emergency,
+                approval: approval.clone(),
+            };
+            request(state, job, &mut requested)?;
+            match state.maintenance.get_mut(job) {
+                Some(past) => past.requested = Some(Box::new(requested)),
+                None => return Err(format!("there is no job {job}")),
+            }
+            Ok(())
+        }
+        Wish::Approve { job } => {
+            let past = state.maintenance.get_mut(job);
+            match past.and_then(|past| past.requested.as_deref_mut()) {
+                Some(requested) => {
+                    requested.approval = None;
+                    // Its time counts from now on: nobody could be told of it before.
+                    requested.at = requested.at.max(at);
+                    Ok(())
+                }
+                None => Err(format!("{job} was not asked for")),
+            }
+        }
         Wish::Withdraw { job } => match state.maintenance.get_mut(job) {
             Some(past) => {
                 past.requested = None;
@@ -65,12 +98,7 @@ fn wish(state: &mut State, session: &Name, wished: Wished) -> Result<(), String>
 }
 
 /// The same job asked for twice, and not begun, is one request.
-fn request(
-    state: &mut State,
-    at: Timestamp,
-    asked: &Asked,
-    (job, hosts): (&Name, &[Name]),
-) -> Result<(), String> {
+fn request(state: &mut State, job: &Name, requested: &mut Requested) -> Result<(), String> {
     let open = state.sessions.values().filter(|s| s.phase != Phase::Closed);
     let mut steps = open.flat_map(|s| &s.steps).filter(|s| s.job == *job);
     let begun = steps.any(|step| step.state != StepState::Waiting);
@@ -82,18 +110,14 @@ fn request(
         let mut hosts = known.hosts.iter();
         hosts.any(|host| known.at > past.accounted(host))
     });
-    let mut requested = Requested {
-        at,
-        hosts: hosts.to_vec(),
-        by: asked.by.name.clone(),
-        reason: asked.reason.clone(),
-    };
     if let Some(known) = waiting {
         // What is planned for it serves both.
         requested.at = known.at;
+        requested.emergency |= known.emergency;
+        let hosts = &mut requested.hosts;
         let more = known.hosts.iter().filter(|host| !hosts.contains(host));
-        requested.hosts.extend(more.cloned());
+        let more: Vec<Name> = more.cloned().collect();
+        hosts.extend(more);
     }
-    past.requested = Some(Box::new(requested));
     Ok(())
 }

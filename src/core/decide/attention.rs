@@ -135,6 +135,7 @@ impl Turn<'_> {
             timeout: alarm.timeout,
             grace: jiff::SignedDuration::from_secs(5),
             stop_by: None,
+            reboot: false,
         };
         self.start(attempt, &command);
     }

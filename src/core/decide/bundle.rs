@@ -29,7 +29,7 @@ impl Turn<'_> {
             return false;
         };
         let late = session.notice_by.saturating_sub(HASTE);
-        if session.rehearsal.is_some() || late.is_ok_and(|late| late <= self.now) {
+        if session.overridden.is_some() || late.is_ok_and(|late| late <= self.now) {
             return false;
         }
         let tonight = night(&session.id);

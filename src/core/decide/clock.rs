@@ -57,7 +57,7 @@ impl Turn<'_> {
             .values()
             .filter(|s| {
                 matches!(s.phase, Phase::Asking | Phase::Planned | Phase::Announced)
-                    && s.rehearsal.is_none()
+                    && s.overridden.is_none()
                     && s.round == 1
             })
             .filter(|s| self.announced_ahead(s))

@@ -7,8 +7,8 @@ use super::session::{anything_fits, sight};
 use crate::core::fact::{AttemptEnded, Fact, RetryAt};
 use crate::core::plan::fits;
 use crate::core::policy::{OnFailure, Retry};
-use crate::core::run::{Outcome, Report, RunId, Verdict, What};
-use crate::core::session::{Code, Reason, SessionResult, StepState};
+use crate::core::run::{End, Outcome, Report, RunId, Verdict, What};
+use crate::core::session::{Code, Phase, Reason, SessionResult, StepState};
 use crate::core::state::{AttentionKind, Running};
 
 /// How long the alarm command is let alone between its attempts.
@@ -42,6 +42,42 @@ impl Turn<'_> {
         };
         let meaning = self.meaning(run, &running, report);
         self.record_end(run, &running, report, meaning);
+        if self.state.live.unheard.remove(&run) {
+            self.leave_at_last(&running);
+        }
+    }
+
+    /// What a host was asked of is known now: its session is brought back, as all were at the start.
+    fn leave_at_last(&mut self, running: &Running) {
+        let session = running.what.session();
+        let session = session.and_then(|id| self.state.sessions.get(id)).cloned();
+        if let Some(session) = session
+            && matches!(session.phase, Phase::Entering | Phase::Active)
+        {
+            let why = Code::Interrupted.into();
+            self.begin_leaving(&session, SessionResult::Interrupted, why);
+        }
+    }
+
+    /// What was to restart the machine has done so.
+    pub(in crate::core) fn came_up(&mut self, run: RunId) {
+        let Some(running) = self.state.running.get(&run).cloned() else {
+            return;
+        };
+        let elapsed = self.now.duration_since(running.started);
+        let report = Report {
+            end: End::Exited { code: 0 },
+            elapsed: elapsed.max(SignedDuration::ZERO),
+            output_bytes: 0,
+            log: false,
+            tail: String::new(),
+        };
+        self.record_end(
+            run,
+            &running,
+            &report,
+            Meaning::over(Outcome::Succeeded, None),
+        );
     }
 
     /// An attempt was decided and could not be recorded: nothing was begun, and its work is still due.
@@ -97,7 +133,7 @@ impl Turn<'_> {
                 self.after_leave(session, running.attempt, outcome, reason)
             }
             What::Ask { session, job, .. } => self.after_ask(session, job, report, outcome),
-            What::Periodic { job } => self.after_periodic(job, outcome, reason.as_ref(), retry),
+            What::Periodic { job, .. } => self.after_periodic(job, outcome, reason.as_ref(), retry),
             What::Alarm { .. } => {}
         }
     }
@@ -112,7 +148,7 @@ impl Turn<'_> {
             What::Step { session, step, .. } => {
                 self.step_meaning(session, *step, running, verdict, said)
             }
-            What::Periodic { job } => self.periodic_meaning(job, verdict, report, said),
+            What::Periodic { job, .. } => self.periodic_meaning(job, verdict, report, said),
             What::Enter { session, .. } => self.enter_meaning(session, verdict, said),
             What::Leave { .. } => match verdict {
                 Verdict::Done => Meaning::over(Outcome::Succeeded, None),
@@ -205,7 +241,7 @@ impl Turn<'_> {
         };
         let room = |pause: SignedDuration| {
             let at = self.now.saturating_add(pause).ok()?;
-            let open = session.rehearsal.is_some()
+            let open = session.overridden.is_some()
                 || fits(at, step.estimate, sight(self.policy, session, step));
             (open && !self.held_back()).then_some(at)
         };
@@ -310,7 +346,7 @@ impl Turn<'_> {
                 let at = self.now.saturating_add(pause).unwrap_or(self.now);
                 let room =
                     self.state.sessions.get(session).is_some_and(|s| {
-                        s.rehearsal.is_some() || anything_fits(self.policy, s, at)
+                        s.overridden.is_some() || anything_fits(self.policy, s, at)
                     });
                 let retry = (room && !self.held_back()).then_some(RetryAt { at, failures: 0 });
                 Meaning {

@@ -81,7 +81,10 @@ pub fn letter(policy: &Policy, state: &State, notice: &Notice) -> Letter {
         jobs: session
             .map(|s| letter_jobs(policy, s, ended))
             .unwrap_or_default(),
-        reason: text(1).filter(|_| ended),
+        reason: match session.and_then(Session::emergency) {
+            Some(why) if !ended => Some(why.to_owned()),
+            _ => text(1).filter(|_| ended),
+        },
         next: text(2).filter(|_| ended).and_then(|at| at.parse().ok()),
         contact: app.map(|app| app.contact.to_vec()).unwrap_or_default(),
         recipient: notice.person.clone(),

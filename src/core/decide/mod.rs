@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `opening` | which sessions become known, and who is told |
 //! | `session` | how a session goes on, from `asking` to `closed` |
+//! | `leaving` | how an app is brought back |
 //! | `steps` | the jobs of a session, one after another |
 //! | `ending` | what an ended attempt means |
 //! | `notices` | which mails go out, and what an answer means |
@@ -21,6 +22,7 @@ mod bundle;
 mod clock;
 mod ending;
 mod floods;
+mod leaving;
 mod letters;
 mod notices;
 mod opening;
@@ -37,9 +39,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 pub use floods::told_again_at;
+pub use leaving::owed_leave;
 pub use letters::{letter, uid};
 pub use preview::{Missing, preview};
-pub use session::{FRESH, REHEARSAL, owed_leave};
+pub use session::{EMERGENCY, FRESH, REHEARSAL};
 
 use super::agenda::Agenda;
 use super::apply::{Illegal, apply, observe};
@@ -123,7 +126,8 @@ impl Turn<'_> {
                 version,
                 nonce,
                 alone,
-            } => recover::started(self, boot, version, nonce, alone),
+                found,
+            } => recover::started(self, (boot, version, nonce), alone, &found),
             Event::ClockStepped { by } => self.clock_stepped(by),
             Event::PolicyChanged => {
                 self.know_jobs();
@@ -160,6 +164,7 @@ impl Turn<'_> {
             | Event::Resumed { .. }
             | Event::Waiting { .. }
             | Event::Began { .. }
+            | Event::RestartWanted
             | Event::Shutdown => {}
         }
     }
@@ -171,6 +176,7 @@ impl Turn<'_> {
         }
         self.stop_overdue();
         self.end_pauses();
+        self.drain();
         // One that ends makes room for another, and its work is planned anew.
         for _ in 0..ROUNDS {
             let before = self.decision.facts.len();
@@ -189,8 +195,8 @@ impl Turn<'_> {
         self.maybe_exit();
     }
 
-    /// Whether nothing new may be started: the daemon is being stopped, or the state cannot be written.
+    /// Whether nothing new may be started.
     pub(super) fn held_back(&self) -> bool {
-        self.state.live.stopping.is_some() || self.state.live.unwritable.is_some()
+        self.state.live.held_back()
     }
 }

@@ -78,7 +78,8 @@ impl Turn<'_> {
     /// While nothing can be recorded, or the daemon is being stopped, only the operators are told.
     fn may_tell(&self, notice: &Notice) -> bool {
         let live = &self.state.live;
-        let quiet = live.unwritable.is_some() || live.stopping.is_some() && !live.alone;
+        let ending = live.stopping.is_some() && !live.alone || live.draining.is_some();
+        let quiet = live.unwritable.is_some() || ending;
         !quiet || notice.kind == Kind::Operators
     }
 
@@ -89,7 +90,7 @@ impl Turn<'_> {
             .and_then(|id| self.state.sessions.get(id));
         match (notice.kind.is_ahead(), session) {
             (true, Some(session)) if session.phase == Phase::Closed => Some("the session is over"),
-            (true, Some(session)) if self.now >= session.starts && session.rehearsal.is_none() => {
+            (true, Some(session)) if self.now >= session.starts && session.overridden.is_none() => {
                 Some("the session has begun")
             }
             (true, _) => None,

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
-use super::session::REHEARSAL;
+use super::session::{EMERGENCY, REHEARSAL};
 use crate::core::fact::Fact;
 use crate::core::notice::{Kind, Notice, Progress};
 use crate::core::plan::{self, PlannedSession, quarter};
-use crate::core::policy::{Audience, Due, Name, Person};
+use crate::core::policy::{App, Audience, Due, MaintenanceJob, Name, Person};
 use crate::core::run::{Dues, Outcome, SessionId};
 use crate::core::session::{
-    Code, HookState, Need, Phase, Reason, Rehearsal, Session, SessionResult, Step, StepState,
+    Code, HookState, Need, Override, Phase, Reason, Session, SessionResult, Step, StepState,
 };
 use crate::core::state::AttentionKind;
 
@@ -263,7 +263,7 @@ impl Turn<'_> {
             })
             .collect();
         // A rehearsal of the hooks alone has none to begin with.
-        if steps.is_empty() && session.rehearsal.is_none() {
+        if steps.is_empty() && session.overridden.is_none() {
             let Some(session) = self.state.sessions.get(&session.id).cloned() else {
                 return;
             };
@@ -323,7 +323,7 @@ impl Turn<'_> {
                     .get(&*person.email)
                     .filter(|first| first.person == *person)
                     .map(|first| first.within.unwrap_or(first.id));
-                if kind == Kind::Advance && session.rehearsal.is_none() {
+                if kind == Kind::Advance && session.overridden.is_none() {
                     notice.digest = digest;
                     if !digest {
                         let not_before = app.tell_at(session.opens).max(self.now);
@@ -340,24 +340,61 @@ impl Turn<'_> {
     }
 
     /// An operator wants to see a session now: recorded, and known to nobody's calendar.
-    pub(super) fn rehearse(&mut self, name: &Name, rehearsal: Rehearsal) {
+    pub(super) fn rehearse(&mut self, name: &Name, rehearsal: Override) {
         let Some(app) = self.policy.apps.get(name) else {
             return;
         };
-        let date = self.policy.zone.date(self.now);
-        let (id, _) = plan::next_id(self.state, 0, name, REHEARSAL, date);
         let jobs = self
             .policy
             .maintenance
             .values()
             .filter(|job| job.app == *name && rehearsal.jobs);
-        let jobs: Vec<_> = jobs.collect();
-        let places: Vec<_> = jobs.iter().map(|job| (*job, self.now)).collect();
+        let jobs = jobs.map(|job| (job, &*job.hosts)).collect();
+        self.open_now(app, REHEARSAL, jobs, rehearsal);
+    }
+
+    /// What an operator asked for cannot wait for a window: its people are told, and it begins.
+    pub(super) fn begin_emergency(&mut self, name: &Name) {
+        let past = self.state.maintenance.get(name);
+        let requested = past.and_then(|past| past.requested.as_deref());
+        let Some(requested) = requested.filter(|r| r.emergency && r.approval.is_none()) else {
+            return;
+        };
+        let Some(job) = self.policy.maintenance.get(name) else {
+            return;
+        };
+        let Some(app) = self.policy.apps.get(&job.app) else {
+            return;
+        };
+        let overridden = Override {
+            reason: format!("{} ({})", requested.reason, requested.by),
+            hooks: true,
+            jobs: true,
+            emergency: true,
+        };
+        let hosts = requested.hosts.clone();
+        self.open_now(app, EMERGENCY, vec![(job, &hosts)], overridden);
+    }
+
+    /// A session that waits for no window and for nobody's answer.
+    fn open_now(
+        &mut self,
+        app: &App,
+        window: &str,
+        jobs: Vec<(&MaintenanceJob, &[Name])>,
+        overridden: Override,
+    ) {
+        let date = self.policy.zone.date(self.now);
+        let (id, _) = plan::next_id(self.state, 0, &app.name, window, date);
+        let places: Vec<_> = jobs.iter().map(|(job, _)| (*job, self.now)).collect();
         let mut cursor = self.now;
+        let mut longest = app.leave_reserve;
         let mut steps = Vec::new();
         for index in plan::order(&places) {
-            let job = jobs[index];
-            for host in &job.hosts {
+            let (job, hosts) = jobs[index];
+            for host in hosts {
+                let bound = job.timeout.saturating_add(job.grace);
+                longest = longest.saturating_add(bound);
                 let estimate = plan::estimate(job, self.state.maintenance.get(&job.name));
                 steps.push(Step {
                     job: job.name.clone(),
@@ -376,16 +413,21 @@ impl Turn<'_> {
                 cursor = cursor.saturating_add(estimate).unwrap_or(cursor);
             }
         }
-        let closes = cursor.saturating_add(app.leave_reserve).unwrap_or(cursor);
-        let locks = plan::locks(self.policy, jobs.iter().map(|job| &job.name));
+        let ends = cursor.saturating_add(app.leave_reserve).unwrap_or(cursor);
+        let closes = match overridden.emergency {
+            // However long it takes it has no window: past its own bounds something is wrong.
+            true => self.now.saturating_add(longest).unwrap_or(ends),
+            false => ends,
+        };
+        let locks = plan::locks(self.policy, jobs.iter().map(|(job, _)| &job.name));
         let session = Session {
             starts: self.now,
-            expected: quarter(closes.duration_since(self.now)),
+            expected: quarter(ends.duration_since(self.now)),
             notice_by: self.now,
             reserve: app.leave_reserve,
             locks,
-            rehearsal: Some(rehearsal),
-            ..blank(&id, name, &Name::from(REHEARSAL), (self.now, closes), steps)
+            overridden: Some(overridden),
+            ..blank(&id, &app.name, &window.into(), (self.now, closes), steps)
         };
         self.record(Fact::SessionOpened {
             session: Box::new(session),
@@ -465,7 +507,7 @@ fn blank(
         sequence: 0,
         gate: 0,
         before: None,
-        rehearsal: None,
+        overridden: None,
         round: 1,
         entered: None,
         enter_count: 0,

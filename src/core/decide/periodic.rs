@@ -28,7 +28,7 @@ enum Answer {
 impl Turn<'_> {
     /// Starts what is due, as far as the bound on runs allows.
     pub(super) fn start_periodic(&mut self) {
-        if self.held_back() || self.state.live.alone {
+        if self.held_back() || self.state.live.alone || self.state.is_rebooting() {
             return;
         }
         let mut room = self
@@ -201,7 +201,10 @@ impl Turn<'_> {
         run: Option<(RunId, u32)>,
     ) {
         let attempt = Attempt {
-            what: What::Periodic { job: name.clone() },
+            what: What::Periodic {
+                job: name.clone(),
+                host: job.host.clone(),
+            },
             run,
             due: Some(Dues::one(due)),
             locks: job.locks.clone(),
@@ -209,6 +212,7 @@ impl Turn<'_> {
             timeout: job.timeout,
             grace: job.grace,
             stop_by: None,
+            reboot: false,
         };
         self.start(attempt, &job.command);
     }

@@ -53,7 +53,7 @@ pub fn preview(
     }
     let recorded = |state: &State| {
         let open = |session: &&Session| {
-            session.app == *app && session.phase != Phase::Closed && session.rehearsal.is_none()
+            session.app == *app && session.phase != Phase::Closed && session.overridden.is_none()
         };
         let next = state
             .sessions

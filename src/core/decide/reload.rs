@@ -44,7 +44,7 @@ impl Turn<'_> {
             .filter(|s| which(s))
             .filter(|s| {
                 matches!(s.phase, Phase::Asking | Phase::Planned | Phase::Announced)
-                    && s.rehearsal.is_none()
+                    && s.overridden.is_none()
             })
             .filter(|s| s.round == 1)
             .cloned()

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
+use super::leaving::leave_order;
 use crate::core::fact::Fact;
 use crate::core::notice::Kind;
 use crate::core::plan::{self, Sight, fits};
-use crate::core::policy::{DuringMaintenance, Hook, Policy};
+use crate::core::policy::{DuringMaintenance, Name, Policy};
 use crate::core::run::{Outcome, SessionId, What};
 use crate::core::session::{Code, Phase, Reason, Session, SessionResult, Step, StepState, Wished};
 use crate::core::state::AttentionKind;
@@ -38,7 +39,7 @@ impl Turn<'_> {
             return false;
         };
         // Alone, only rehearsals go on, and what is in maintenance is brought back.
-        let waits = session.rehearsal.is_none() && !session.phase.in_maintenance();
+        let waits = !session.is_rehearsal() && !session.phase.in_maintenance();
         if self.state.live.alone && waits {
             return false;
         }
@@ -95,7 +96,7 @@ impl Turn<'_> {
         if paused {
             return;
         }
-        if session.rehearsal.is_none() {
+        if session.overridden.is_none() {
             let lead_since = self.now.saturating_sub(session.lead).unwrap_or(self.now);
             let notices = self.state.notices.about(&session.id);
             if !crate::core::notice::enough(
@@ -107,7 +108,8 @@ impl Turn<'_> {
                 return;
             }
         }
-        if self.conflict(session).is_some() {
+        // What begins now would be cut off.
+        if self.conflict(session).is_some() || self.state.is_rebooting() {
             return;
         }
         if self.draining(session) {
@@ -132,7 +134,7 @@ impl Turn<'_> {
 
     /// Whether an operator keeps it from beginning. What an operator wants to see now is another's wish.
     fn is_paused(&self, session: &Session) -> bool {
-        session.rehearsal.is_none() && self.state.pause_of(Some(&session.app)).is_some()
+        !session.is_rehearsal() && self.state.pause_of(Some(&session.app)).is_some()
     }
 
     /// Why a session cannot begin any more.
@@ -140,11 +142,14 @@ impl Turn<'_> {
         if !self.policy.apps.contains_key(&session.app) {
             return Some(Code::Removed.into());
         }
-        if session.rehearsal.is_some() {
+        if session.is_rehearsal() {
             return None;
         }
         if self.now >= session.closes {
             return Some(Code::WindowPassed.into());
+        }
+        if session.overridden.is_some() {
+            return None;
         }
         (!anything_fits(self.policy, session, self.now)).then(|| Code::DoesNotFit.into())
     }
@@ -155,8 +160,7 @@ impl Turn<'_> {
             other.id != session.id
                 && (other.phase.in_maintenance()
                     || matches!(other.phase, Phase::Starting | Phase::Left))
-                && (other.app == session.app
-                    || other.locks.iter().any(|lock| session.locks.contains(lock)))
+                && (other.app == session.app || shares(&other.locks, &session.locks))
         })
     }
 
@@ -166,7 +170,7 @@ impl Turn<'_> {
             .running
             .values()
             .any(|running| match &running.what {
-                What::Periodic { job } => self
+                What::Periodic { job, .. } => self
                     .policy
                     .periodic
                     .get(job)
@@ -181,7 +185,7 @@ impl Turn<'_> {
     /// The questions are answered: either there is something to do, or the app is left in peace.
     pub(super) fn begin(&mut self, session: &Session) {
         let waiting = session.steps.iter().any(|s| s.state == StepState::Waiting);
-        let rehearsed = session.rehearsal.is_some();
+        let rehearsed = session.is_rehearsal();
         let put_off = session.steps.iter().find_map(|step| match &step.state {
             StepState::Done {
                 outcome: Outcome::Postponed,
@@ -198,7 +202,7 @@ impl Turn<'_> {
         let Some(app) = self.policy.apps.get(&session.app) else {
             return self.postpone(session, Code::Removed.into());
         };
-        let hooks = session.rehearsal.as_ref().is_none_or(|r| r.hooks);
+        let hooks = session.overridden.as_ref().is_none_or(|r| r.hooks);
         let leave = if hooks {
             leave_order(&app.leave)
         } else {
@@ -258,51 +262,6 @@ impl Turn<'_> {
         self.start_hook(what, &hook.clone(), run, stop_by);
     }
 
-    pub(in crate::core) fn begin_leaving(
-        &mut self,
-        session: &Session,
-        result: SessionResult,
-        reason: Reason,
-    ) {
-        let reason = Some(reason).filter(|_| result != SessionResult::Success);
-        self.record(Fact::SessionLeaving {
-            session: session.id.clone(),
-            result,
-            reason,
-        });
-    }
-
-    /// In reverse order, each until it succeeds.
-    fn leave(&mut self, session: &Session) {
-        if session.hook.running.is_some() || session.hook.not_before.is_some_and(|at| at > self.now)
-        {
-            return;
-        }
-        let owed = owed_leave(self.policy, session);
-        match owed.get(session.hook.index) {
-            Some((place, hook)) => {
-                let what = What::Leave {
-                    session: session.id.clone(),
-                    hook: *place,
-                    host: hook.host.clone(),
-                };
-                let run = session.hook.run.map(|run| (run, session.hook.attempts));
-                self.start_hook(what, hook, run, None);
-            }
-            None => {
-                self.record(Fact::SessionLeft {
-                    session: session.id.clone(),
-                });
-                self.clear_of_app(&session.app, |kind| {
-                    matches!(
-                        kind,
-                        AttentionKind::StuckInMaintenance | AttentionKind::LeaveFailing
-                    )
-                });
-            }
-        }
-    }
-
     /// The app is back. A session that was cut off may go on once; else it is over.
     fn conclude(&mut self, session: &Session) {
         if self.held_back() {
@@ -311,7 +270,7 @@ impl Turn<'_> {
         if session.result == SessionResult::Interrupted
             && session.wished.is_none()
             && session.round == 1
-            && session.rehearsal.is_none()
+            && session.overridden.is_none()
         {
             let again = |step: &Step| match &step.state {
                 StepState::Waiting => true,
@@ -418,7 +377,7 @@ impl Turn<'_> {
             // Whoever asked for it need not be called.
             Outcome::Postponed if why.code == Code::Operator => {}
             Outcome::Postponed
-                if session.rehearsal.is_none() && (told || why.code == Code::Unannounced) =>
+                if !session.is_rehearsal() && (told || why.code == Code::Unannounced) =>
             {
                 let kind = match why.code {
                     Code::Unannounced => AttentionKind::Unannounced,
@@ -513,10 +472,7 @@ impl Turn<'_> {
 
     /// An app that stays in maintenance past its window raises an alarm.
     fn watch(&mut self, session: &Session) {
-        if session.phase.in_maintenance()
-            && self.now >= session.closes
-            && session.rehearsal.is_none()
-        {
+        if session.phase.in_maintenance() && self.now >= session.closes && !session.is_rehearsal() {
             let key = format!("stuck:{}", session.app);
             if !self.state.attention.contains_key(key.as_str()) {
                 let text = format!(
@@ -553,6 +509,11 @@ pub(super) fn anything_fits(policy: &Policy, session: &Session, at: Timestamp) -
     })
 }
 
+/// Whether two sorted lists have something in common.
+fn shares(some: &[Name], others: &[Name]) -> bool {
+    some.iter().any(|lock| others.binary_search(lock).is_ok())
+}
+
 /// A reason in words, with what is known beside it.
 pub(super) fn words(reason: &Reason) -> String {
     match (&*reason.text, reason.code.words()) {
@@ -561,33 +522,10 @@ pub(super) fn words(reason: &Reason) -> String {
     }
 }
 
-/// Leave hooks in the order in which they run, each with its place in the file.
-fn leave_order(hooks: &[Hook]) -> Vec<(usize, Hook)> {
-    hooks.iter().cloned().enumerate().rev().collect()
-}
-
-/// The leave hooks that this session owes: of every enter hook that was started, and those that belong to none.
-/// The current file's where the app is still there, else the recorded ones.
-pub fn owed_leave(policy: &Policy, session: &Session) -> Vec<(usize, Hook)> {
-    let hooks = match policy.apps.get(&session.app) {
-        Some(app) if !session.leave.is_empty() => leave_order(&app.leave),
-        _ => session.leave.clone(),
-    };
-    let untouched = session.enter_started == 0 && session.enter_count > 0;
-    hooks
-        .into_iter()
-        .filter(|(place, _)| {
-            if *place < session.enter_count {
-                *place < session.enter_started
-            } else {
-                !untouched
-            }
-        })
-        .collect()
-}
-
-/// Where a rehearsal's date stands in an id.
+/// What stands for the window of a session that an operator wants to see now.
 pub const REHEARSAL: &str = "rehearsal";
+/// The same for work that cannot wait for one.
+pub const EMERGENCY: &str = "emergency";
 
 /// The window of the sessions that bring every app back when a state is begun anew: no window can be called this.
 pub const FRESH: &str = "(fresh-state)";

@@ -8,10 +8,10 @@ use super::start::Attempt;
 use crate::core::effect::LockWait;
 use crate::core::fact::Fact;
 use crate::core::plan::fits;
-use crate::core::policy::{MaintenanceJob, Name};
+use crate::core::policy::{Command, LOCAL, MaintenanceJob, Name};
 use crate::core::proof::{Planned, is_staging, not_yet, ready_at};
 use crate::core::run::{Outcome, What};
-use crate::core::session::{Code, Need, Reason, Session, SessionResult, Step, StepState};
+use crate::core::session::{Code, Need, Phase, Reason, Session, SessionResult, Step, StepState};
 
 impl Turn<'_> {
     /// The questions that are asked before anybody is told: of the jobs that follow no other.
@@ -26,7 +26,7 @@ impl Turn<'_> {
     pub(super) fn told_early(&self, session: &Session) -> bool {
         let app = self.policy.apps.get(&session.app);
         let early = app.is_some_and(|app| self.now < app.tell_at(session.opens));
-        early && session.rehearsal.is_none()
+        early && session.overridden.is_none()
     }
 
     /// The same questions again, before the app is touched.
@@ -35,7 +35,7 @@ impl Turn<'_> {
             return;
         }
         // The clock may have been set back.
-        if self.now < session.starts && session.rehearsal.is_none() {
+        if self.now < session.starts && session.overridden.is_none() {
             return;
         }
         // Asking took its time, or nobody was there for a while.
@@ -54,7 +54,7 @@ impl Turn<'_> {
             }
             if step.need == Some(Need::NothingToDo) {
                 self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
-            } else if session.rehearsal.is_none()
+            } else if session.overridden.is_none()
                 && let Some(why) = self.unproven(step, self.now.max(step.starts))
             {
                 self.step_done(session, index, Outcome::Postponed, why);
@@ -120,6 +120,7 @@ impl Turn<'_> {
             timeout: probe.timeout,
             grace: jiff::SignedDuration::from_secs(10),
             stop_by: None,
+            reboot: false,
         };
         self.start(attempt, &probe.command);
         true
@@ -184,7 +185,7 @@ impl Turn<'_> {
                 let next = self.now.saturating_add(SignedDuration::from_nanos(1));
                 let late = running.pid.is_none()
                     && running.waiting.is_some()
-                    && session.rehearsal.is_none()
+                    && session.overridden.is_none()
                     && !fits(
                         next.unwrap_or(self.now),
                         step.estimate,
@@ -225,7 +226,7 @@ impl Turn<'_> {
                     }
                     Some(_) if until > self.now => {}
                     Some(job)
-                        if session.rehearsal.is_some()
+                        if session.overridden.is_some()
                             || fits(self.now, step.estimate, sight(self.policy, session, step)) =>
                     {
                         self.start_step(session, index, step, &job, Some((run, attempt)));
@@ -243,7 +244,7 @@ impl Turn<'_> {
         let Some(job) = self.policy.maintenance.get(&step.job).cloned() else {
             return self.step_done(session, index, Outcome::Cancelled, Code::Removed.into());
         };
-        let free = session.rehearsal.is_some();
+        let free = session.overridden.is_some();
         // Others were faster than planned: its own piece of the occurrence has not begun.
         if !free && step.opens.is_some_and(|opens| self.now < opens) {
             return;
@@ -269,6 +270,10 @@ impl Turn<'_> {
             let reason = Reason::new(Code::Stopped, format!("{} was postponed", other.job));
             return self.step_done(session, index, Outcome::Postponed, reason);
         }
+        // It would cut off what others do here; they are waited for, as long as there is room.
+        if job.reboot && *step.host == *LOCAL && self.others_work(session) {
+            return;
+        }
         if job.only_if.is_some() && !free {
             if step.need == Some(Need::NothingToDo) {
                 return self.step_done(session, index, Outcome::Skipped, Code::NothingToDo.into());
@@ -278,6 +283,31 @@ impl Turn<'_> {
             }
         }
         self.start_step(session, index, step, &job, None);
+    }
+
+    /// Whether another app is in maintenance and does not itself wait to restart this machine.
+    fn others_work(&self, session: &Session) -> bool {
+        let restarts = |other: &Session| {
+            let mut steps = other.steps.iter();
+            let next = steps.find(|step| step.state == StepState::Waiting);
+            let idle = !other.steps.iter().any(|step| {
+                matches!(
+                    step.state,
+                    StepState::Running { .. } | StepState::Asking { .. }
+                )
+            });
+            other.phase == Phase::Active
+                && idle
+                && next.is_some_and(|step| {
+                    let job = self.policy.maintenance.get(&step.job);
+                    *step.host == *LOCAL && job.is_some_and(|job| job.reboot)
+                })
+        };
+        let busy = |other: &Session| {
+            other.phase.in_maintenance() || matches!(other.phase, Phase::Starting | Phase::Left)
+        };
+        let mut others = self.state.sessions.values();
+        others.any(|other| other.id != session.id && busy(other) && !restarts(other))
     }
 
     /// Whether the answer is older than work that may have changed it.
@@ -318,8 +348,12 @@ impl Turn<'_> {
             timeout: job.timeout,
             grace: job.grace,
             stop_by: Self::stop_by(session, step.closes, job.grace),
+            reboot: job.reboot,
         };
-        self.start(attempt, &job.command);
+        match attempt.reboot && *step.host == *LOCAL {
+            true => self.start(attempt, &until_down(&job.command)),
+            false => self.start(attempt, &job.command),
+        }
     }
 
     /// Ends a step without another attempt.
@@ -351,8 +385,12 @@ impl Turn<'_> {
 
     /// A job has done on this host what it was to do: others may wait for that. A rehearsal proves nothing.
     pub(super) fn prove(&mut self, session: &str, job: &Name, host: &Name) {
-        let rehearsal = |s: &Session| s.rehearsal.is_some();
-        if !self.state.sessions.get(session).is_some_and(rehearsal) && is_staging(self.policy, job)
+        if !self
+            .state
+            .sessions
+            .get(session)
+            .is_some_and(Session::is_rehearsal)
+            && is_staging(self.policy, job)
         {
             self.record(Fact::Proven {
                 job: job.clone(),
@@ -372,5 +410,18 @@ impl Turn<'_> {
             Ok(_) => Some(not_yet(job)),
             Err(why) => Some(why),
         }
+    }
+}
+
+/// What restarts this machine says only that it will: so it is waited for as long as the machine is up.
+fn until_down(command: &Command) -> Command {
+    let wait = "\"$@\" && exec sleep 2147483647";
+    let shell = ["/bin/sh", "-c", wait, "reboot"].map(str::to_owned);
+    Command {
+        argv: shell
+            .into_iter()
+            .chain(command.argv.iter().cloned())
+            .collect(),
+        ..command.clone()
     }
 }

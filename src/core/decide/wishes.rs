@@ -14,24 +14,29 @@ impl Turn<'_> {
         if self.held_back() {
             return;
         }
-        if asked
-            .wish
-            .refusal(self.policy, self.state, self.now)
-            .is_some()
-        {
+        if asked.refusal(self.policy, self.state, self.now).is_some() {
             // Whoever asked was told before; since then something else happened.
             return;
         }
         asked.wish.complete(self.policy);
         let job = match &asked.wish {
-            Wish::Request { job, .. } | Wish::Withdraw { job } => self.policy.maintenance.get(job),
+            Wish::Request { job, .. } | Wish::Approve { job } | Wish::Withdraw { job } => {
+                self.policy.maintenance.get(job)
+            }
             _ => None,
         };
         if let Some(job) = job {
             // It may join what is announced already.
             self.put_off.insert((job.app.clone(), job.window.clone()));
         }
+        let wanted = match &asked.wish {
+            Wish::Request { job, .. } | Wish::Approve { job } => Some(job.clone()),
+            _ => None,
+        };
         self.record(Fact::Asked(Box::new(asked)));
+        if let Some(job) = wanted {
+            self.begin_emergency(&job);
+        }
         *self.agenda = Agenda::build(self.policy, self.state);
         self.agenda.stir();
     }

@@ -84,6 +84,8 @@ impl<'a> Lane<'a> {
                 lanes.len() - 1
             });
             lanes[at].resources.extend(job.locks.iter().cloned());
+            let hosts = job.hosts.iter().filter_map(super::host_lock);
+            lanes[at].resources.extend(hosts);
             lanes[at].jobs.push(LaneJob::new(job, app, state, now));
         }
         for lane in &mut lanes {

@@ -16,7 +16,7 @@ pub use place::{Sight, Source, estimate, estimate_from, fits, order, place, quar
 pub use sessions::next_id;
 
 use super::calendar::Occurrence;
-use super::policy::{MaintenanceJob, Name, Policy};
+use super::policy::{LOCAL, MaintenanceJob, Name, Policy};
 use super::run::{Dues, SessionId};
 use super::session::{Phase, Reason, Step, StepState};
 use super::state::State;
@@ -101,10 +101,20 @@ impl From<&PlannedStep> for Step {
     }
 }
 
-/// The locks of these jobs, each once.
+/// What stands for a host among locks: sessions that share one are never on top of each other. This machine is not
+/// shared.
+pub fn host_lock(host: &Name) -> Option<Name> {
+    (**host != *LOCAL).then(|| format!("host {host}").into())
+}
+
+/// The locks of these jobs, and their hosts, each once.
 pub fn locks<'a>(policy: &Policy, jobs: impl Iterator<Item = &'a Name>) -> Vec<Name> {
     let jobs = jobs.filter_map(|job| policy.maintenance.get(job));
-    let mut locks: Vec<Name> = jobs.flat_map(|job| job.locks.iter().cloned()).collect();
+    let mut locks: Vec<Name> = Vec::new();
+    for job in jobs {
+        locks.extend(job.locks.iter().cloned());
+        locks.extend(job.hosts.iter().filter_map(host_lock));
+    }
     locks.sort_unstable();
     locks.dedup();
     locks

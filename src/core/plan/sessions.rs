@@ -88,7 +88,7 @@ impl Walk<'_> {
                 .saturating_add(session.reserve)
                 .unwrap_or(planned.ends);
             self.taken.fix(names, planned.starts, free);
-            if session.rehearsal.is_none() {
+            if session.overridden.is_none() {
                 self.serve(session);
                 planned.steps.iter().for_each(|step| self.succeeds(step));
             }

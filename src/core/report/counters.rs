@@ -1,14 +1,20 @@
 //! How often things happened in one daemon's life: the counters of the metrics.
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
+use super::runs::Runs;
 use crate::core::fact::Fact;
 use crate::core::run::Outcome;
+use crate::core::state::State;
 
-/// Counted from the facts as they are recorded. The keys are fixed words, so that the size is bounded.
+/// Counted from the facts as they are recorded. The keys are fixed words, and a bounded number of jobs: so is the size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Attempts, by what they were for (`step`, `periodic`, `enter`, …) and how they ended.
     pub attempts: BTreeMap<(&'static str, Outcome), u64>,
+    /// Runs, how long they took, and how late they were.
+    pub runs: Runs,
     pub sessions: BTreeMap<Outcome, u64>,
     /// By kind and result: `accepted`, `delayed`, `refused`, `given_up`.
     pub notices: BTreeMap<(&'static str, &'static str), u64>,
@@ -23,10 +29,20 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts one fact. To be called once for each that is recorded, not for those that are loaded.
-    pub fn count(&mut self, fact: &Fact) {
+    /// Counts one fact, recorded at `at`; `state` is what followed. To be called once for each that is recorded, not for
+    /// those that are loaded.
+    pub fn count(&mut self, at: Timestamp, fact: &Fact, state: &State) {
         match fact {
+            Fact::AttemptStarted {
+                what, attempt, due, ..
+            } => self.runs.attempt_started(at, what, *attempt, *due),
+            Fact::SessionEntering { session, .. } => {
+                if let Some(session) = state.sessions.get(session) {
+                    self.runs.session_entering(at, session);
+                }
+            }
             Fact::AttemptEnded(ended) => {
+                self.runs.attempt_ended(ended);
                 *self
                     .attempts
                     .entry((ended.what.word(), ended.outcome))

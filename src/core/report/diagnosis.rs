@@ -2,11 +2,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::when::{counted, relative, when};
-use crate::core::calendar::{Freeze, Occurrence, Span, Window, subtract};
+use super::when::{counted, relative, since, when};
+use crate::core::calendar::{Freeze, Occurrence, Span, Window, Zone, subtract};
 use crate::core::notice::Progress;
 use crate::core::policy::{Name, Policy};
-use crate::core::state::State;
+use crate::core::state::{MailTrouble, ROOM_GIVEN, State, UNWRITABLE};
 
 /// No more windows than this are described.
 const WINDOWS: usize = 200;
@@ -20,6 +20,20 @@ const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366);
 pub struct Diagnosis {
     pub ok: bool,
     pub text: String,
+    /// The text for readers who are not known: without words from outside.
+    #[serde(skip)]
+    pub(super) public: String,
+}
+
+impl Diagnosis {
+    /// One that anybody may read.
+    fn open(ok: bool, text: String) -> Self {
+        Self {
+            ok,
+            public: text.clone(),
+            text,
+        }
+    }
 }
 
 /// Whether people are reached.
@@ -27,6 +41,12 @@ pub struct Diagnosis {
 pub struct Mail {
     pub ok: bool,
     pub text: String,
+    /// The text for readers who are not known: without words from outside.
+    #[serde(skip)]
+    pub(super) public: String,
+    /// Since when none was accepted, where one is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
     /// Notices that nobody has accepted yet.
     pub owed: usize,
     /// Notices among them that were tried already.
@@ -61,9 +81,9 @@ pub struct WindowState {
     pub text: String,
 }
 
-pub(super) fn mail(state: &State) -> Mail {
+pub(super) fn mail(zone: &Zone, state: &State, now: Timestamp) -> Mail {
     let (mut owed, mut retrying, mut failed) = (0, 0, 0);
-    let mut last_accepted = None;
+    let mut last_accepted = state.mail_accepted;
     let mut answer = None;
     let mut oldest: Option<Timestamp> = None;
     for notice in state.notices.values() {
@@ -85,6 +105,8 @@ pub(super) fn mail(state: &State) -> Mail {
             Progress::Overtaken => {}
         }
     }
+    // Of mail that nobody tries to send any more nothing is known.
+    let trouble = state.mail_trouble.as_ref().filter(|_| retrying > 0);
     let mut parts = Vec::new();
     if owed > 0 {
         parts.push(format!("{} to be sent", counted(owed, "notice", "notices")));
@@ -95,13 +117,23 @@ pub(super) fn mail(state: &State) -> Mail {
     if failed > 0 {
         parts.push(format!("{failed} could not be delivered"));
     }
-    let text = match parts.is_empty() {
+    let counts = match parts.is_empty() {
         true => "nothing waits to be sent".to_owned(),
         false => parts.join(", "),
+    };
+    let begun = trouble.map(|trouble| since(zone, trouble.since, now));
+    let (text, public) = match (trouble, begun) {
+        (Some(trouble), Some(begun)) => (
+            format!("{}; {counts}", stays(trouble, &begun)),
+            format!("no mail has been accepted since {begun}; {counts}"),
+        ),
+        _ => (counts.clone(), counts),
     };
     Mail {
         ok: retrying == 0 && failed == 0,
         text,
+        public,
+        failing_since: trouble.map(|trouble| trouble.since),
         owed,
         retrying,
         failed,
@@ -111,40 +143,73 @@ pub(super) fn mail(state: &State) -> Mail {
     }
 }
 
-pub(super) fn state_of(state: &State) -> Diagnosis {
+/// What the mail server said, with the time in its middle: `cannot reach mail.example.org:587 since 21:04: connection
+/// refused`.
+fn stays(trouble: &MailTrouble, since: &str) -> String {
+    match trouble.why.split_once(": ") {
+        Some((what, why)) => format!("{what} since {since}: {why}"),
+        None => format!("{} since {since}", trouble.why),
+    }
+}
+
+pub(super) fn state_of(zone: &Zone, state: &State, now: Timestamp) -> Diagnosis {
     let open = state
         .sessions
         .values()
         .filter(|s| s.closed.is_none())
         .count();
-    match &state.live.unwritable {
-        Some(why) => Diagnosis {
+    let begun = |key: &str| {
+        let matter = state.attention.get(key)?;
+        Some(since(zone, matter.since, now))
+    };
+    if let Some(why) = &state.live.unwritable {
+        let begun = begun(UNWRITABLE).map(|begun| format!(" since {begun}"));
+        let begun = begun.unwrap_or_default();
+        let public = format!("the state cannot be written{begun}, nothing new is started");
+        return Diagnosis {
             ok: false,
-            text: format!("the state cannot be written, nothing new is started: {why}"),
-        },
-        None if state.next_run == 0 && state.nonce.is_empty() => Diagnosis {
-            ok: true,
-            text: "nothing is recorded yet".to_owned(),
-        },
-        None => Diagnosis {
-            ok: true,
-            text: format!(
-                "recorded: {}, {}",
-                counted(open, "open session", "open sessions"),
-                counted(
-                    state.running.len(),
-                    "attempt under way",
-                    "attempts under way"
-                ),
-            ),
-        },
+            text: format!("{public}: {why}"),
+            public,
+        };
     }
+    if state.next_run == 0 && state.nonce.is_empty() {
+        return Diagnosis::open(true, "nothing is recorded yet".to_owned());
+    }
+    let mut text = format!(
+        "recorded: {}, {}",
+        counted(open, "open session", "open sessions"),
+        counted(
+            state.running.len(),
+            "attempt under way",
+            "attempts under way"
+        ),
+    );
+    if let Some(begun) = begun(ROOM_GIVEN) {
+        text.push_str(&format!(
+            "; the disk is full since {begun}, and what was kept for that is in use"
+        ));
+    }
+    Diagnosis::open(true, text)
 }
 
-pub(super) fn hosts() -> Diagnosis {
+/// Those who hold locks are words from outside.
+pub(super) fn hosts(state: &State) -> Diagnosis {
+    let mut text = "all work is done on this machine".to_owned();
+    let mut public = text.clone();
+    let mut waiting = state.running.values().filter_map(|r| r.waiting.as_ref());
+    if let Some(holder) = waiting.next() {
+        let count = 1 + waiting.count();
+        let wait = counted(count, "attempt waits", "attempts wait");
+        public.push_str(&format!(", {wait} for a lock"));
+        text.push_str(&format!(", {wait} for a lock"));
+        if !holder.is_empty() {
+            text.push_str(&format!(" (held by {holder})"));
+        }
+    }
     Diagnosis {
         ok: true,
-        text: "all work is done on this machine".to_owned(),
+        text,
+        public,
     }
 }
 
@@ -155,28 +220,59 @@ pub(super) fn windows(policy: &Policy, now: Timestamp) -> Windows {
         .take(WINDOWS)
         .map(|w| window(policy, w, now))
         .collect();
+    let opens = windows.iter().any(|w| w.open || w.opens.is_some());
+    Windows {
+        ok: opens || windows.is_empty(),
+        text: windows_words(&policy.zone, &windows),
+        windows,
+    }
+}
+
+fn windows_words(zone: &Zone, windows: &[WindowState]) -> String {
     let open = windows.iter().filter(|w| w.open).count();
     let first = windows
         .iter()
         .filter(|w| !w.open)
         .filter_map(|w| w.opens.map(|opens| (opens, w)))
         .min_by_key(|(opens, _)| *opens);
-    let text = match (policy.windows.len(), open, first) {
-        (0, ..) => "no windows".to_owned(),
-        (_, 0, None) => "no window opens within a year".to_owned(),
+    let mut text = match (windows.len(), open, first) {
+        (0, ..) => return "no windows".to_owned(),
+        (_, 0, None) => return "no window opens within a year".to_owned(),
         (_, 0, Some((opens, w))) => {
             format!(
                 "all windows are closed, {} opens {}",
                 w.window,
-                when(&policy.zone, opens)
+                when(zone, opens)
             )
         }
         (all, open, _) => format!("{open} of {all} windows are open"),
     };
-    Windows {
-        ok: open > 0 || first.is_some() || windows.is_empty(),
-        text,
-        windows,
+    let frozen = named(windows.iter().filter(|w| !w.open).filter_map(|w| {
+        let by = w.frozen_by.as_ref()?;
+        Some(format!("{} ({by})", w.window))
+    }));
+    let never = windows.iter().filter(|w| w.opens.is_none());
+    let never = named(never.map(|w| w.window.to_string()));
+    for (words, names) in [
+        ("held back by a freeze", frozen),
+        ("not to open within a year", never),
+    ] {
+        if !names.is_empty() {
+            text.push_str(&format!("; {words}: {names}"));
+        }
+    }
+    text
+}
+
+/// No more names than this in one sentence.
+const NAMED: usize = 5;
+
+fn named(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>();
+    match names.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -252,49 +348,4 @@ fn window(policy: &Policy, window: &Window, now: Timestamp) -> WindowState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::calendar::{Frozen, Zone, parse_open};
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn open(line: &str) -> Window {
-        Window {
-            name: "night".into(),
-            zone: Zone::utc(),
-            rules: vec![parse_open(line).unwrap()],
-            cutoff: SignedDuration::ZERO,
-        }
-    }
-
-    fn freeze(frozen: Frozen, now: Timestamp) -> Freeze {
-        Freeze::new("f".into(), Zone::utc(), frozen, now)
-    }
-
-    #[test]
-    fn a_long_freeze_is_looked_past() {
-        let now = at("2026-11-20T12:00:00Z");
-        let (night, hours) = (open("daily 22:00-02:00"), open("daily 00:00-01:00"));
-        let months = Frozen::Once {
-            from: at("2026-11-01T00:00:00Z"),
-            until: at("2027-05-01T00:30:00Z"),
-        };
-        let months = freeze(months, now);
-        let opens =
-            |window: &Window, freezes: &[&Freeze]| next(window, freezes, now).map(|o| o.opens);
-        // In the middle of an occurrence that began while it was frozen.
-        assert_eq!(opens(&night, &[&months]), Some(at("2027-05-01T00:30:00Z")));
-        assert_eq!(opens(&hours, &[&months]), Some(at("2027-05-01T00:30:00Z")));
-        assert_eq!(opens(&night, &[]), Some(at("2026-11-20T22:00:00Z")));
-        // Night after night, and then for ever.
-        let nights = freeze(Frozen::Rules(Box::new(open("Mon-Sat 20:00-04:00"))), now);
-        assert_eq!(
-            opens(&night, &[&nights, &months]),
-            Some(at("2027-05-02T22:00:00Z"))
-        );
-        let always = freeze(Frozen::Rules(Box::new(open("daily 21:00-03:00"))), now);
-        assert_eq!(opens(&night, &[&always]), None);
-    }
-}
+mod tests;

@@ -90,7 +90,7 @@ pub fn feed_plan(policy: &Policy, state: &State, now: Timestamp) -> Plan {
 /// What the calendar shows. Rehearsals, and what brings apps back after a state was lost, concern nobody else.
 pub fn feed(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> Feed {
     let told = told(state);
-    let shown = |s: &&Session| s.rehearsal.is_none() && &*s.window != FRESH;
+    let shown = |s: &&Session| !s.is_rehearsal() && &*s.window != FRESH;
     let recorded = state.sessions.values().filter(shown);
     let recorded = recorded.map(|session| of_session(policy, session, told.get(&session.id)));
     let planned = plan.sessions.iter();

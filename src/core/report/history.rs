@@ -101,7 +101,7 @@ pub fn rows(at: Timestamp, fact: &Fact) -> Option<Row> {
 fn of_wish(at: Timestamp, asked: &Asked) -> Row {
     let row = bare(asked.wish.word(), at, Outcome::Succeeded);
     let row = match &asked.wish {
-        Wish::Request { job, .. } | Wish::Withdraw { job } => Row {
+        Wish::Request { job, .. } | Wish::Approve { job } | Wish::Withdraw { job } => Row {
             job: Some(job.clone()),
             ..row
         },

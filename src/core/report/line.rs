@@ -239,7 +239,7 @@ impl Line {
 
 fn asked_line(line: Line, asked: &Asked) -> Line {
     let line = match &asked.wish {
-        Wish::Request { job, .. } | Wish::Withdraw { job } => Line {
+        Wish::Request { job, .. } | Wish::Approve { job } | Wish::Withdraw { job } => Line {
             job: Some(job.clone()),
             ..line
         },
@@ -299,10 +299,10 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
             ..new(H::ClockStepped)
         },
         Fact::SessionOpened { session } => Line {
-            text: session
-                .rehearsal
-                .as_ref()
-                .map(|r| format!("rehearsal: {}", r.reason)),
+            text: session.overridden.as_ref().map(|o| match o.emergency {
+                true => format!("emergency: {}", o.reason),
+                false => format!("rehearsal: {}", o.reason),
+            }),
             next: Some(session.starts),
             ..new(H::SessionOpened).of(&session.id)
         },
@@ -337,7 +337,9 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
             ..new(H::SessionChanged).of(session)
         },
         Fact::SessionStarting { session } => new(H::SessionStarting).of(session),
-        Fact::SessionEntering { session, .. } => new(H::SessionEntering).of(session),
+        Fact::SessionEntering { session, .. } | Fact::SessionReentered { session, .. } => {
+            new(H::SessionEntering).of(session)
+        }
         Fact::SessionActive { session } => new(H::SessionActive).of(session),
         Fact::SessionLeaving {
             session, reason, ..

@@ -9,11 +9,14 @@ mod diagnosis;
 mod explain;
 mod feed;
 mod freeze_words;
+mod histogram;
 mod history;
 mod line;
 mod line_words;
+mod notice_states;
 mod periodic;
 mod plan_view;
+mod runs;
 mod seconds;
 mod status;
 mod upcoming;
@@ -28,10 +31,13 @@ pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
 pub use explain::{Explanation, HostExplanation, Link, NextRun, Rule, explain};
 pub use feed::{Entry, EntryJob, Feed, Standing, feed, feed_plan};
 pub use freeze_words::{FreezeView, SpanView, freezes};
+pub use histogram::Histogram;
 pub use history::{Row, rows};
 pub use line::{Happening, Line, event};
+pub use notice_states::notice_states;
 pub use periodic::{Failing, Last, Periodic, Waits};
 pub use plan_view::{HookView, PlanView, RunView, SessionView, StepView, UnplannedView};
+pub use runs::Runs;
 pub use status::{
     AppState, AppStatus, AttentionItem, Counts, Daemon, Lock, RunningItem, Shell, Status, status,
 };

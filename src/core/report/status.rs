@@ -183,9 +183,9 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
         apps,
         next,
         periodic: periodic::periodic(policy, state),
-        mail: diagnosis::mail(state),
-        hosts: diagnosis::hosts(),
-        state: diagnosis::state_of(state),
+        mail: diagnosis::mail(&policy.zone, state, now),
+        hosts: diagnosis::hosts(state),
+        state: diagnosis::state_of(&policy.zone, state, now),
         windows: diagnosis::windows(policy, now),
     };
     // What is out of service is never cut off the list.
@@ -263,8 +263,12 @@ impl Status {
             request.hosts.clear();
         }
         self.mail.answer = None;
-        if !self.state.ok {
-            self.state.text = "the state cannot be written, nothing new is started".to_owned();
+        for (text, public) in [
+            (&mut self.mail.text, &self.mail.public),
+            (&mut self.state.text, &self.state.public),
+            (&mut self.hosts.text, &self.hosts.public),
+        ] {
+            text.clone_from(public);
         }
         self
     }

@@ -16,6 +16,15 @@ pub fn when(zone: &Zone, t: Timestamp) -> String {
         .to_string()
 }
 
+/// Since when, as people say it: the time of day where that was today, else [`when`].
+pub fn since(zone: &Zone, t: Timestamp, now: Timestamp) -> String {
+    if zone.date(t) == zone.date(now) {
+        zone.zoned(t).strftime("%H:%M").to_string()
+    } else {
+        when(zone, t)
+    }
+}
+
 /// The two largest units, as one reads a clock: `3 h 20 min`, `2 d 4 h`, `45 s`. Signs are dropped.
 pub fn span(d: SignedDuration) -> String {
     let s = d.unsigned_abs().as_secs();

@@ -32,6 +32,9 @@ pub struct RequestItem {
     pub by: String,
     /// From outside.
     pub reason: String,
+    /// The role whose consent it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Name>,
 }
 
 pub(super) fn pauses(state: &State) -> Vec<PauseItem> {
@@ -49,8 +52,9 @@ pub(super) fn requests(state: &State) -> Vec<RequestItem> {
     let open = state.maintenance.iter().filter_map(|(job, past)| {
         let requested = past.requested.as_ref()?;
         let hosts = requested.hosts.iter();
+        let held = requested.approval.is_some();
         let hosts: Vec<Name> = hosts
-            .filter(|host| past.request_for(host).is_some())
+            .filter(|host| held || past.request_for(host).is_some())
             .cloned()
             .collect();
         (!hosts.is_empty()).then(|| RequestItem {
@@ -59,6 +63,7 @@ pub(super) fn requests(state: &State) -> Vec<RequestItem> {
             hosts,
             by: requested.by.clone(),
             reason: requested.reason.clone(),
+            approval: requested.approval.clone(),
         })
     });
     open.take(LISTED).collect()

@@ -50,6 +50,7 @@ async fn a_question_at_the_instant_of_a_due_does_not_swallow_it() {
     let store = MemoryStore::new(State::default(), 1);
     let mut turns = Turns::new(Arc::new(loaded.policy), State::default(), 1, store, world);
     let first = Event::Started {
+        found: Vec::new(),
         boot: "boot".into(),
         version: "0".into(),
         nonce: "nonce".into(),

@@ -181,6 +181,15 @@ fn failure(error: Error) -> Failure {
     }
 }
 
+/// In words that fit into a sentence: `connection refused`, without the number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
+}
+
 /// The first address that answers. Each gets an equal share of the time that is left, so that a dead one (IPv6
 /// without a route, mostly) does not use up that of the next.
 async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Failure> {
@@ -201,8 +210,8 @@ async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Fa
                     .map_err(|error| Failure::Broken(error.to_string()))?;
                 return Ok(stream);
             }
-            Ok(Err(error)) => format!("{}: {error}", address.ip()),
-            Err(_) => format!("{}: no answer", address.ip()),
+            Ok(Err(error)) => format!("{} ({})", plain(&error), address.ip()),
+            Err(_) => format!("no answer ({})", address.ip()),
         };
     }
     Err(Failure::Broken(last))

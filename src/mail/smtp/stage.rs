@@ -123,7 +123,10 @@ pub(super) fn classify(server: &str, stage: Stage, failure: &Failure) -> Answer 
         Failure::Broken(text) if stage == Stage::Dot => Answer::unknown(&format!(
             "{server} gave no answer to the whole message, it may have been delivered: {text}"
         )),
-        Failure::Broken(text) => Answer::temporary(&format!("{server}, {at}: {text}")),
+        Failure::Broken(text) if stage == Stage::Connect => {
+            Answer::temporary(&format!("cannot reach {server}: {text}"))
+        }
+        Failure::Broken(text) => Answer::temporary(&format!("{server} broke off at {at}: {text}")),
     }
 }
 

@@ -134,6 +134,7 @@ fn look_ahead(policy: &Policy) {
 
     let mut agenda = Agenda::default();
     let started = Event::Started {
+        found: Vec::new(),
         boot: "boot".into(),
         version: "0".into(),
         nonce: "nonce".into(),

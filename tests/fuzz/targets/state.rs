@@ -94,6 +94,7 @@ fn go_on(policy: &Policy, mut state: State) {
     let runs: Vec<u64> = state.running.keys().copied().take(10).collect();
     let notices: Vec<u64> = state.notices.keys().copied().take(10).collect();
     let mut events = vec![Event::Started {
+        found: Vec::new(),
         boot: "boot".into(),
         version: "0".into(),
         nonce: "nonce".into(),

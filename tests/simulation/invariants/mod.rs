@@ -5,6 +5,7 @@ mod dues;
 mod frozen;
 mod order;
 mod proven;
+mod reboot;
 mod told;
 mod wished;
 
@@ -26,8 +27,9 @@ use dues::{maintenance_dues, periodic_dues};
 use frozen::left;
 use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
 use proven::proven;
+use reboot::rebooted;
 use told::{announced, told_once};
-use wished::{paused, wished};
+use wished::{asked_for, paused, wished};
 
 type Bad = Vec<String>;
 
@@ -70,7 +72,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 18] = [
+const INVARIANTS: [(&str, Invariant); 20] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -102,6 +104,8 @@ const INVARIANTS: [(&str, Invariant); 18] = [
         paused(l.policies, l.moments, &l.sessions, bad)
     }),
     ("wished", |l, bad| wished(l.moments, bad)),
+    ("asked_for", |l, bad| asked_for(l.policies, l.moments, bad)),
+    ("rebooted", |l, bad| rebooted(l.moments, &l.sessions, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 
@@ -246,7 +250,7 @@ fn in_windows(
             bad.push(format!("{id} has a run and was never opened"));
             continue;
         };
-        if session.rehearsal.is_some() {
+        if session.overridden.is_some() {
             continue;
         }
         let jobs: Vec<&str> = match &attempt.start.what {
@@ -331,7 +335,7 @@ fn never_twice(real: &[Real<'_>], bad: &mut Bad) {
             jobs.entry((job.to_string(), host.to_string()))
                 .or_default()
                 .push(attempt);
-        } else if let What::Periodic { job } = &attempt.start.what {
+        } else if let What::Periodic { job, .. } = &attempt.start.what {
             jobs.entry((job.to_string(), String::new()))
                 .or_default()
                 .push(attempt);

@@ -71,6 +71,11 @@ pub(super) fn comes_back(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
                 }
             }
             Happened::Recorded { fact, .. } => match &**fact {
+                // Its machine was restarted by one of its own steps.
+                Fact::SessionReentered { session, leave, .. } => {
+                    owed.remove(&**session);
+                    hooks.insert(session, leave.len());
+                }
                 Fact::SessionEntering { session, leave, .. } => {
                     entered.remove(&**session);
                     back.remove(&**session);
@@ -147,6 +152,13 @@ pub(super) fn in_order(moments: &[Moment], bad: &mut Bad) {
                 continue;
             }
             "session_entering" => before == "session_starting",
+            "session_reentered" => {
+                if before != "session_active" {
+                    bad.push(format!("{id}: {kind} after {before:?} at {when}"));
+                }
+                at.insert(id, "session_entering");
+                continue;
+            }
             "session_active" => before == "session_entering",
             "session_leaving" => matches!(before, "session_entering" | "session_active"),
             "session_left" => before == "session_leaving",
@@ -202,7 +214,7 @@ pub(super) fn held(
         })
         .collect();
     for attempt in real {
-        let What::Periodic { job } = &attempt.start.what else {
+        let What::Periodic { job, .. } = &attempt.start.what else {
             continue;
         };
         let app = policies[0].periodic.get(job).and_then(|j| j.app.as_ref());
@@ -355,7 +367,7 @@ pub(super) fn alarmed(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, b
                     let Some((count, _)) = inside.remove(&**session) else {
                         continue;
                     };
-                    let Some(known) = sessions.get(&**session).filter(|s| s.rehearsal.is_none())
+                    let Some(known) = sessions.get(&**session).filter(|s| s.overridden.is_none())
                     else {
                         continue;
                     };

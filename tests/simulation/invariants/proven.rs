@@ -16,14 +16,20 @@ pub(super) fn proven(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad
     let mut policy = &policies[0];
     let mut past: HashMap<(String, String), Past> = HashMap::new();
     let mut rehearsals = BTreeSet::new();
+    // An operator decides that they do not wait; what they come to counts.
+    let mut emergencies = BTreeSet::new();
     for moment in moments {
         match &moment.what {
             Happened::PolicyChanged { index } => policy = &policies[*index],
             Happened::Recorded { fact, decided } => {
                 if let Fact::SessionOpened { session } = &**fact
-                    && session.rehearsal.is_some()
+                    && session.overridden.is_some()
                 {
-                    rehearsals.insert(session.id.clone());
+                    let of = match session.is_rehearsal() {
+                        true => &mut rehearsals,
+                        false => &mut emergencies,
+                    };
+                    of.insert(session.id.clone());
                 }
                 if !fact.session().is_some_and(|id| rehearsals.contains(id)) {
                     learn(&mut past, *decided, fact);
@@ -34,6 +40,7 @@ pub(super) fn proven(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad
                     job, host, session, ..
                 } = &start.what
                     && !rehearsals.contains(session)
+                    && !emergencies.contains(session)
                     && start.attempt == 1
                     && let Some(job) = policy.maintenance.get(job)
                 {

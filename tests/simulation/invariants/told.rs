@@ -97,7 +97,7 @@ pub(super) fn announced(
             What::Enter { session, .. } => (session, None),
             _ => continue,
         };
-        let known = sessions.get(&**id).filter(|s| s.rehearsal.is_none());
+        let known = sessions.get(&**id).filter(|s| s.overridden.is_none());
         let (Some(known), Some(entered)) = (known, entered.get(id)) else {
             continue;
         };

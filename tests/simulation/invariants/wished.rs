@@ -34,13 +34,13 @@ pub(super) fn paused(
             Fact::PauseEnded { app } => drop(paused.remove(&key(app))),
             Fact::SessionStarting { session } => {
                 let session = sessions.get(&**session);
-                let regular = session.filter(|session| session.rehearsal.is_none());
+                let regular = session.filter(|session| session.overridden.is_none());
                 if regular.is_some_and(|session| of(Some(&session.app))) {
                     bad.push(format!("{:?} begins at {at}", regular.map(|s| &s.id)));
                 }
             }
             Fact::AttemptStarted {
-                what: What::Periodic { job },
+                what: What::Periodic { job, .. },
                 ..
             } => {
                 let app = policy.periodic.get(job).and_then(|job| job.app.as_ref());
@@ -101,5 +101,81 @@ pub(super) fn wished(moments: &[Moment], bad: &mut Bad) {
     }
     for session in ended.keys() {
         bad.push(format!("{session} was to end, and has not"));
+    }
+}
+
+/// What begins at once was asked for, once, and is told; what needs another's consent has it.
+pub(super) fn asked_for(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad) {
+    /// The last that is known of a request.
+    struct Request {
+        person: u32,
+        emergency: bool,
+        held: bool,
+    }
+    let mut requests: BTreeMap<String, Request> = BTreeMap::new();
+    let mut emergencies: BTreeMap<String, bool> = BTreeMap::new();
+    let mut policy = &policies[0];
+    for moment in moments {
+        let (at, fact) = match &moment.what {
+            Happened::PolicyChanged { index } => {
+                policy = &policies[*index];
+                continue;
+            }
+            Happened::Recorded { decided, fact } => (*decided, &**fact),
+            _ => continue,
+        };
+        match fact {
+            Fact::Asked(asked) => match &asked.wish {
+                Wish::Request { job, emergency, .. } => {
+                    let needs = policy.maintenance.get(job);
+                    let request = Request {
+                        person: asked.by.uid,
+                        emergency: *emergency || requests.get(&**job).is_some_and(|r| r.emergency),
+                        held: needs.is_some_and(|job| job.approval.is_some()),
+                    };
+                    requests.insert(job.to_string(), request);
+                }
+                Wish::Approve { job } => match requests.get_mut(&**job) {
+                    Some(request) if request.person != asked.by.uid => request.held = false,
+                    _ => bad.push(format!("{job} is approved by who asked for it at {at}")),
+                },
+                Wish::Withdraw { job } => drop(requests.remove(&**job)),
+                _ => {}
+            },
+            Fact::SessionOpened { session } if session.is_rehearsal() => {}
+            Fact::SessionOpened { session } => {
+                for step in &session.steps {
+                    let request = requests.get(&*step.job);
+                    let job = policy.maintenance.get(&step.job);
+                    let consent = job.is_some_and(|job| job.approval.is_some());
+                    if consent && request.is_none_or(|request| request.held) {
+                        bad.push(format!("{} needs a consent at {at}", step.job));
+                    }
+                    if session.emergency().is_some() {
+                        let asked = requests.remove(&*step.job);
+                        if !asked.is_some_and(|request| request.emergency) {
+                            bad.push(format!("nobody asked for {} at {at}", session.id));
+                        }
+                    }
+                }
+                if session.emergency().is_some() {
+                    emergencies.insert(session.id.to_string(), false);
+                }
+            }
+            Fact::SessionPlanned {
+                session, notices, ..
+            } => {
+                let told = notices.iter().any(|n| n.kind == Kind::Advance);
+                emergencies
+                    .entry(session.to_string())
+                    .and_modify(|known| *known |= told);
+            }
+            Fact::SessionEntering { session, .. } => {
+                if emergencies.get(&**session) == Some(&false) {
+                    bad.push(format!("{session} begins untold at {at}"));
+                }
+            }
+            _ => {}
+        }
     }
 }

@@ -123,7 +123,7 @@ impl Scene {
 
 pub(super) fn name(what: &What) -> String {
     match what {
-        What::Step { job, .. } | What::Periodic { job } => job.to_string(),
+        What::Step { job, .. } | What::Periodic { job, .. } => job.to_string(),
         What::Ask { job, .. } => format!("ask {job}"),
         What::Enter { hook, .. } => format!("enter{hook}"),
         What::Leave { hook, .. } => format!("leave{hook}"),

@@ -232,7 +232,7 @@ fn the_plan_is_what_happens() {
                 ..
             } => done.last_mut().unwrap().1.push(job.to_string()),
             Fact::AttemptStarted {
-                what: What::Periodic { job },
+                what: What::Periodic { job, .. },
                 ..
             } => periodic.push((job.to_string(), at)),
             _ => {}

@@ -322,7 +322,7 @@ impl<'a> Look<'a> {
             lead_ago,
         );
         let told = matches!(session.phase, Phase::Asking | Phase::Planned);
-        if session.phase.in_maintenance() || session.rehearsal.is_some() {
+        if session.phase.in_maintenance() || session.overridden.is_some() {
             return Link::holds(Rule::Notice, far);
         }
         if told {
@@ -356,7 +356,7 @@ impl<'a> Look<'a> {
     /// A periodic job of the app that maintenance waits for.
     fn draining(&self) -> Option<Link> {
         let job = self.state.running.values().find_map(|running| {
-            let What::Periodic { job } = &running.what else {
+            let What::Periodic { job, .. } = &running.what else {
                 return None;
             };
             let (app, during) = self.policy.periodic.get(job)?.app.as_ref()?;

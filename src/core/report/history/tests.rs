@@ -11,7 +11,10 @@ fn an_attempt_has_all_keys_of_the_interface() {
     let fact = Fact::AttemptEnded(Box::new(AttemptEnded {
         run: 42,
         attempt: 1,
-        what: What::Periodic { job: "gc".into() },
+        what: What::Periodic {
+            job: "gc".into(),
+            host: "local".into(),
+        },
         due: None,
         started: at("2026-11-21T21:00:00Z"),
         elapsed: SignedDuration::from_secs(3),

@@ -53,6 +53,7 @@ fn json(fact: &Fact) -> serde_json::Value {
 #[test]
 fn attempts_come_in_pairs_with_their_keys() {
     let started = json(&Fact::AttemptStarted {
+        reboot: false,
         run: 42,
         attempt: 2,
         what: step(),
@@ -91,7 +92,10 @@ fn each_kind_of_work_has_its_own_events() {
             host: "local".into(),
         },
     };
-    let periodic = What::Periodic { job: "gc".into() };
+    let periodic = What::Periodic {
+        job: "gc".into(),
+        host: "local".into(),
+    };
     for (what, expected) in [
         (hook(false), "enter_ended"),
         (hook(true), "leave_ended"),

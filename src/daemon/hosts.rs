@@ -1,0 +1,456 @@
+//! What runs on hosts, over SSH: started here as a client that holds the lifeline, and believed only as far as the host
+//! was heard. What was not heard is asked for until nothing of it can be left there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::world::Heard;
+use crate::clock;
+use crate::core::effect::{LockWait, Start};
+use crate::core::event::Event;
+use crate::core::policy::Host;
+use crate::core::run::{End, Found, Report, RunId, What};
+use crate::core::state::State;
+use crate::process::{self, Launcher, RunEvent, RunSpec};
+use crate::ssh::{self, Destination, Fate, Masters, Order, Verdict};
+
+/// Granted to the client beside the grace on the host, to hear its last word.
+const LAST_WORD: Duration = Duration::from_secs(30);
+/// The longest wait for a lock on a host: what holds it there says nothing of when it ends.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// Between two questions to a host, at first and at last.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASK_SELDOM: Duration = Duration::from_secs(30);
+/// Beside time bound and grace: what a host may take where nobody here ends a run.
+const LATE: Duration = Duration::from_secs(75);
+
+/// The connections, and where clients write what they heard.
+pub struct Hosts {
+    /// Why there are none.
+    masters: Result<Masters, String>,
+    verdicts: PathBuf,
+}
+
+/// What an attempt on a host needs of the world.
+pub(super) struct Attempt {
+    pub start: Start,
+    pub host: Arc<Host>,
+    /// The value of `OFFHOURS_RUN`.
+    pub mark: String,
+    /// Of this side: locks, log, who holds them.
+    pub spec: RunSpec,
+    pub stop: Arc<Notify>,
+}
+
+impl Hosts {
+    /// `sockets`: a folder for connections alone, whose path is short.
+    pub fn new(sockets: &Path, state_dir: &Path) -> Self {
+        let verdicts = verdicts(state_dir);
+        let made = make(&verdicts).and_then(|()| Masters::new(sockets));
+        Self {
+            masters: made.map_err(|error| error.to_string()),
+            verdicts,
+        }
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        if let Ok(masters) = &self.masters {
+            masters.close().await;
+        }
+    }
+
+    async fn reach(&self, host: &Host) -> Result<PathBuf, String> {
+        let masters = self
+            .masters
+            .as_ref()
+            .map_err(|why| format!("hosts cannot be reached from here: {why}"))?;
+        let reached = masters.reach(&Destination::from(host)).await;
+        reached.map_err(|unreachable| unreachable.why)
+    }
+
+    fn verdict(&self, run: RunId, attempt: u32) -> PathBuf {
+        self.verdicts.join(format!("{run}.{attempt}"))
+    }
+
+    /// It is recorded.
+    pub fn forget(&self, run: RunId, attempt: u32) {
+        let _ = std::fs::remove_file(self.verdict(run, attempt));
+    }
+}
+
+fn verdicts(state_dir: &Path) -> PathBuf {
+    state_dir.join("verdicts")
+}
+
+fn make(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(dir)
+}
+
+/// What the clients of the last life left behind of attempts on hosts; what belongs to none of them goes.
+pub fn found(state_dir: &Path, state: &State) -> Vec<(RunId, Found)> {
+    let dir = verdicts(state_dir);
+    let running = state.running.iter();
+    let there = running.filter(|(_, r)| r.what.host() != crate::core::policy::LOCAL);
+    let known: Vec<(String, RunId)> = there
+        .map(|(run, r)| (format!("{run}.{}", r.attempt), *run))
+        .collect();
+    let Ok(entries) = std::fs::read_dir(&dir) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        match known.iter().find(|(known, _)| **known == *name) {
+            Some((_, run)) => found.extend(left(&entry.path()).map(|left| (*run, left))),
+            None => drop(std::fs::remove_file(entry.path())),
+        }
+    }
+    found
+}
+
+/// None where nothing was begun there.
+fn left(path: &Path) -> Option<Found> {
+    match Verdict::read(path) {
+        Ok(Verdict::Exited { code }) => Some(Found::Ended(End::Exited { code })),
+        // Ours, most likely: the lifeline was cut together with the daemon.
+        Ok(Verdict::Signalled { .. }) => Some(Found::Ended(End::Stopped { code: None })),
+        Ok(Verdict::TimedOut) => Some(Found::Ended(End::TimedOut { code: None })),
+        Ok(Verdict::Busy { .. } | Verdict::Unreachable { .. } | Verdict::NotStarted { .. }) => None,
+        // What cannot be read claims nothing.
+        Ok(Verdict::Unknown { .. }) | Err(_) => Some(Found::Unheard),
+    }
+}
+
+/// From the first try to reach the host until it is known how the attempt ended; tells it.
+pub(super) async fn run(
+    hosts: Arc<Hosts>,
+    launcher: Arc<Launcher>,
+    attempt: Attempt,
+    tell: mpsc::Sender<Heard>,
+) {
+    let (run, began) = (attempt.start.run, Instant::now());
+    let report = match attempt.start.reboot {
+        true => restart(&hosts, &launcher, &attempt, &tell).await,
+        false => once(&hosts, &launcher, &attempt, &tell).await,
+    };
+    let mut report = report;
+    if report.elapsed.is_zero() {
+        report.elapsed = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
+    }
+    let _ = tell.send(Event::Ended { run, report }.into()).await;
+}
+
+fn bare(end: End) -> Report {
+    Report {
+        end,
+        elapsed: SignedDuration::ZERO,
+        output_bytes: 0,
+        log: false,
+        tail: String::new(),
+    }
+}
+
+async fn once(
+    hosts: &Hosts,
+    launcher: &Launcher,
+    attempt: &Attempt,
+    tell: &mpsc::Sender<Heard>,
+) -> Report {
+    let run = attempt.start.run;
+    let control = tokio::select! {
+        reached = hosts.reach(&attempt.host) => match reached {
+            Ok(control) => control,
+            Err(why) => return bare(End::Unreachable { why }),
+        },
+        () = attempt.stop.notified() => return bare(End::Stopped { code: None }),
+    };
+    let verdict = hosts.verdict(run, attempt.start.attempt);
+    let spec = match spec(attempt, control, &verdict) {
+        Ok(spec) => spec,
+        Err(why) => return bare(End::SpawnFailed { why }),
+    };
+    let mut started = launcher.spawn(spec);
+    let stopper = started.stopper();
+    let mut asked_to_stop = false;
+    let result = loop {
+        let event = tokio::select! {
+            event = started.recv() => event,
+            () = attempt.stop.notified(), if !asked_to_stop => {
+                asked_to_stop = true;
+                stopper.stop();
+                continue;
+            }
+        };
+        match event {
+            Some(RunEvent::Ended(result)) => break result,
+            Some(event) => {
+                let event = super::heard::heard_of(run, event, &attempt.mark, LAST_WORD).await;
+                if matches!(event, Event::Ended { .. }) {
+                    // A lock here was held by somebody else.
+                    if let Event::Ended { report, .. } = event {
+                        return report;
+                    }
+                }
+                let _ = tell.send(event.into()).await;
+            }
+            None => return bare(End::Lost),
+        }
+    };
+    if result.end == process::End::SupervisorDied {
+        // The client follows it; what it heard is in its file.
+        let mark = format!("OFFHOURS_RUN={}", attempt.mark);
+        let ended = tokio::task::spawn_blocking(move || {
+            process::survivors::end_by_cookie(&[&mark], &[], LAST_WORD)
+        });
+        let _ = ended.await;
+    }
+    let mut report = super::heard::report_of(run, result);
+    let path = verdict.clone();
+    let heard = tokio::task::spawn_blocking(move || Verdict::read(&path)).await;
+    let heard = match heard {
+        Ok(Ok(heard)) => heard,
+        Ok(Err(error)) => Verdict::Unknown {
+            why: format!("what the client heard cannot be read: {error}"),
+        },
+        Err(_) => Verdict::Unknown {
+            why: "what the client heard was not read".into(),
+        },
+    };
+    report.end = match heard {
+        Verdict::Unknown { why } => {
+            let start = &attempt.start;
+            let grace = to_std(start.grace).saturating_mul(2);
+            let left = to_std(start.timeout)
+                .saturating_add(grace)
+                .saturating_add(LATE);
+            let until = Instant::now() + left;
+            let known = ask(hosts, &attempt.host, &attempt.mark, until);
+            say_unheard(tell, run, &attempt.host, &why).await;
+            known.await.unwrap_or(End::Unheard { why })
+        }
+        heard => end_of(heard, &report.end),
+    };
+    report
+}
+
+/// What was heard, unless this side ended it: then how it ended is ours to say.
+fn end_of(heard: Verdict, here: &End) -> End {
+    let code = match &heard {
+        Verdict::Exited { code } => Some(*code),
+        _ => None,
+    };
+    match (heard, here) {
+        (Verdict::Busy { holder }, _) => End::Busy {
+            lock: "on the host".into(),
+            holder,
+        },
+        (Verdict::NotStarted { .. } | Verdict::Unreachable { .. }, End::Stopped { .. }) => {
+            End::Stopped { code: None }
+        }
+        (Verdict::Unreachable { why }, _) => End::Unreachable { why },
+        (Verdict::NotStarted { why }, _) => End::SpawnFailed { why },
+        (_, End::TimedOut { .. }) => End::TimedOut { code },
+        (_, End::Stopped { .. }) => End::Stopped { code },
+        (Verdict::Exited { code }, _) => End::Exited { code },
+        (Verdict::Signalled { signal }, _) => End::Signalled { signal },
+        (Verdict::TimedOut, _) => End::TimedOut { code: None },
+        (Verdict::Unknown { why }, _) => End::Unheard { why },
+    }
+}
+
+async fn say_unheard(tell: &mpsc::Sender<Heard>, run: RunId, host: &Host, why: &str) {
+    tracing::warn!(run, host = %host.name, why, "how it ended on the host is not known; the host is asked");
+    let holder = format!("{} (how it ended is not known: {why})", host.name);
+    let event = Event::Waiting { run, holder };
+    let _ = tell.send(event.into()).await;
+}
+
+/// Asks a host until it tells, or until nothing of the run can be left there. None: it could not be asked.
+async fn ask(hosts: &Hosts, host: &Host, mark: &str, until: Instant) -> Option<End> {
+    let mut pause = ASK_AGAIN;
+    loop {
+        let fate = match hosts.reach(host).await {
+            Ok(control) => ssh::ask(&control, &host.r#become, mark).await.ok(),
+            Err(_) => None,
+        };
+        match fate {
+            Some(Fate::Ended { verdict }) => {
+                return Some(end_of(verdict, &End::Exited { code: 0 }));
+            }
+            Some(Fate::NeverBegan) => {
+                let why = "it was not begun there".into();
+                return Some(End::Unreachable { why });
+            }
+            Some(Fate::Gone) => {
+                let why =
+                    "what was to tell it is gone: the host was restarted, or its runner killed";
+                return Some(End::Unheard { why: why.into() });
+            }
+            Some(Fate::Running { .. }) | None => {}
+        }
+        if Instant::now() >= until {
+            return None;
+        }
+        tokio::time::sleep(pause.min(until - Instant::now())).await;
+        pause = (pause * 2).min(ASK_SELDOM);
+    }
+}
+
+/// An attempt of the last life whose end nobody heard: the host is asked.
+pub(super) async fn ask_again(
+    hosts: Arc<Hosts>,
+    host: Option<Arc<Host>>,
+    (run, mark): (RunId, String),
+    until: Timestamp,
+    tell: mpsc::Sender<Heard>,
+) {
+    let end = match host {
+        None => End::Unheard {
+            why: "the host is not in the configuration any more".into(),
+        },
+        Some(host) => {
+            say_unheard(&tell, run, &host, "the daemon was killed meanwhile").await;
+            let left = until.duration_since(clock::now());
+            let until = Instant::now() + to_std(left);
+            let unheard = End::Unheard {
+                why: "the host could not be asked while anything of it could be left there".into(),
+            };
+            ask(&hosts, &host, &mark, until).await.unwrap_or(unheard)
+        }
+    };
+    let report = bare(end);
+    let _ = tell.send(Event::Ended { run, report }.into()).await;
+}
+
+/// Restarts the host and waits until it has come up anew: in another boot.
+async fn restart(
+    hosts: &Hosts,
+    launcher: &Launcher,
+    attempt: &Attempt,
+    tell: &mpsc::Sender<Heard>,
+) -> Report {
+    let until = Instant::now() + to_std(attempt.start.timeout);
+    let Some(before) = boot_of(hosts, &attempt.host).await else {
+        return bare(End::Unreachable {
+            why: "it does not say in which boot it is".into(),
+        });
+    };
+    let mut report = tokio::select! {
+        report = once(hosts, launcher, attempt, tell) => report,
+        () = tokio::time::sleep_until(until) => bare(End::TimedOut { code: None }),
+    };
+    // The connection may break before the command has said that it worked.
+    let goes_down = matches!(
+        report.end,
+        End::Exited { code: 0 } | End::Unheard { .. } | End::Signalled { .. }
+    );
+    if !goes_down {
+        return report;
+    }
+    loop {
+        let up = boot_of(hosts, &attempt.host).await;
+        if up.is_some_and(|boot| boot != before) {
+            report.end = End::Exited { code: 0 };
+            return report;
+        }
+        if Instant::now() >= until {
+            report.end = End::TimedOut { code: None };
+            return report;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ASK_AGAIN) => {}
+            () = attempt.stop.notified() => {
+                report.end = End::Stopped { code: None };
+                return report;
+            }
+        }
+    }
+}
+
+async fn boot_of(hosts: &Hosts, host: &Host) -> Option<String> {
+    let control = hosts.reach(host).await.ok()?;
+    let found = ssh::probe(&control, &[]).await.ok()?;
+    Some(found.boot_id).filter(|boot| !boot.is_empty())
+}
+
+/// The client as a run of this machine.
+fn spec(attempt: &Attempt, control: PathBuf, verdict: &Path) -> Result<RunSpec, String> {
+    let Attempt {
+        start, host, mark, ..
+    } = attempt;
+    let command = &start.command;
+    let mut argv = command.argv.clone();
+    let script = match command.beside {
+        true => Some(PathBuf::from(&argv[0])),
+        false => None,
+    };
+    if let Some(name) = script.as_deref().and_then(Path::file_name) {
+        argv[0] = name.to_string_lossy().into_owned();
+    }
+    let mut r#become = host.r#become.clone();
+    if let Some(user) = &command.user {
+        r#become.extend(["-u".to_owned(), user.to_string()]);
+    }
+    let own = |name: &str| format!("{name}.lock");
+    let lock = match &start.what {
+        What::Step { job, .. } => {
+            let mut locks = host.locks.clone();
+            locks.push(own(&format!("maintenance.{job}")));
+            locks
+        }
+        What::Periodic { job, .. } => {
+            let job = job.split('@').next().unwrap_or_default();
+            vec![own(&format!("periodic.{job}"))]
+        }
+        _ => Vec::new(),
+    };
+    let lock_wait = match start.lock_wait {
+        LockWait::For(wait) => to_std(wait).min(LOCK_WAIT),
+        LockWait::UntilStopped => LOCK_WAIT,
+    };
+    let env = start.env.iter().filter(|(name, _)| name != "OFFHOURS_RUN");
+    let order = Order {
+        control,
+        run: mark.clone(),
+        argv,
+        script,
+        env: env.cloned().collect(),
+        dir: command
+            .dir_named
+            .then(|| command.dir.to_string_lossy().into_owned()),
+        r#become,
+        lock,
+        lock_wait_s: lock_wait.as_secs(),
+        timeout_s: to_std(start.timeout).as_secs().max(1),
+        grace_s: to_std(start.grace).as_secs(),
+        umask: command.umask,
+        verdict: verdict.to_owned(),
+    };
+    let order = order.to_variable().map_err(|error| error.to_string())?;
+    let mut env = attempt.spec.env.clone();
+    env.retain(|(name, _)| matches!(&**name, "PATH" | "HOME" | "USER" | "LANG"));
+    env.push(("OFFHOURS_RUN".into(), mark.clone()));
+    env.push((ssh::order::VARIABLE.into(), order));
+    Ok(RunSpec {
+        argv: vec!["/proc/self/exe".into(), ssh::client::COMMAND.into()],
+        env,
+        dir: "/".into(),
+        user: None,
+        umask: None,
+        grace: attempt.spec.grace.saturating_add(LAST_WORD),
+        ..attempt.spec.clone()
+    })
+}
+
+fn to_std(span: SignedDuration) -> Duration {
+    Duration::try_from(span).unwrap_or(Duration::ZERO)
+}
