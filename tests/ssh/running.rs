@@ -240,7 +240,7 @@ async fn nobody_on_the_host_can_read_a_secret_off_a_command_line() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_supervisor_runs_it_as_every_run() {
     let Some(lab) = Lab::start("the_supervisor_runs_it_as_every_run") else {
         return;
