@@ -18,7 +18,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
 pub struct Found {
     /// Programs that are not there: of `setsid`, `timeout`, `flock`, `mkfifo`, `head`, `tr`, `sed`.
     pub missing: Vec<String>,
-    /// Whether who logs in may become who is wanted; `None` where nobody else is.
+    /// Whether who logs in may become who is wanted, and execute `/bin/sh`; `None` where nobody else is wanted.
     pub may_become: Option<bool>,
     /// What the host said about that.
     pub noise: String,

@@ -24,6 +24,6 @@ if mkdir -p "$base" && [ -w "$base" ]; then
     }
 fi
 if [ "$#" -gt 0 ]; then
-    if timeout 10 "$@" true </dev/null >/dev/null; then say become yes; else say become no; fi
+    if timeout 10 "$@" /bin/sh -c : </dev/null >/dev/null; then say become yes; else say become no; fi
 fi
 say done

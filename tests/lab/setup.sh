@@ -27,6 +27,12 @@ need losetup mount
 need mkfs.ext4 e2fsprogs
 need systemd-analyze systemd
 need promtool prometheus
+need ssh openssh-client
+[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+need ip iproute2
+need busybox busybox
+need nsenter util-linux
+need pgrep procps
 [ -x /usr/sbin/exim4 ] || missing="$missing exim4-daemon-light"
 need python3 "python3 python3-venv"
 if command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then missing="$missing python3-venv"; fi

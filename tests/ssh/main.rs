@@ -1,0 +1,8 @@
+//! Runs on hosts, over a real sshd, looking at real processes.
+mod broken;
+mod busybox;
+mod ending;
+mod lab;
+mod locks;
+mod reach;
+mod running;
