@@ -14,6 +14,16 @@ use tokio::io::unix::AsyncFd;
 /// A wall clock that moves further than this against the elapsed time was set; less is the clock being disciplined.
 const STEP: SignedDuration = SignedDuration::from_millis(750);
 
+/// Whether the kernel counts the wall clock as kept by a time service; none where it does not say.
+pub fn is_synchronised() -> Option<bool> {
+    // SAFETY: an all-zero `timex` asks for nothing to be changed, and the kernel writes into it alone.
+    let state = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        libc::adjtimex(&raw mut timex)
+    };
+    (state >= 0).then_some(state != libc::TIME_ERROR)
+}
+
 /// The wall clock.
 pub fn now() -> Timestamp {
     Timestamp::now()

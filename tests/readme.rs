@@ -129,7 +129,7 @@ fn dots_stand_for_anything_and_nothing_else_does() {
 #[test]
 fn every_file_in_the_readme_is_accepted() {
     let sandbox = Sandbox::new();
-    for name in ["windows.toml", "only-windows.toml"] {
+    for name in ["windows.toml", "only-windows.toml", "fleet.toml"] {
         let output = sandbox.shell(&format!("offhours check --strict --config {name}"));
         assert!(output.status.success(), "{name}: {output:?}");
         assert!(output.stderr.is_empty(), "{name}: {output:?}");

@@ -72,6 +72,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Bring an app back that is in maintenance
     Leave(LeaveArgs),
+    /// Try what a night depends on: mail servers, hosts, hooks, locks, disk, clock; nothing is changed or sent
+    Doctor(DoctorArgs),
     /// Start the daemon anew once nothing is under way: after an upgrade, say
     Restart(RestartArgs),
     /// Show what is, and what waits for a person
@@ -278,6 +280,13 @@ pub struct PauseArgs {
     pub until: Option<String>,
     #[command(flatten)]
     pub because: Because,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Only these hosts
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]

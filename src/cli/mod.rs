@@ -4,6 +4,7 @@ mod beside;
 mod bring_back;
 mod check;
 mod cron;
+mod doctor;
 mod explain;
 #[cfg(test)]
 mod fixture;
@@ -85,6 +86,7 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Notice(command) => notice::run(command, &context, out),
         Command::Run(args) => run::run(args, &context),
         Command::Request(args) => wish::request(args, &context, out),
+        Command::Doctor(args) => doctor::run(args, &context, out),
         Command::Restart(args) => restart::restart(args, &context, out),
         Command::Approve(args) => wish::approve(args, &context, out),
         Command::Cancel(args) => wish::cancel(args, &context, out),

@@ -149,7 +149,7 @@ fn wishes(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()>
 }
 
 fn running(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
-    if status.running.is_empty() {
+    if status.running.is_empty() && status.rollouts.is_empty() {
         return Ok(());
     }
     heading("running", out)?;
@@ -168,7 +168,12 @@ fn running(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()
         ]);
     }
     out.table(&table)?;
-    note(out, status.counts.running.saturating_sub(LINES))
+    note(out, status.counts.running.saturating_sub(LINES))?;
+    for rollout in status.rollouts.iter().take(LINES) {
+        let end = relative(rollout.expected_end, status.now);
+        out.line(format_args!("  {}, done {end}", rollout.words()))?;
+    }
+    Ok(())
 }
 
 fn what(item: &RunningItem) -> String {

@@ -166,7 +166,10 @@ impl<'a> Reading<'a> {
 
     /// `approval`: a role of `[control]`.
     fn approval(&mut self, item: Item<'a>) -> Option<Name> {
-        let role = self.line(item).filter(|role| !role.is_empty())?;
+        if item.value.as_str() == Some("") {
+            return None;
+        }
+        let role = self.line(item)?;
         let control = self.document.section("control");
         let roles = control.and_then(|control| control.get("roles"));
         let roles = roles.and_then(|roles| Some(Fields::of(roles.value.as_table()?, roles.place)));

@@ -29,6 +29,15 @@ impl Folder {
         self.dir.display().to_string()
     }
 
+    /// Why nothing could be written to it; one that is not there yet is made when it is needed.
+    pub(super) fn unwritable(&self) -> Option<String> {
+        let there = self.dir.ancestors().find(|dir| dir.exists())?;
+        let access = rustix::fs::access(there, rustix::fs::Access::WRITE_OK);
+        access
+            .err()
+            .map(|error| format!("{}: {error}", there.display()))
+    }
+
     pub(super) async fn send(&self, message: &Composed) -> Answer {
         let name = name(message);
         let shown = self.dir.join(&name).display().to_string();

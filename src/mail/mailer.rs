@@ -86,6 +86,16 @@ impl Mailer {
         self.deliver(message).await.answer
     }
 
+    /// Tries what a delivery needs and sends nothing: each server (connection, TLS, login), the program or the folder, by
+    /// name, and why it would fail.
+    pub async fn try_out(&self) -> Vec<(String, Option<String>)> {
+        match &self.way {
+            Way::Smtp(servers) => servers.try_out().await,
+            Way::Sendmail(program) => vec![(program.name(), program.missing())],
+            Way::File(folder) => vec![(folder.name(), folder.unwritable())],
+        }
+    }
+
     /// The same, with what is worth knowing beside the answer.
     pub async fn deliver(&self, message: &Composed) -> Delivery {
         let (begun, began) = (Instant::now(), clock::now());

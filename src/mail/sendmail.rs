@@ -31,6 +31,16 @@ impl Program {
         self.path.display().to_string()
     }
 
+    /// Why it could not be started, as far as the file shows it.
+    pub(super) fn missing(&self) -> Option<String> {
+        use std::os::unix::fs::PermissionsExt;
+        match std::fs::metadata(&self.path) {
+            Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o111 != 0 => None,
+            Ok(_) => Some("it cannot be executed".into()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
     pub(super) async fn send(&self, message: &Composed) -> Answer {
         let name = self.path.display();
         let mut command = Command::new(&self.path);

@@ -67,7 +67,7 @@ fn tables<'v>(value: &'v Value, key: &str) -> Vec<&'v toml::Table> {
 fn every_key_is_live_in_it() {
     let text = fs::read_to_string(root().join("windows.toml")).unwrap();
     let whole: Value = toml::from_str(&text).unwrap();
-    assert!(text.lines().count() <= 270);
+    assert!(text.lines().count() <= 300);
     let entries = |table: &str| -> Vec<Value> {
         whole[table].as_table().unwrap().values().cloned().collect()
     };

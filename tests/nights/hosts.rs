@@ -1,5 +1,7 @@
 //! Nights on hosts, over SSH, through a real sshd.
 
+use serde_json::Value;
+
 use crate::scene::{Scene, alive, mail_without_lead, once, until};
 use crate::sshd::Sshd;
 
@@ -235,6 +237,9 @@ fn a_job_goes_over_its_hosts_first_one_then_several_at_once() {
         (count(&scene, "begin") == 3).then_some(())
     });
     assert_eq!(count(&scene, "end"), 1);
+    let status = scene.offhours(&["status"]);
+    let words = "roll: 1 of 5 hosts done, 2 at work";
+    assert!(status.out.contains(words), "{}", status.out);
     std::fs::remove_file(scene.path("hold")).unwrap();
     let closed = daemon.wait("session_closed", &[]);
     assert_eq!(closed["outcome"], "succeeded", "{}", daemon.story());
@@ -288,5 +293,80 @@ fn the_next_host_waits_until_the_one_before_is_well() {
         "{}",
         history.out
     );
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn doctor_says_what_a_night_would_miss() {
+    let Some(mut sshd) = Sshd::start() else {
+        return;
+    };
+    let scene = scene(&sshd, "timeout = \"20s\"");
+    let finding = |said: &Value, part: &str, name: &str| {
+        let findings = said.as_array().unwrap();
+        let found = findings
+            .iter()
+            .find(|f| f["part"] == part && f["name"] == name);
+        found
+            .cloned()
+            .unwrap_or_else(|| panic!("{part} {name} in {said}"))
+    };
+    let well = scene.offhours(&["doctor", "--json"]).expect(0).json();
+    for host in ["web1", "web2"] {
+        assert_eq!(finding(&well, "host", host)["level"], "good", "{well}");
+    }
+    let mails = scene.path("mail").display().to_string();
+    assert_eq!(finding(&well, "mail", &mails)["level"], "good", "{well}");
+    sshd.stop();
+    let toml = scene.read("windows.toml");
+    let smtp = toml.replace(
+        "transport = \"file\"",
+        "transport = \"smtp\"\nhost = \"127.0.0.1:1\"\ntls = \"none\"",
+    );
+    scene.write("windows.toml", &smtp);
+    let said = scene.offhours(&["doctor", "--json"]).expect(1).json();
+    let host = finding(&said, "host", "web1");
+    assert_eq!(host["level"], "failure");
+    assert!(host["text"].to_string().contains("efused"), "{host}");
+    let mail = finding(&said, "mail", "127.0.0.1:1");
+    assert_eq!(mail["level"], "failure", "{mail}");
+    let words = scene.offhours(&["doctor", "--hosts", "web1"]).expect(1);
+    assert!(words.out.contains("FAILED   host web1: "), "{}", words.out);
+    assert!(!words.out.contains("web2"), "{}", words.out);
+    scene.offhours(&["doctor", "--hosts", "web9"]).expect(1);
+}
+
+#[test]
+fn a_connection_that_breaks_in_the_middle_is_asked_about_and_repeated_by_nobody() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"60s\"");
+    scene.write("hold.work", "");
+    let mut daemon = scene.up();
+    let pid = scene.wait_pid("pid.work");
+    // The host's end of the connection: with it the lifeline is cut, and nobody is told of the end.
+    for session in sshd.sessions() {
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", &session.to_string()])
+            .status();
+    }
+    let ended = daemon.wait("run_ended", &[("job", "work")]);
+    assert!(
+        ["signalled", "interrupted"].contains(&ended["outcome"].as_str().unwrap()),
+        "{ended}"
+    );
+    assert!(!alive(pid));
+    assert!(
+        daemon.err().contains("the host is asked"),
+        "{}",
+        daemon.err()
+    );
+    daemon.wait("session_closed", &[]);
+    let work = scene.lines("order");
+    assert_eq!(
+        work.iter().filter(|line| line.ends_with("work")).count(),
+        1,
+        "{work:?}"
+    );
+    assert_eq!(work.last().map(String::as_str), Some("web1 leave"));
     assert_eq!(daemon.stop(), 0);
 }

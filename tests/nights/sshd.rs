@@ -125,6 +125,15 @@ impl Sshd {
         }
     }
 
+    /// The processes that serve its connections.
+    pub fn sessions(&self) -> Vec<i32> {
+        let own = self.child.as_ref().map_or(0, Child::id);
+        let path = format!("/proc/{own}/task/{own}/children");
+        let children = fs::read_to_string(path).unwrap_or_default();
+        let children = children.split_whitespace();
+        children.filter_map(|pid| pid.parse().ok()).collect()
+    }
+
     /// The tables of some hosts of the group `web`, web1 and so on.
     pub fn hosts(&self, count: usize) -> String {
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid())

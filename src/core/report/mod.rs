@@ -16,6 +16,7 @@ mod line_words;
 mod notice_states;
 mod periodic;
 mod plan_view;
+mod rollout;
 mod runs;
 mod seconds;
 mod status;
@@ -37,6 +38,7 @@ pub use line::{Happening, Line, event};
 pub use notice_states::notice_states;
 pub use periodic::{Failing, Last, Periodic, Waits};
 pub use plan_view::{HookView, PlanView, RunView, SessionView, StepView, UnplannedView};
+pub use rollout::Rollout;
 pub use runs::Runs;
 pub use status::{
     AppState, AppStatus, AttentionItem, Counts, Daemon, Lock, RunningItem, Shell, Status, status,

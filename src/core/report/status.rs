@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::diagnosis::{self, Diagnosis, Mail, Windows};
 use super::periodic::{self, Periodic};
+use super::rollout::{self, Rollout};
 use super::upcoming::{self, Next};
 use super::when::counted;
 use super::wishes::{self, PauseItem, RequestItem};
@@ -36,6 +37,8 @@ pub struct Status {
     pub paused: Vec<PauseItem>,
     pub requested: Vec<RequestItem>,
     pub running: Vec<RunningItem>,
+    /// Of sessions that are going on: jobs with several hosts.
+    pub rollouts: Vec<Rollout>,
     pub apps: Vec<AppStatus>,
     pub next: Vec<Next>,
     pub periodic: Periodic,
@@ -170,6 +173,7 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
         paused: wishes::pauses(state),
         requested: wishes::requests(state),
         running: running(state),
+        rollouts: rollout::rollouts(policy, state, now),
         counts: Counts {
             attention: state.attention.len() + usize::from(unsaid(state).is_some()),
             running: state.running.len(),

@@ -111,6 +111,33 @@ impl Server {
             .map_err(|failure| (progress.stage(), hidden(failure)))
     }
 
+    /// Connects, encrypts and logs in as a delivery would, and sends nothing.
+    ///
+    /// # Errors
+    /// Where that fails, and why.
+    pub(super) async fn try_out(&self, limit: Duration) -> Result<(), (Stage, Failure)> {
+        let progress = Progress::new();
+        let opened = Guarded::new(Connection::open(&self.target, limit, &progress));
+        let opened = match timeout(limit, pin!(opened)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(silent(limit)),
+        };
+        match opened {
+            Ok(connection) => {
+                // It has told what was asked; how it says good-bye is no matter.
+                let _ = timeout(limit, connection.close()).await;
+                Ok(())
+            }
+            Err(Failure::Refused { code, text }) => {
+                let text = self.hide(&text);
+                Err((progress.stage(), Failure::Refused { code, text }))
+            }
+            Err(Failure::Broken(text)) => {
+                Err((progress.stage(), Failure::Broken(self.hide(&text))))
+            }
+        }
+    }
+
     /// Host and port, as people write them.
     pub(super) fn label(&self) -> &str {
         &self.label

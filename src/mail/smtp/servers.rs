@@ -106,6 +106,24 @@ impl Servers {
         }
     }
 
+    /// Connects to each server as a delivery would; why that fails, where it does.
+    pub(in crate::mail) async fn try_out(&self) -> Vec<(String, Option<String>)> {
+        let mut tried = Vec::new();
+        for server in &self.servers {
+            let why = match server.try_out(self.limit).await {
+                Ok(()) => None,
+                Err((stage, failure)) => Some(match classify(server.label(), stage, &failure) {
+                    Answer::Temporary { why }
+                    | Answer::Permanent { why }
+                    | Answer::Unknown { why } => why,
+                    Answer::Accepted { .. } => String::new(),
+                }),
+            };
+            tried.push((server.label().to_owned(), why));
+        }
+        tried
+    }
+
     fn failing(&self) -> MutexGuard<'_, Vec<Option<Instant>>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
