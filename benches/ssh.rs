@@ -115,9 +115,11 @@ fn serve(dir: &Path) -> (Sshd, u16) {
         "Port {port}\nListenAddress 0.0.0.0\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\nStrictModes no\n\
          UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin prohibit-password\nMaxStartups 500:30:1000\nMaxSessions 100\nUseDNS no\nLogLevel ERROR\n\
-         KexAlgorithms curve25519-sha256\nSetEnv XDG_STATE_HOME={}\n",
+         KexAlgorithms curve25519-sha256\nSetEnv HOME={} XDG_STATE_HOME={}\n",
         at("host"),
         at("key.pub"),
+        // Whatever the login shell of this user does elsewhere, it does not do here.
+        dir.display(),
         at("state"),
     );
     fs::write(dir.join("sshd_config"), text).unwrap();

@@ -97,9 +97,11 @@ pub fn prepare(dir: &Path, address: &str, port: u16, more: &str) -> Destination 
         "Port {port}\nListenAddress {address}\nHostKey {}\nPidFile none\nAuthorizedKeysFile {}\n\
          StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
          PermitRootLogin prohibit-password\nMaxStartups 500:30:1000\nMaxSessions 100\nUseDNS no\n\
-         KexAlgorithms curve25519-sha256\nSetEnv XDG_STATE_HOME={}{more}\n",
+         KexAlgorithms curve25519-sha256\nSetEnv HOME={} XDG_STATE_HOME={}{more}\n",
         at("host"),
         at("authorized"),
+        // Whatever the login shell of this user does elsewhere, it does not do here.
+        dir.display(),
         at("state"),
     );
     fs::write(dir.join("sshd_config"), configuration).unwrap();

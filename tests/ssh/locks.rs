@@ -19,7 +19,7 @@ fn is_free(lock: &Path) -> bool {
 fn hold(lock: &Path) -> Guard {
     fs::create_dir_all(lock.parent().unwrap()).unwrap();
     let child = Command::new("flock")
-        .arg("-o")
+        .arg("-F")
         .arg(lock)
         .args(["sleep", "1000"])
         .spawn();
