@@ -172,8 +172,8 @@ pub struct HostState {
 impl MaintenanceState {
     /// The due instant of a request that this host has not served, and that the calendar may serve.
     pub fn request_for(&self, host: &str) -> Option<Timestamp> {
-        let regular = |r: &&Box<Requested>| !r.emergency && r.approval.is_none();
-        let requested = self.requested.as_ref().filter(regular)?;
+        let regular = |r: &&Requested| !r.emergency && r.approval.is_none();
+        let requested = self.requested.as_deref().filter(regular)?;
         let asked = requested.hosts.iter().any(|name| &**name == host);
         Some(requested.at).filter(|at| asked && *at > self.accounted(host))
     }

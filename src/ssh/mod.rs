@@ -13,7 +13,7 @@
 //! A run on a host is a run here, of a client that holds the lifeline: what ends the client, ends the job on the host.
 //! One connection a host, kept by [`Masters`], carries all runs, questions and probes of it. A connection that breaks
 //! leaves a run whose end is unknown; it is bounded on the host, and its marker there can be asked for the end
-//! ([`ask`]).
+//! ([`ask()`]).
 //!
 //! What is executed on a host is constant text. Arguments, variables and scripts go over standard input, and only to a
 //! runner that has said that it is ready, so that whatever fails before has started nothing.
@@ -24,7 +24,7 @@
 //! | [`masters`] | daemon | one live connection a host |
 //! | [`order`], [`verdict`] | both | what to run on a host; what was heard of it |
 //! | [`client`] | client | `offhours internal-ssh` |
-//! | [`ask`], [`probe`] | daemon | what became of a run; what a host lacks |
+//! | [`mod@ask`], [`mod@probe`] | daemon | what became of a run; what a host lacks |
 //! | `conversation` | both | the words between here and the texts that are executed on the host |
 pub mod ask;
 pub mod client;

@@ -6,7 +6,7 @@ use crate::text;
 /// Bytes of the line.
 pub const LONGEST: usize = 300;
 
-/// Nothing was started on the host. The line has no control characters and at most [`LONGEST`] bytes.
+/// Nothing was started on the host. The line has no control characters and at most 300 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Unreachable {

@@ -89,9 +89,11 @@ fn every_key_is_live_in_it() {
         ("window", keys::WINDOW, of(&entries("window"))),
         ("rules", keys::RULE, inner(&entries("window"), &["rules"])),
         ("freeze", keys::FREEZE, of(&entries("freeze"))),
+        ("host", keys::HOST, of(&entries("host"))),
         ("app", keys::APP, of(&apps)),
         ("maintenance", keys::MAINTENANCE, of(&jobs)),
         ("periodic", keys::PERIODIC, of(&periodic)),
+        ("healthy", keys::HEALTHY, inner(&jobs, &["healthy"])),
         ("after", keys::AFTER, inner(&jobs, &["after"])),
         (
             "retry",
@@ -116,7 +118,13 @@ fn every_key_is_live_in_it() {
     // A command's folder, user and environment are shown once for each kind of job, not for each hook.
     let missing: Vec<String> = missing
         .into_iter()
-        .filter(|key| !["periodic: user", "periodic: group"].contains(&key.as_str()))
+        .filter(|key| {
+            let shown = key.strip_prefix("healthy: ");
+            let shown = shown.or(key.strip_prefix("periodic: "));
+            !shown.is_some_and(|key| {
+                ["user", "group", "dir", "umask", "env", "script"].contains(&key)
+            })
+        })
         .collect();
     assert_eq!(missing, Vec::<String>::new());
 }

@@ -50,12 +50,10 @@ pub(super) fn rebooted(moments: &[Moment], sessions: &BTreeMap<&str, &Session>, 
                     );
                 }
             }
-            Fact::SessionReentered { session, .. } => {
-                if !through.remove(&**session) {
-                    bad.push(format!(
-                        "{session} is entered once more at {at}, for nothing"
-                    ));
-                }
+            Fact::SessionReentered { session, .. } if !through.remove(&**session) => {
+                bad.push(format!(
+                    "{session} is entered once more at {at}, for nothing"
+                ));
             }
             _ => {}
         }

@@ -170,10 +170,10 @@ pub(super) fn asked_for(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut 
                     .entry(session.to_string())
                     .and_modify(|known| *known |= told);
             }
-            Fact::SessionEntering { session, .. } => {
-                if emergencies.get(&**session) == Some(&false) {
-                    bad.push(format!("{session} begins untold at {at}"));
-                }
+            Fact::SessionEntering { session, .. }
+                if emergencies.get(&**session) == Some(&false) =>
+            {
+                bad.push(format!("{session} begins untold at {at}"));
             }
             _ => {}
         }
