@@ -26,7 +26,7 @@ pub enum Verdict {
     Unreachable { why: String },
     /// The host was reached; nothing was started: no such program or folder, not allowed to become somebody else.
     NotStarted { why: String },
-    /// It was ordered, and how it ended was not heard. [`ask`](super::ask) the host.
+    /// It was ordered, and how it ended was not heard. [`ask`](super::ask()) the host.
     Unknown { why: String },
 }
 

@@ -180,7 +180,10 @@ lock_wait = "1m"
         let had = r#"offhours_lock_wait_seconds_count{result="obtained"}"#;
         let ended = r#"offhours_runs_total{job="waits",what="periodic",outcome="succeeded"}"#;
         let ended = value(&text, ended)? > 0.0;
-        (ended && value(&text, had)? > 0.0).then_some(text)
+        // What is served may be a moment old.
+        let update = r#"offhours_runs_total{job="update",what="step",outcome="succeeded"}"#;
+        let update = value(&text, update)? > 0.0;
+        (ended && update && value(&text, had)? > 0.0).then_some(text)
     });
     let update = r#"job="update",what="step""#;
     for (series, expected) in [
