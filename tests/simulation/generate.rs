@@ -387,6 +387,16 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
             let app = app.clone();
             list.push((at + hours, Happening::Ask(Longing::Resume { app })));
         }
+        // While it is in maintenance for that somebody thinks better of it.
+        if let Longing::Request {
+            emergency: true, ..
+        } = &longing
+            && extra.bool()
+        {
+            let soon = at + SignedDuration::from_secs(extra.i64(2..90));
+            let leave = Longing::Leave { app: "app0".into() };
+            list.push((soon, Happening::Ask(leave)));
+        }
         if let Longing::Request { job, .. } = &longing {
             let job = job.clone();
             let own = extra.u32(0..4) == 0;

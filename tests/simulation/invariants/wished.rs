@@ -102,6 +102,58 @@ pub(super) fn wished(moments: &[Moment], bad: &mut Bad) {
     for session in ended.keys() {
         bad.push(format!("{session} was to end, and has not"));
     }
+    stopped(moments, bad);
+}
+
+/// What runs of a session that is cancelled, or whose app is to come back, is asked to end at once.
+fn stopped(moments: &[Moment], bad: &mut Bad) {
+    let mut running: BTreeMap<RunId, (&str, bool)> = BTreeMap::new();
+    let mut asked: BTreeSet<RunId> = BTreeSet::new();
+    for moment in moments {
+        let fact = match &moment.what {
+            Happened::StopAsked { run } => {
+                asked.insert(*run);
+                continue;
+            }
+            // Its end is the end of all that ran.
+            Happened::DaemonStarted => {
+                running.clear();
+                continue;
+            }
+            Happened::Recorded { fact, .. } => &**fact,
+            _ => continue,
+        };
+        match fact {
+            Fact::AttemptStarted {
+                run,
+                what: What::Step { session, .. } | What::Enter { session, .. },
+                ..
+            } => drop(running.insert(*run, (session, false))),
+            Fact::Asked(wished) => {
+                let concerned = |session: &str| match &wished.wish {
+                    Wish::Cancel { session: of } => **of == *session,
+                    Wish::Leave { app } => session.split('/').next() == Some(app),
+                    _ => false,
+                };
+                let of = running
+                    .values_mut()
+                    .filter(|(session, _)| concerned(session));
+                of.for_each(|(_, wanted)| *wanted = true);
+            }
+            Fact::AttemptEnded(ended) => {
+                let was = running.remove(&ended.run);
+                let (session, wanted) = was.unwrap_or_default();
+                if wanted && !asked.contains(&ended.run) {
+                    let at = moment.at;
+                    bad.push(format!(
+                        "run {} of {session} was to end, and was let go on to {at}",
+                        ended.run
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What begins at once was asked for, once, and is told; what needs another's consent has it.
