@@ -131,6 +131,12 @@ doze() {
     sleep .1 2>/dev/null || sleep 1
 }
 
+# Of the job, once it has begun.
+find_group() {
+    group=
+    { while read -r word value rest; do [ "$word" != began ] || group=$value; done <"$marker"; } 2>/dev/null
+}
+
 exec 3<&0 4>&1 </dev/null
 trap stop=1 TERM
 stop=
@@ -140,8 +146,13 @@ stop=
     # Nothing more is said to us: this returns at the end of the file.
     while IFS= read -r value; do :; done
     kill -s TERM "$$"
-    group=
-    { while read -r word value rest; do [ "$word" != began ] || group=$value; done <"$marker"; } 2>/dev/null
+    find_group
+    # What comes between a look at stop and a wait is not heard: said again until something has begun, or is over.
+    while [ -z "$group" ] && is_alive "$$" "$keeper"; do
+        doze
+        kill -s TERM "$$" 2>/dev/null
+        find_group
+    done
     signal_all TERM "$group"
     uptime
     limit=$((now + grace))
