@@ -87,6 +87,9 @@ pub enum Command {
     /// Look at notices, and try whether they arrive
     #[command(subcommand)]
     Notice(NoticeCommand),
+    /// Names for the completions of shells
+    #[command(hide = true)]
+    InternalNames(NamesArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a folder
@@ -357,6 +360,24 @@ pub struct MonitorArgs {
     pub notices_critical: String,
 }
 
+/// What a name is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NamesOf {
+    Jobs,
+    Maintenance,
+    Apps,
+    Windows,
+    Hosts,
+    Sessions,
+    Runs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct NamesArgs {
+    #[arg(value_enum)]
+    pub of: NamesOf,
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct CompletionsArgs {
     #[arg(value_enum)]
@@ -393,6 +414,9 @@ pub struct LogsArgs {
     /// The number of a run, RUN.ATTEMPT, or the name of a job (its latest run)
     #[arg(value_name = "RUN")]
     pub run: String,
+    /// Go on while it runs, to its end; of output beyond the limit the end comes when it is over
+    #[arg(long, short)]
+    pub follow: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]

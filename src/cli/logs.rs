@@ -1,4 +1,6 @@
 //! `logs`: what did a run print?
+mod follow;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -28,6 +30,13 @@ const LARGEST_JSON: u64 = 16 << 20;
 /// When there is no such run, or its file cannot be read.
 pub fn run(args: &LogsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let loaded = context.load()?;
+    if args.follow {
+        if let Some(run) = follow::under_way(&args.run, &loaded)? {
+            follow::follow(run, &loaded, out)?;
+            return Ok(Exit::Ok);
+        }
+        said("it does not run: this is what it printed");
+    }
     let Some(file) = find(&args.run, &loaded)? else {
         return Ok(Exit::Ok);
     };
@@ -36,9 +45,17 @@ pub fn run(args: &LogsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Res
         json(&file, out).with_context(reading)?;
     } else {
         let opened = File::open(&file.path).with_context(reading)?;
-        copy(opened, out)?;
+        let mut filter = Filter::default();
+        copy(opened, &mut filter, out)?;
+        finish(filter, out)?;
     }
     Ok(Exit::Ok)
+}
+
+/// The files of a run, that is under way or over.
+fn of_run_now(run: RunId, loaded: &Loaded) -> anyhow::Result<Vec<LogFile>> {
+    let found = logs::find(&loaded.settings.state_dir, run);
+    found.map_err(|error| unreadable(&error))
 }
 
 /// The file that is meant; none, and a note, where the run is known and printed nothing.
@@ -127,13 +144,13 @@ fn of_job(job: &str, state_dir: &Path, loaded: &Loaded) -> anyhow::Result<LogFil
     })
 }
 
-fn copy(mut from: impl Read, out: &mut Out<'_>) -> io::Result<()> {
+/// What can be read now.
+fn copy(mut from: impl Read, filter: &mut Filter, out: &mut Out<'_>) -> io::Result<()> {
     let mut chunk = vec![0; 64 * 1024];
-    let mut filter = Filter::default();
     let mut kept = Vec::with_capacity(chunk.len());
     loop {
         let read = match from.read(&mut chunk) {
-            Ok(0) => break,
+            Ok(0) => return Ok(()),
             Ok(read) => &chunk[..read],
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
@@ -146,7 +163,11 @@ fn copy(mut from: impl Read, out: &mut Out<'_>) -> io::Result<()> {
             out.bytes(read)?;
         }
     }
-    kept.clear();
+}
+
+/// What a sequence that never ended leaves.
+fn finish(mut filter: Filter, out: &mut Out<'_>) -> io::Result<()> {
+    let mut kept = Vec::new();
     filter.finish(&mut kept);
     out.bytes(&kept)
 }
@@ -186,7 +207,10 @@ mod tests {
         let bytes = b"\x1b[31mred\xff\n";
         for (width, expected) in [(None, &bytes[..]), (Some(80), "red\u{fffd}\n".as_bytes())] {
             let mut written = Vec::new();
-            copy(&bytes[..], &mut Out::plain(&mut written, width)).expect("copied");
+            let mut out = Out::plain(&mut written, width);
+            let mut filter = Filter::default();
+            copy(&bytes[..], &mut filter, &mut out).expect("copied");
+            finish(filter, &mut out).expect("finished");
             assert_eq!(written, expected);
         }
     }

@@ -15,6 +15,7 @@ mod logs;
 mod manual;
 pub mod memory;
 mod monitor;
+mod names;
 mod notice;
 pub mod out;
 mod plan;
@@ -78,6 +79,7 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(args, &context, out),
         Command::Status(args) => status::run(args, &context, out),
         Command::Monitor(args) => Ok(monitor::run(args, &context, out)?),
+        Command::InternalNames(args) => names::run(args, &context, out),
         Command::Completions(args) => manual::completions(args, out),
         Command::Man(args) => manual::man(args, out),
         Command::History(args) => history::run(args, &context, out),
