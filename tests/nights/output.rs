@@ -104,3 +104,30 @@ timeout = "5s"
     assert!(files > 2, "{files} files of {room} bytes are left");
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn what_a_run_prints_can_be_followed_to_its_end() {
+    let scene = Scene::new(
+        "[periodic.slow]\nschedule = \"* * * * * *\"\noverlap = \"skip\"\ntimeout = \"60s\"\n\
+         script = \"echo first; while [ ! -e go ]; do sleep 0.05; done; echo last\"\n",
+    );
+    let mut daemon = scene.up();
+    let begun = |scene: &Scene| scene.offhours(&["logs", "slow"]).out.contains("first");
+    until("output", || begun(&scene).then_some(()));
+    let mut command = scene.command(&["logs", "slow", "--follow"]);
+    let mut following = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = std::io::BufReader::new(following.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("first") {
+        assert!(std::io::BufRead::read_line(&mut printed, &mut text).unwrap() > 0);
+    }
+    assert!(following.try_wait().unwrap().is_none(), "it waits for more");
+    scene.write("go", "");
+    std::io::Read::read_to_string(&mut printed, &mut text).unwrap();
+    assert!(following.wait().unwrap().success());
+    assert!(text.contains("last"), "{text}");
+    assert_eq!(daemon.stop(), 0);
+}

@@ -21,7 +21,10 @@ const TOLD: usize = 16 << 10;
 /// The run that is meant by a number or a job, as far as one is under way.
 pub(super) fn under_way(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<RunId>> {
     let state = load::state(loaded)?;
-    let number = wanted.split('.').next().and_then(|run| run.parse().ok());
+    let number = wanted
+        .split('.')
+        .next()
+        .and_then(|run| run.parse::<RunId>().ok());
     let mut running = state.running.iter();
     let found = running.rfind(|(run, running)| match number {
         Some(number) => **run == number,
@@ -40,7 +43,10 @@ pub(super) fn follow(run: RunId, loaded: &Loaded, out: &mut Out<'_>) -> anyhow::
     let mut printing: Option<Printing> = None;
     loop {
         // Asked first: what was printed before the end is there afterwards.
-        let over = load::state(loaded)?.running.keys().all(|known| *known != run);
+        let over = load::state(loaded)?
+            .running
+            .keys()
+            .all(|known| *known != run);
         for file in of_run_now(run, loaded)? {
             if file.attempt < attempt {
                 continue;
@@ -95,4 +101,3 @@ impl Printing {
         out.flush()
     }
 }
-
