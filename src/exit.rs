@@ -18,6 +18,20 @@ pub enum Exit {
     Refused = 5,
 }
 
+impl Exit {
+    /// The one with this number, as another process of this program ended.
+    pub fn of(code: u8) -> Self {
+        match code {
+            0 => Self::Ok,
+            2 => Self::Usage,
+            3 => Self::Config,
+            4 => Self::Unreachable,
+            5 => Self::Refused,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -1,6 +1,9 @@
 //! What systemd is told: ready, alive, what goes on, reloading, stopping. Nothing at all where nobody asked.
 
+mod inhibit;
 pub mod journal;
+
+pub use inhibit::Inhibitor;
 
 use std::os::fd::AsFd;
 use std::time::Duration;

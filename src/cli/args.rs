@@ -27,6 +27,9 @@ pub struct Cli {
     /// When to use colour; NO_COLOR is obeyed
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: ColorWhen,
+    /// As on a terminal of that width: what the daemon prints for others
+    #[arg(long, global = true, hide = true, value_name = "N")]
+    pub columns: Option<u16>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -348,7 +351,14 @@ pub enum HooksWhen {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct StatusArgs {}
+pub struct StatusArgs {
+    /// Show it again whenever something happens, with progress bars, until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Progress bars, without following
+    #[arg(long, hide = true, conflicts_with = "follow")]
+    pub bars: bool,
+}
 
 #[derive(Clone, Debug, Args)]
 pub struct MonitorArgs {

@@ -47,6 +47,7 @@ pub fn serve(
                 tell: tell.clone(),
                 events: turns.world().listeners(),
                 control: Arc::new(settings.control.clone()),
+                readings: control::Readings::new("/proc/self/exe".into(), settings.file.clone()),
             };
             Some(tokio::spawn(control::serve(listener, ears)))
         }

@@ -2,9 +2,11 @@
 pub mod args;
 mod beside;
 mod bring_back;
+mod changes;
 mod check;
 mod cron;
 mod doctor;
+mod elsewhere;
 mod explain;
 #[cfg(test)]
 mod fixture;
@@ -46,8 +48,8 @@ use crate::text;
 pub fn main() -> Exit {
     let cli = Cli::parse();
     let mut stdout = BufWriter::new(io::stdout());
-    let mut out = Out::stdout(&mut stdout, cli.color);
-    let result = dispatch(&cli, &mut out).and_then(|exit| {
+    let mut out = Out::stdout(&mut stdout, cli.color, cli.columns);
+    let result = answer(&cli, &mut out).and_then(|exit| {
         out.flush()?;
         Ok(exit)
     });
@@ -57,7 +59,7 @@ pub fn main() -> Exit {
     }
 }
 
-fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+fn answer(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let colour = match cli.color {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
@@ -71,32 +73,45 @@ fn dispatch(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         now: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
         colour,
     };
+    // It says itself what it cannot look at.
+    if matches!(cli.command, Command::Monitor(_))
+        && let Ok(Some(exit)) = elsewhere::instead(cli, &context, out)
+    {
+        return Ok(exit);
+    }
+    match dispatch(cli, &context, out) {
+        Err(error) => Ok(elsewhere::instead(cli, &context, out)?.ok_or(error)?),
+        done => done,
+    }
+}
+
+fn dispatch(cli: &Cli, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     match &cli.command {
-        Command::Check(args) => check::run(args, &context, out),
-        Command::Windows(args) => windows::run(args, &context, out),
-        Command::Cron(args) => cron::run(args, &context, out),
-        Command::Plan(args) => plan::run(args, &context, out),
-        Command::Explain(args) => explain::run(args, &context, out),
-        Command::Status(args) => status::run(args, &context, out),
-        Command::Monitor(args) => Ok(monitor::run(args, &context, out)?),
-        Command::InternalNames(args) => names::run(args, &context, out),
+        Command::Check(args) => check::run(args, context, out),
+        Command::Windows(args) => windows::run(args, context, out),
+        Command::Cron(args) => cron::run(args, context, out),
+        Command::Plan(args) => plan::run(args, context, out),
+        Command::Explain(args) => explain::run(args, context, out),
+        Command::Status(args) => status::run(args, context, out),
+        Command::Monitor(args) => Ok(monitor::run(args, context, out)?),
+        Command::InternalNames(args) => names::run(args, context, out),
         Command::Completions(args) => manual::completions(args, out),
         Command::Man(args) => manual::man(args, out),
-        Command::History(args) => history::run(args, &context, out),
-        Command::Logs(args) => logs::run(args, &context, out),
-        Command::Simulate(args) => simulate::run(args, &context, out),
-        Command::Notice(command) => notice::run(command, &context, out),
-        Command::Run(args) => run::run(args, &context),
-        Command::Request(args) => wish::request(args, &context, out),
-        Command::Doctor(args) => doctor::run(args, &context, out),
-        Command::Restart(args) => restart::restart(args, &context, out),
-        Command::Approve(args) => wish::approve(args, &context, out),
-        Command::Cancel(args) => wish::cancel(args, &context, out),
-        Command::Postpone(args) => wish::postpone(args, &context, out),
-        Command::Pause(args) => wish::pause(args, &context, out),
-        Command::Resume(args) => wish::resume(args, &context, out),
-        Command::Leave(args) => wish::leave(args, &context, out),
-        Command::Rehearse(args) => rehearse::run(args, &context, out),
+        Command::History(args) => history::run(args, context, out),
+        Command::Logs(args) => logs::run(args, context, out),
+        Command::Simulate(args) => simulate::run(args, context, out),
+        Command::Notice(command) => notice::run(command, context, out),
+        Command::Run(args) => run::run(args, context),
+        Command::Request(args) => wish::request(args, context, out),
+        Command::Doctor(args) => doctor::run(args, context, out),
+        Command::Restart(args) => restart::restart(args, context, out),
+        Command::Approve(args) => wish::approve(args, context, out),
+        Command::Cancel(args) => wish::cancel(args, context, out),
+        Command::Postpone(args) => wish::postpone(args, context, out),
+        Command::Pause(args) => wish::pause(args, context, out),
+        Command::Resume(args) => wish::resume(args, context, out),
+        Command::Leave(args) => wish::leave(args, context, out),
+        Command::Rehearse(args) => rehearse::run(args, context, out),
     }
 }
 

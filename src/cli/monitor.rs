@@ -71,7 +71,7 @@ fn look(args: &MonitorArgs, context: &Context) -> anyhow::Result<(Level, String)
         limit(&args.notices_critical)?,
     );
     let loaded = context.load()?;
-    let status = status::of(&loaded, context)?;
+    let status = status::of(&loaded, context.now)?;
     Ok(judge(&status, limits))
 }
 

@@ -9,6 +9,9 @@ use super::args::ColorWhen;
 use super::table::{Paint, Table};
 use crate::text::is_harmful;
 
+/// Nothing can be laid out in fewer columns.
+const NARROWEST: usize = 20;
+
 /// On standard error. Where that is gone nobody is left to be told, and the exit code still says it.
 pub fn said(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
@@ -24,18 +27,36 @@ pub struct Out<'a> {
 
 impl<'a> Out<'a> {
     /// Standard output as it is: `writer` goes there.
-    pub fn stdout(writer: &'a mut dyn Write, color: ColorWhen) -> Self {
+    pub fn stdout(writer: &'a mut dyn Write, color: ColorWhen, columns: Option<u16>) -> Self {
         let terminal = io::stdout().is_terminal();
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
         Self {
             writer,
-            width: terminal.then(width),
+            width: columns
+                .map(|columns| usize::from(columns).max(NARROWEST))
+                .or_else(|| terminal.then(width)),
             colour: match color {
                 ColorWhen::Always => true,
                 ColorWhen::Never => false,
                 ColorWhen::Auto => terminal && !unwanted,
             },
+        }
+    }
+
+    /// Takes the width of the terminal again, which may have changed.
+    pub fn look_again(&mut self) {
+        if self.width.is_some() && io::stdout().is_terminal() {
+            self.width = Some(width());
+        }
+    }
+
+    /// The same kind of output into something else.
+    pub fn like<'b>(&self, writer: &'b mut dyn Write) -> Out<'b> {
+        Out {
+            writer,
+            width: self.width,
+            colour: self.colour,
         }
     }
 
@@ -116,11 +137,18 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "offhours: {text}");
 }
 
+/// Rows of the terminal.
+pub fn height() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let rows = size.map(|size| usize::from(size.ws_row));
+    rows.filter(|rows| *rows > 1).unwrap_or(24)
+}
+
 fn width() -> usize {
     rustix::termios::tcgetwinsize(io::stdout())
         .ok()
         .map(|size| usize::from(size.ws_col))
-        .filter(|columns| *columns >= 20)
+        .filter(|columns| *columns >= NARROWEST)
         .unwrap_or(80)
 }
 

@@ -1,4 +1,7 @@
 //! `status`: is all well, and if not, what waits for me?
+mod bars;
+pub(super) mod follow;
+
 use super::args::StatusArgs;
 use super::history::paint;
 use super::load::{self, Context};
@@ -14,6 +17,7 @@ use crate::core::report::{AppState, Next, RunningItem, Status, relative, span, s
 use crate::exit::Exit;
 use crate::surroundings;
 use crate::text::clean;
+use jiff::Timestamp;
 
 /// How far ahead the next sessions are looked for.
 const DAYS: u32 = 35;
@@ -26,40 +30,43 @@ const SESSIONS: usize = 5;
 ///
 /// # Errors
 /// When configuration or state are refused.
-pub fn run(_args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+pub fn run(args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let loaded = context.load()?;
-    let status = of(&loaded, context)?;
+    if args.follow {
+        return follow::here(loaded, context, out);
+    }
+    let status = of(&loaded, context.now)?;
     if context.json {
         out.json(&status)?;
     } else {
-        show(&loaded.policy, &status, out)?;
+        show(&loaded.policy, &status, args.bars, out)?;
     }
     Ok(if status.well { Exit::Ok } else { Exit::Failed })
 }
 
 /// What is, from the record, the daemon and the machine.
-pub(super) fn of(loaded: &Loaded, context: &Context) -> anyhow::Result<Status> {
+pub(super) fn of(loaded: &Loaded, now: Timestamp) -> anyhow::Result<Status> {
     let policy = &loaded.policy;
     let mut state = load::state(loaded)?;
     let settings = &loaded.settings;
-    let shell = surroundings::shell(&settings.state_dir, &state, context.now)
+    let shell = surroundings::shell(&settings.state_dir, &state, now)
         .map_err(|e| refused(e.to_string()))?;
     if shell.daemon.running {
         // That it can record nothing it says itself; where it cannot be asked, its disk shows most of it.
         state.live.unwritable = control::trouble(&settings.control.socket)
             .unwrap_or_else(|_| surroundings::takes_nothing(&settings.state_dir).map(Into::into));
     }
-    let plan = outlook(
-        policy,
-        &state,
-        context.now,
-        load::days_after(context.now, DAYS),
-    );
-    Ok(status(policy, &state, &plan, context.now).with(policy, shell))
+    let plan = outlook(policy, &state, now, load::days_after(now, DAYS));
+    Ok(status(policy, &state, &plan, now).with(policy, shell))
 }
 
 /// The status for people: what waits for somebody first.
-pub(super) fn show(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+pub(super) fn show(
+    policy: &Policy,
+    status: &Status,
+    bars: bool,
+    out: &mut Out<'_>,
+) -> anyhow::Result<()> {
     let zone = &policy.zone;
     let verdict = match status.counts.attention {
         _ if status.well => out.painted(Paint::Good, "all is well"),
@@ -74,7 +81,7 @@ pub(super) fn show(policy: &Policy, status: &Status, out: &mut Out<'_>) -> anyho
     ))?;
     attention(status, out)?;
     wishes(zone, status, out)?;
-    running(zone, status, out)?;
+    running(zone, status, bars, out)?;
     apps(zone, status, out)?;
     next(policy, status, out)?;
     periodic(zone, status, out)?;
@@ -148,7 +155,7 @@ fn wishes(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()>
     note(out, status.requested.len().saturating_sub(LINES))
 }
 
-fn running(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
+fn running(zone: &Zone, status: &Status, bars: bool, out: &mut Out<'_>) -> anyhow::Result<()> {
     if status.running.is_empty() && status.rollouts.is_empty() {
         return Ok(());
     }
@@ -160,18 +167,25 @@ fn running(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()
             (None, Some(stop_by)) => format!("ended by {}", when(zone, stop_by)).into(),
             (None, None) => Cell::default(),
         };
-        table.row([
-            format!("run {}", item.run).into(),
-            what(item).into(),
-            format!("for {}", span(status.now.duration_since(item.started))).into(),
-            state,
-        ]);
+        let run = format!("run {}", item.run).into();
+        let since = format!("for {}", span(status.now.duration_since(item.started))).into();
+        if bars {
+            let bar = bars::of_run(item, status.now).into();
+            table.row([run, what(item).into(), since, bar, state]);
+        } else {
+            table.row([run, what(item).into(), since, state]);
+        }
     }
     out.table(&table)?;
     note(out, status.counts.running.saturating_sub(LINES))?;
     for rollout in status.rollouts.iter().take(LINES) {
         let end = relative(rollout.expected_end, status.now);
-        out.line(format_args!("  {}, done {end}", rollout.words()))?;
+        let bar = if bars {
+            format!("{} ", bars::of_rollout(rollout))
+        } else {
+            String::new()
+        };
+        out.line(format_args!("  {bar}{}, done {end}", rollout.words()))?;
     }
     Ok(())
 }

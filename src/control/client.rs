@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::wire::{LONGEST, Reply, Request};
+use super::wire::{LONGEST, Look, Reading, Reply, Request};
 use crate::core::session::Override;
 use crate::exit::Exit;
 
@@ -15,6 +15,8 @@ use crate::exit::Exit;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What only adds to an answer is not waited for that long.
 const A_MOMENT: Duration = Duration::from_secs(3);
+/// The daemon gives up on reading before.
+const READS: Duration = Duration::from_secs(130);
 
 /// Why a live daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -50,27 +52,95 @@ impl ControlError {
 /// # Errors
 /// A daemon that cannot be reached, or says something else.
 pub fn trouble(socket: &Path) -> Result<Option<String>, ControlError> {
-    let unreachable = |source| ControlError::Unreachable {
+    match one_by_one(socket, &Request::Trouble, A_MOMENT)?.next()? {
+        Reply::Trouble { why } => Ok(why),
+        _ => Err(ControlError::Garbled("an answer to something else".into())),
+    }
+}
+
+/// Has the daemon run a command that only reads; `show` is given what it prints, part by part. Its exit code, and what
+/// it said on standard error.
+///
+/// # Errors
+/// A [`ControlError`], or what `show` could not write.
+pub fn read(
+    socket: &Path,
+    what: Reading,
+    look: Look,
+    mut show: impl FnMut(&str) -> std::io::Result<()>,
+) -> anyhow::Result<(u8, String)> {
+    let mut replies = one_by_one(socket, &Request::Read { what, look }, READS)?;
+    loop {
+        match replies.next()? {
+            Reply::Output { text } => show(&text)?,
+            Reply::Ended { code, said } => return Ok((code, said)),
+            _ => return Err(ControlError::Garbled("an answer to something else".into()).into()),
+        }
+    }
+}
+
+/// Waits until something happens, or a moment has passed.
+///
+/// # Errors
+/// A daemon that cannot be reached, or says something else.
+pub fn wait(socket: &Path) -> Result<(), ControlError> {
+    one_by_one(socket, &Request::Next, PATIENCE)?.next()?;
+    Ok(())
+}
+
+/// What a daemon says to one request. Blocks.
+struct Replies {
+    from: std::io::BufReader<std::os::unix::net::UnixStream>,
+}
+
+fn one_by_one(
+    socket: &Path,
+    request: &Request,
+    patience: Duration,
+) -> Result<Replies, ControlError> {
+    let ask = || -> std::io::Result<Replies> {
+        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut line = serde_json::to_vec(request).map_err(std::io::Error::from)?;
+        line.push(b'\n');
+        hears_anyway(stream.write_all(&line))?;
+        Ok(Replies {
+            from: std::io::BufReader::new(stream),
+        })
+    };
+    ask().map_err(|source| ControlError::Unreachable {
         path: socket.into(),
         source,
-    };
-    let ask = || -> std::io::Result<Vec<u8>> {
-        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(A_MOMENT))?;
-        stream.set_write_timeout(Some(A_MOMENT))?;
-        let mut line = serde_json::to_vec(&Request::Trouble).map_err(std::io::Error::from)?;
-        line.push(b'\n');
-        stream.write_all(&line)?;
-        let mut reply = Vec::new();
-        std::io::BufReader::new(stream.take(LONGEST as u64)).read_until(b'\n', &mut reply)?;
-        Ok(reply)
-    };
-    let reply = ask().map_err(unreachable)?;
-    match serde_json::from_slice(&reply) {
-        Ok(Reply::Trouble { why }) => Ok(why),
-        Ok(Reply::Refused { why }) => Err(ControlError::Refused(why)),
-        Ok(_) => Err(ControlError::Garbled("an answer to something else".into())),
-        Err(error) => Err(ControlError::Garbled(error.to_string())),
+    })
+}
+
+/// A daemon that turns a command away has said so before it hears what is asked.
+fn hears_anyway(sent: std::io::Result<()>) -> std::io::Result<()> {
+    match sent {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        sent => sent,
+    }
+}
+
+impl Replies {
+    fn next(&mut self) -> Result<Reply, ControlError> {
+        use std::io::ErrorKind::{TimedOut, WouldBlock};
+        let mut line = Vec::new();
+        let mut limited = Read::take(&mut self.from, LONGEST as u64);
+        match limited.read_until(b'\n', &mut line) {
+            Ok(0) => return Err(ControlError::Gone),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), TimedOut | WouldBlock) => {
+                return Err(ControlError::Silent);
+            }
+            Err(_) => return Err(ControlError::Gone),
+        }
+        match serde_json::from_slice(&line) {
+            Ok(Reply::Refused { why }) => Err(ControlError::Refused(why)),
+            Ok(reply) => Ok(reply),
+            Err(error) => Err(ControlError::Garbled(error.to_string())),
+        }
     }
 }
 
@@ -121,7 +191,7 @@ async fn follow(
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
-    write.write_all(&line).await.map_err(unreachable)?;
+    hears_anyway(write.write_all(&line).await).map_err(unreachable)?;
     let mut reader = BufReader::new(read);
     let mut accepted = false;
     loop {

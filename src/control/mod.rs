@@ -9,17 +9,22 @@
 //! | `wishes` | looked at, tried on a copy, recorded |
 //! | `client` | the command's side |
 //! | `restart` | starting anew when nothing is under way |
+//! | `reading` | commands that only read, run for who cannot read the files |
+//! | `rooms` | how many at once, of whom |
 //! | `watch` | following one rehearsal among the events |
 mod client;
 mod peer;
+mod reading;
 mod restart;
+mod rooms;
 mod server;
 mod watch;
 mod wire;
 mod wishes;
 
-pub use client::{ControlError, ask, rehearse, trouble};
+pub use client::{ControlError, ask, read, rehearse, trouble, wait};
 pub use peer::Peer;
+pub use reading::Readings;
 pub use server::{Ears, bind, serve};
 pub use watch::{Watch, active_session};
-pub use wire::{Reply, Request};
+pub use wire::{Look, Reading, Reply, Request, Rows};

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::peer::Peer;
+use super::reading::Readings;
+use super::rooms::Rooms;
 use super::watch::{Watch, active_session};
 use super::wire::{LONGEST, Reply, Request};
 use super::wishes;
@@ -21,12 +23,12 @@ use crate::core::session::Override;
 use crate::core::state::State;
 use crate::daemon::Heard;
 
-/// Commands that are served at once.
-const AT_ONCE: usize = 32;
 /// A request is one line, and comes at once.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// An answer that is not read within this is for nobody.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+/// Who follows what happens looks again after this, also where nothing did.
+const A_WHILE: Duration = Duration::from_secs(5);
 
 /// How a command reaches the loop, and hears what happens.
 #[derive(Clone)]
@@ -34,6 +36,7 @@ pub struct Ears {
     pub tell: mpsc::Sender<Heard>,
     pub events: broadcast::Sender<Line>,
     pub control: Arc<ControlConfig>,
+    pub readings: Readings,
 }
 
 /// The socket, which its owner can open, and a group where one is named. What an earlier daemon left in its place is replaced: the caller holds
@@ -86,20 +89,26 @@ fn open_to(folder: &Path, group: u32) -> std::io::Result<()> {
 
 /// Serves commands until it is dropped.
 pub async fn serve(listener: UnixListener, ears: Ears) {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let rooms = Rooms::default();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, _)) => {
+                let room = match stream.peer_cred() {
+                    Ok(who) => rooms.enter(who.uid()),
+                    Err(_) => continue,
+                };
                 let ears = ears.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = answer(stream, ears).await {
-                        tracing::debug!(%error, "a command went away");
+                match room {
+                    Some(room) => {
+                        tokio::spawn(async move {
+                            if let Err(error) = answer(stream, ears).await {
+                                tracing::debug!(%error, "a command went away");
+                            }
+                            drop(room);
+                        });
                     }
-                    drop(permit);
-                });
+                    None => turn_away(&stream),
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "the control socket");
@@ -107,6 +116,15 @@ pub async fn serve(listener: UnixListener, ears: Ears) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// Not waited for: a fresh socket takes a line, and what it does not take is for nobody.
+fn turn_away(stream: &UnixStream) {
+    let why = "too many commands of this user are being served; try again".into();
+    if let Ok(mut line) = serde_json::to_vec(&Reply::Refused { why }) {
+        line.push(b'\n');
+        let _ = stream.try_write(&line);
     }
 }
 
@@ -167,6 +185,13 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
         }) => wishes::ask(&mut write, ears, peer, (wish, reason, dry_run)).await,
         Ok(Request::Restart) => super::restart::restart(&mut write, &ears, peer).await,
         Ok(Request::Trouble) => trouble(&mut write, &ears).await,
+        Ok(Request::Read { what, look }) => ears.readings.answer(&mut write, &what, look).await,
+        Ok(Request::Next) => {
+            let mut events = ears.events.subscribe();
+            // Whatever comes of it: something happened, or time has passed.
+            let _ = tokio::time::timeout(A_WHILE, events.recv()).await;
+            say(&mut write, &Reply::Done { well: true }).await
+        }
         Err(error) => {
             say(
                 &mut write,

@@ -29,6 +29,154 @@ pub enum Request {
     Restart,
     /// Whether what happens can be recorded.
     Trouble,
+    /// What a command prints that only reads, for who cannot read the files themselves.
+    Read {
+        what: Reading,
+        #[serde(default)]
+        look: Look,
+    },
+    /// The next event, or a moment without one.
+    Next,
+}
+
+/// A command that only reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Reading {
+    Status {
+        #[serde(default)]
+        bars: bool,
+    },
+    Monitor {
+        notices_warning: String,
+        notices_critical: String,
+    },
+    Plan {
+        from: String,
+        days: Option<u32>,
+        until: Option<String>,
+        #[serde(default)]
+        rows: Rows,
+    },
+    Explain {
+        job: String,
+        host: Option<String>,
+        at: String,
+    },
+    History {
+        job: Option<String>,
+        session: Option<String>,
+        since: Option<String>,
+        failed: bool,
+        #[serde(default)]
+        rows: Rows,
+    },
+    Logs {
+        run: String,
+    },
+}
+
+/// How much of a long listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rows {
+    pub limit: Option<usize>,
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// For whom it is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    #[serde(default)]
+    pub json: bool,
+    #[serde(default)]
+    pub colour: bool,
+    /// Columns of the terminal, where it is one.
+    pub width: Option<u16>,
+}
+
+impl Reading {
+    /// The words after the program's name: what came from outside never stands where an option could.
+    pub fn words(&self, look: Look) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        words.push(format!(
+            "--color={}",
+            if look.colour { "always" } else { "never" }
+        ));
+        words.extend(look.width.map(|width| format!("--columns={width}")));
+        words.extend(look.json.then(|| "--json".to_owned()));
+        let option = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!("--{name}={value}"))
+        };
+        let mut named: Vec<&String> = Vec::new();
+        match self {
+            Self::Status { bars } => {
+                words.push("status".into());
+                words.extend(bars.then(|| "--bars".to_owned()));
+            }
+            Self::Monitor {
+                notices_warning,
+                notices_critical,
+            } => {
+                words.push("monitor".into());
+                words.push(format!("--notices-warning={notices_warning}"));
+                words.push(format!("--notices-critical={notices_critical}"));
+            }
+            Self::Plan {
+                from,
+                days,
+                until,
+                rows,
+            } => {
+                words.push("plan".into());
+                words.push(format!("--from={from}"));
+                words.extend(days.map(|days| format!("--days={days}")));
+                words.extend(option("until", until));
+                words.extend(rows.words());
+            }
+            Self::Explain { job, host, at } => {
+                words.push("explain".into());
+                words.extend(option("host", host));
+                words.push(format!("--at={at}"));
+                named.push(job);
+            }
+            Self::History {
+                job,
+                session,
+                since,
+                failed,
+                rows,
+            } => {
+                words.push("history".into());
+                words.extend(option("session", session));
+                words.extend(option("since", since));
+                words.extend(failed.then(|| "--failed".to_owned()));
+                words.extend(rows.words());
+                named.extend(job);
+            }
+            Self::Logs { run } => {
+                words.push("logs".into());
+                named.push(run);
+            }
+        }
+        if !named.is_empty() {
+            words.push("--".into());
+            words.extend(named.into_iter().cloned());
+        }
+        words
+    }
+}
+
+impl Rows {
+    fn words(self) -> Option<String> {
+        match (self.limit, self.all) {
+            (Some(limit), _) => Some(format!("--limit={limit}")),
+            (None, true) => Some("--all".into()),
+            (None, false) => None,
+        }
+    }
 }
 
 /// What the daemon says.
@@ -46,6 +194,10 @@ pub enum Reply {
     },
     /// Why nothing can be recorded; none where it can.
     Trouble { why: Option<String> },
+    /// A part of what a command prints.
+    Output { text: String },
+    /// The command has ended: its exit code, and what it said on standard error.
+    Ended { code: u8, said: String },
     /// It is over.
     Done { well: bool },
 }

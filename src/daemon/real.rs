@@ -30,7 +30,7 @@ use crate::core::state::State;
 use crate::mail::{self, Mailbox, Mailer};
 use crate::ping::Pinger;
 use crate::process::{self, Account, Launcher, RunSpec, Stopper};
-use crate::systemd::Notify;
+use crate::systemd::{Inhibitor, Notify};
 
 /// Things that wait to be heard; whoever has more to say waits.
 pub const EARS: usize = 1_024;
@@ -67,6 +67,7 @@ pub struct Real {
     /// Who is told that jobs begin and end; none where this daemon only brings apps back.
     pinger: Option<Pinger>,
     notify: Notify,
+    inhibitor: Inhibitor,
     logs: Logs,
     nonce: String,
     /// Who the daemon itself is: looked up once.
@@ -158,6 +159,7 @@ impl Real {
             counters: parts.counters,
             pinger: parts.pinger,
             notify: parts.notify,
+            inhibitor: Inhibitor::of_this_machine(),
             logs: Logs::new(parts.log_limit),
             nonce: String::new(),
             own: process::lookup_user(&own_id(), None).ok(),
@@ -511,6 +513,7 @@ impl World for Real {
             );
         }
         self.notify.status(state);
+        self.inhibitor.follow(state);
         self.bound_logs(at);
     }
 

@@ -27,6 +27,7 @@ mod notify;
 mod output;
 mod periodic;
 mod ping;
+mod readers;
 mod recovery;
 mod rehearse;
 mod sending;

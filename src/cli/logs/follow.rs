@@ -1,22 +1,15 @@
 //! What a run prints while it runs: woken by the kernel when its file or the state is written.
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
-use std::path::Path;
-
-use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
 use super::{copy, of_run_now};
+use crate::cli::changes::Changes;
 use crate::cli::load;
 use crate::cli::out::Out;
 use crate::config::Loaded;
 use crate::core::run::RunId;
 use crate::logs::LogFile;
 use crate::text::Filter;
-
-/// Room for what the kernel tells at once.
-const TOLD: usize = 16 << 10;
 
 /// The run that is meant by a number or a job, as far as one is under way.
 pub(super) fn under_way(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<RunId>> {
@@ -36,9 +29,9 @@ pub(super) fn under_way(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<
 /// Prints what there is and what comes, of all attempts, until the run is over.
 pub(super) fn follow(run: RunId, loaded: &Loaded, out: &mut Out<'_>) -> anyhow::Result<()> {
     let state_dir = &loaded.settings.state_dir;
-    let watch = inotify::init(CreateFlags::CLOEXEC).map_err(io::Error::from)?;
+    let changes = Changes::new()?;
     // The log beside the state is written with everything that is recorded.
-    look(&watch, state_dir)?;
+    changes.watch(state_dir)?;
     let mut attempt = 0;
     let mut printing: Option<Printing> = None;
     loop {
@@ -53,7 +46,7 @@ pub(super) fn follow(run: RunId, loaded: &Loaded, out: &mut Out<'_>) -> anyhow::
             }
             if file.attempt > attempt || printing.is_none() {
                 attempt = file.attempt;
-                look(&watch, file.path.parent().unwrap_or(state_dir))?;
+                changes.watch(file.path.parent().unwrap_or(state_dir))?;
                 printing = Some(Printing::open(&file)?);
             }
             if let Some(printing) = &mut printing {
@@ -63,22 +56,7 @@ pub(super) fn follow(run: RunId, loaded: &Loaded, out: &mut Out<'_>) -> anyhow::
         if over {
             return Ok(());
         }
-        wait(&watch)?;
-    }
-}
-
-fn look(watch: &OwnedFd, folder: &Path) -> io::Result<()> {
-    let flags = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::CLOSE_WRITE;
-    inotify::add_watch(watch, folder, flags)?;
-    Ok(())
-}
-
-/// Until something was written.
-fn wait(watch: &OwnedFd) -> io::Result<()> {
-    let mut room = [MaybeUninit::uninit(); TOLD];
-    match Reader::new(watch, &mut room).next() {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
+        changes.wait(None)?;
     }
 }
 

@@ -25,7 +25,7 @@ fn shown_at(now: &str, state: &State, shell: Shell) -> (Status, String) {
     let plan = outlook(&policy, state, now, load::days_after(now, 7));
     let status = status(&policy, state, &plan, now).with(&policy, shell);
     let shown = printed(Some(120), |out| {
-        show(&policy, &status, out).expect("printed")
+        show(&policy, &status, false, out).expect("printed")
     });
     (status, shown)
 }
