@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 
+#[path = "cli/completions.rs"]
+mod completions;
 #[path = "cli/notes.rs"]
 mod notes;
 #[path = "cli/notices.rs"]

@@ -4,6 +4,7 @@ mod beside;
 mod bring_back;
 mod changes;
 mod check;
+mod completions;
 mod cron;
 mod doctor;
 mod elsewhere;
@@ -95,7 +96,7 @@ fn dispatch(cli: &Cli, context: &Context, out: &mut Out<'_>) -> anyhow::Result<E
         Command::Status(args) => status::run(args, context, out),
         Command::Monitor(args) => Ok(monitor::run(args, context, out)?),
         Command::InternalNames(args) => names::run(args, context, out),
-        Command::Completions(args) => manual::completions(args, out),
+        Command::Completions(args) => completions::run(args, out),
         Command::Man(args) => manual::man(args, out),
         Command::History(args) => history::run(args, context, out),
         Command::Logs(args) => logs::run(args, context, out),
