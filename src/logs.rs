@@ -28,7 +28,7 @@ fn folder(state_dir: &Path, name: &str) -> PathBuf {
 fn folder_name(what: &What) -> String {
     match what {
         What::Step { job, .. } | What::Periodic { job, .. } => safe(job),
-        What::Ask { job, .. } | What::Health { job, .. } => {
+        What::Ask { job, .. } | What::Health { job, .. } | What::Peer { job, .. } => {
             format!("{}@{}", what.word(), safe(job))
         }
         What::Enter { session, .. } | What::Leave { session, .. } => {

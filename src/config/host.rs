@@ -132,9 +132,14 @@ impl<'a> Reading<'a> {
 
     /// `hosts`: names and `@groups`, in their order, each host once; without it this machine.
     pub fn hosts(&mut self, fields: &Fields<'a>) -> Vec<Name> {
-        let Some(item) = fields.get("hosts") else {
-            return vec![self.name(LOCAL)];
-        };
+        match fields.get("hosts") {
+            Some(item) => self.listed_hosts(item),
+            None => vec![self.name(LOCAL)],
+        }
+    }
+
+    /// Names and `@groups`; this machine where the list is empty, which is told.
+    pub fn listed_hosts(&mut self, item: Item<'a>) -> Vec<Name> {
         let mut hosts: Vec<Name> = Vec::new();
         let mut known = std::collections::HashSet::new();
         for (text, item) in self.lines(item) {
@@ -153,8 +158,8 @@ impl<'a> Reading<'a> {
             // What is wrong with it was told, or it is empty.
             if self.array_is_empty(item) {
                 self.problems
-                    .error(item.place, "`hosts` is empty: this would run nowhere")
-                    .hint(r#"leave it out, or hosts = ["local"]"#);
+                    .error(item.place, "there are no hosts in it")
+                    .hint(r#"leave it out, or name some: ["local"]"#);
             }
             hosts.push(self.name(LOCAL));
         }

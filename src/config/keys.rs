@@ -176,6 +176,8 @@ pub const MAINTENANCE: &[&str] = &[
     "wait",
     "pause",
     "healthy",
+    "in_service",
+    "at_least",
     "approval",
     "reboot",
     "ping",

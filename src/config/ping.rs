@@ -30,6 +30,7 @@ impl Pinged {
             What::Periodic { job, .. } => Some(Self::Periodic(job.clone())),
             What::Ask { .. }
             | What::Health { .. }
+            | What::Peer { .. }
             | What::Enter { .. }
             | What::Leave { .. }
             | What::Alarm { .. } => None,

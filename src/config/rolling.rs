@@ -6,7 +6,7 @@ use super::command::SECOND;
 use super::keys;
 use super::reading::Reading;
 use super::tree::{Fields, Item};
-use crate::core::policy::{Health, LOCAL, Name, Rolling, Share};
+use crate::core::policy::{Health, InService, LOCAL, Name, Rolling, Share};
 
 /// Hosts that may be worked on at once, and of a canary.
 const MOST: i64 = 1_000;
@@ -34,16 +34,67 @@ impl<'a> Reading<'a> {
                 )
                 .hint("canary = 1; or `pause`, which comes after each host");
         }
+        let healthy = fields
+            .get("healthy")
+            .and_then(|item| self.health(item, hosts));
+        let in_service = self.in_service(fields, hosts);
         Rolling {
             parallel: parallel.flatten().unwrap_or(Share::Count(1)),
             max_failures: max_failures.flatten().unwrap_or(Share::Count(0)),
             canary,
             wait,
             pause: self.duration_or(fields, "pause", zero, zero),
-            healthy: fields
-                .get("healthy")
-                .and_then(|item| self.health(item, hosts)),
+            healthy,
+            in_service,
         }
+    }
+
+    /// `in_service = ["web1", "web2"]` and `at_least = 1`.
+    fn in_service(&mut self, fields: &Fields<'a>, hosts: &[Name]) -> Option<InService> {
+        let at_least = fields.get("at_least");
+        let Some(item) = fields.get("in_service") else {
+            if let Some(item) = at_least {
+                self.problems
+                    .error(
+                        item.place,
+                        "`at_least` says how many of `in_service`, which is not given",
+                    )
+                    .hint(r#"in_service = ["web1", "web2"]"#);
+            }
+            return None;
+        };
+        let listed = self.listed_hosts(item);
+        let share = match at_least {
+            Some(item) => self.share(item, 1)?,
+            None => {
+                self.problems
+                    .error(item.place, "how many of them have to be well is not said")
+                    .hint("at_least = 1");
+                return None;
+            }
+        };
+        if fields.get("healthy").is_none() {
+            self.problems
+                .error(item.place, "whether a host is in service is not known")
+                .hint(r#"healthy = { run = ["curl", "-fsS", "http://localhost/up"] }"#);
+        }
+        let service = InService {
+            hosts: listed,
+            at_least: share,
+        };
+        // The host that is touched is not in service meanwhile.
+        let never = |host: &&Name| {
+            let others = service.hosts.iter().filter(|other| other != host).count();
+            others < service.least()
+        };
+        if let (Some(host), Some(at)) = (hosts.iter().find(never), at_least) {
+            let message = format!(
+                "{host} can never be touched: without it there are fewer than {} hosts",
+                service.least()
+            );
+            self.problems.error(at.place, message);
+        }
+        Some(service)
     }
 
     /// A number, or a part such as `"10%"`.

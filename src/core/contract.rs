@@ -34,7 +34,7 @@ pub fn variables(
         What::Enter { .. } => "enter",
         What::Leave { .. } => "leave",
         What::Ask { .. } => "only_if",
-        What::Health { .. } => "healthy",
+        What::Health { .. } | What::Peer { .. } => "healthy",
         What::Alarm { .. } => "alarm",
         What::Step { .. } | What::Periodic { .. } => "run",
     };

@@ -239,6 +239,26 @@ pub struct Rolling {
     pub pause: SignedDuration,
     /// What has to be well on a host before the next one is touched.
     pub healthy: Option<Health>,
+    /// Which others have to be well before a host is touched.
+    pub in_service: Option<InService>,
+}
+
+/// Hosts of which enough have to be well, without the one that is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InService {
+    /// Never empty.
+    pub hosts: Vec<Name>,
+    pub at_least: Share,
+}
+
+impl InService {
+    /// How many, rounded up.
+    pub fn least(&self) -> usize {
+        match self.at_least {
+            Share::Count(count) => count,
+            Share::Percent(percent) => self.hosts.len().saturating_mul(percent).div_ceil(100),
+        }
+    }
 }
 
 impl Rolling {
@@ -251,6 +271,7 @@ impl Rolling {
             wait: SignedDuration::ZERO,
             pause: SignedDuration::ZERO,
             healthy: None,
+            in_service: None,
         }
     }
 }

@@ -96,6 +96,13 @@ pub enum What {
         job: Name,
         host: Name,
     },
+    /// Looking whether another host is well before the one of a step is touched.
+    Peer {
+        session: SessionId,
+        step: usize,
+        job: Name,
+        host: Name,
+    },
     Enter {
         session: SessionId,
         hook: usize,
@@ -129,6 +136,7 @@ impl What {
             Self::Step { job, .. }
             | Self::Ask { job, .. }
             | Self::Health { job, .. }
+            | Self::Peer { job, .. }
             | Self::Periodic { job, .. } => Some(job),
             _ => None,
         }
@@ -139,6 +147,7 @@ impl What {
             Self::Step { session, .. }
             | Self::Ask { session, .. }
             | Self::Health { session, .. }
+            | Self::Peer { session, .. }
             | Self::Enter { session, .. }
             | Self::Leave { session, .. } => Some(session),
             _ => None,
@@ -150,6 +159,7 @@ impl What {
             Self::Step { host, .. }
             | Self::Ask { host, .. }
             | Self::Health { host, .. }
+            | Self::Peer { host, .. }
             | Self::Enter { host, .. }
             | Self::Leave { host, .. }
             | Self::Periodic { host, .. } => host,
@@ -157,12 +167,13 @@ impl What {
         }
     }
 
-    /// The word for it in listings: `step`, `only_if`, `enter`, `leave`, `periodic`, `alarm`.
+    /// The word for it in listings: `step`, `only_if`, `healthy`, `in_service`, `enter`, `leave`, `periodic`, `alarm`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Step { .. } => "step",
             Self::Ask { .. } => "only_if",
             Self::Health { .. } => "healthy",
+            Self::Peer { .. } => "in_service",
             Self::Enter { .. } => "enter",
             Self::Leave { .. } => "leave",
             Self::Periodic { .. } => "periodic",

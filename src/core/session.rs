@@ -327,6 +327,8 @@ pub enum StepState {
     Asking {
         run: RunId,
     },
+    /// Others are being looked at, which have to be well before this host is touched.
+    Guarded(Guard),
     /// `failures` of the attempts before this one counted.
     Running {
         run: RunId,
@@ -351,6 +353,20 @@ pub enum StepState {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
     },
+}
+
+/// What is known of the hosts that are to stay in service while another is touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Those that were looked at, or are being.
+    pub asked: Vec<Name>,
+    /// Those of them that are well.
+    pub well: Vec<Name>,
+    /// How many are being looked at.
+    pub under_way: usize,
+    /// Looking was cut off: it begins anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_off: bool,
 }
 
 /// A machine-readable reason with its words: fixed `code`, free `text`.
@@ -434,6 +450,8 @@ pub enum Code {
     Healthy,
     /// The host was not well after it, in time.
     Unhealthy,
+    /// Too few of the hosts that are to stay in service are well.
+    TooFewInService,
 }
 
 impl Code {
@@ -468,6 +486,7 @@ impl Code {
             Self::Paused => "paused by an operator",
             Self::Healthy => "the host is well",
             Self::Unhealthy => "the host is not well",
+            Self::TooFewInService => "too few other hosts are well",
         }
     }
 
@@ -500,6 +519,7 @@ impl Code {
             Self::Paused => "paused",
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
+            Self::TooFewInService => "too_few_in_service",
         }
     }
 }

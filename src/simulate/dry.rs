@@ -68,7 +68,9 @@ fn copy(state_dir: &Path) -> anyhow::Result<(State, u64)> {
     let running = std::mem::take(&mut state.running);
     for (run, running) in running {
         match &running.what {
-            What::Step { session, step, .. } | What::Ask { session, step, .. } => {
+            What::Step { session, step, .. }
+            | What::Ask { session, step, .. }
+            | What::Peer { session, step, .. } => {
                 if let Some(step) = state
                     .sessions
                     .get_mut(session)

@@ -52,7 +52,7 @@ impl Line {
         match fact {
             Fact::AttemptEnded(ended) => Some(match ended.what {
                 What::Step { .. } => Self::Step,
-                What::Ask { .. } | What::Health { .. } => Self::Ask,
+                What::Ask { .. } | What::Health { .. } | What::Peer { .. } => Self::Ask,
                 What::Enter { .. } | What::Leave { .. } => Self::Hook,
                 What::Periodic { .. } => Self::Periodic,
                 What::Alarm { .. } => Self::Alarm,

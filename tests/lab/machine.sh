@@ -7,7 +7,7 @@ LAB=${LAB:?a folder for the lab}
 case $1 in
 base)
   [ -d "$LAB/rootfs/etc" ] || mmdebstrap --variant=minbase \
-    --include=systemd,systemd-sysv,dbus,openssh-server,iproute2,procps,tzdata,ca-certificates bookworm "$LAB/rootfs"
+    --include=systemd,systemd-sysv,dbus,openssh-server,iproute2,procps,tzdata,ca-certificates,sudo bookworm "$LAB/rootfs"
   echo uninitialized >"$LAB/rootfs/etc/machine-id"
   exit ;;
 bridge)

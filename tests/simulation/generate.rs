@@ -228,6 +228,12 @@ pub fn installation(seed: u64, less: bool) -> String {
             ],
         );
         let repeat = pick(apart, &["repeat", "carry"]);
+        // Of the others enough have to be well before one is touched.
+        let healthy = match (healthy, seed / 4 % 3) {
+            ("", _) | (_, 0) => healthy.to_owned(),
+            (healthy, 1) => format!("{healthy}in_service = [\"@h\"]\nat_least = 1\n"),
+            (healthy, _) => format!("{healthy}in_service = [\"@h\"]\nat_least = \"50%\"\n"),
+        };
         writeln!(
             text,
             "[maintenance.roll]\napp = \"app0\"\nwindow = \"night\"\nrun = [\"/bin/job\"]\nhosts = [\"@h\"]\nschedule = \"0 1 * * 1,4\"\ntimeout = \"6m\"\nparallel = {parallel}\nmax_failures = {failures}\n{canary}\npause = \"{pause}\"\non_interrupt = \"{repeat}\"\n{healthy}"

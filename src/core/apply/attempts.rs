@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{account, find, periodic_of, step_of};
 use crate::core::fact::AttemptEnded;
 use crate::core::run::{Outcome, RunId, What};
-use crate::core::session::{HookState, Need, Phase, StepState};
+use crate::core::session::{Guard, HookState, Need, Phase, StepState};
 use crate::core::state::{Active, AlarmState, PeriodicState, State, remember};
 
 pub(super) fn attempt_started(
@@ -33,6 +33,21 @@ pub(super) fn attempt_started(
         }
         What::Health { session, step, .. } => {
             step_of(find(state, session)?, *step)?.state = StepState::Checking { run };
+        }
+        What::Peer {
+            session,
+            step,
+            host,
+            ..
+        } => {
+            let step = step_of(find(state, session)?, *step)?;
+            let mut guard = match std::mem::replace(&mut step.state, StepState::Waiting) {
+                StepState::Guarded(guard) => guard,
+                _ => Guard::default(),
+            };
+            guard.asked.push(host.clone());
+            guard.under_way = guard.under_way.saturating_add(1);
+            step.state = StepState::Guarded(guard);
         }
         What::Enter { session, hook, .. } | What::Leave { session, hook, .. } => {
             let session = find(state, session)?;
@@ -121,6 +136,28 @@ pub(super) fn attempt_ended(
         // What it means is recorded right behind this.
         What::Health { session, step, .. } => {
             step_of(find(state, session)?, *step)?.state = StepState::Unchecked;
+        }
+        What::Peer {
+            session,
+            step,
+            host,
+            ..
+        } => {
+            // The session may be over, where it was cancelled meanwhile.
+            let step = match state.sessions.get_mut(session) {
+                Some(of) if of.phase != Phase::Closed => step_of(of, *step)?,
+                _ => return Ok(()),
+            };
+            if let StepState::Guarded(guard) = &mut step.state {
+                guard.under_way = guard.under_way.saturating_sub(1);
+                if ended.outcome == Outcome::Succeeded {
+                    guard.well.push(host.clone());
+                }
+                guard.cut_off |= ended.outcome == Outcome::Interrupted;
+                if guard.under_way == 0 && guard.cut_off {
+                    step.state = StepState::Waiting;
+                }
+            }
         }
         What::Ask { session, step, .. } => {
             // The session may have been cancelled while the question was being asked.

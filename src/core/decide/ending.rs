@@ -92,7 +92,9 @@ impl Turn<'_> {
                 ..Meaning::over(Outcome::Postponed, reason)
             },
             What::Periodic { .. } => Meaning::over(Outcome::Skipped, reason),
-            What::Ask { .. } | What::Health { .. } => Meaning::over(Outcome::Interrupted, reason),
+            What::Ask { .. } | What::Health { .. } | What::Peer { .. } => {
+                Meaning::over(Outcome::Interrupted, reason)
+            }
             What::Leave { .. } | What::Alarm { .. } => return self.ended(run, report),
         };
         self.record_end(run, &running, report, meaning);
@@ -138,7 +140,8 @@ impl Turn<'_> {
                 self.after_health((session, *step), outcome, report.words());
             }
             What::Periodic { job, .. } => self.after_periodic(job, outcome, reason.as_ref(), retry),
-            What::Alarm { .. } => {}
+            // What follows is decided when all that were asked have answered.
+            What::Peer { .. } | What::Alarm { .. } => {}
         }
     }
 
@@ -159,7 +162,7 @@ impl Turn<'_> {
                 Verdict::Bad(outcome) => self.leave_again(running.attempt, outcome, said),
                 _ => self.leave_again(running.attempt, Outcome::Failed, said),
             },
-            What::Ask { .. } | What::Health { .. } => match verdict {
+            What::Ask { .. } | What::Health { .. } | What::Peer { .. } => match verdict {
                 Verdict::Done => Meaning::over(Outcome::Succeeded, None),
                 Verdict::Bad(outcome) => Meaning::over(outcome, Some(said)),
                 _ => Meaning::over(Outcome::Failed, Some(said)),

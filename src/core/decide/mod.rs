@@ -7,6 +7,7 @@
 //! | `leaving` | how an app is brought back |
 //! | `steps` | the jobs of a session, one after another |
 //! | `rolling` | how a job goes over its hosts |
+//! | `guard` | hosts that are to stay in service while another is touched |
 //! | `ending` | what an ended attempt means |
 //! | `notices` | which mails go out, and what an answer means |
 //! | `letters` | what a notice says |
@@ -23,6 +24,7 @@ mod bundle;
 mod clock;
 mod ending;
 mod floods;
+mod guard;
 mod leaving;
 mod letters;
 mod notices;

@@ -26,10 +26,11 @@ pub(super) fn is_busy(step: &Step) -> bool {
 
 /// Whether an attempt of it is under way.
 pub(super) fn is_running(step: &Step) -> bool {
-    matches!(
-        step.state,
-        StepState::Running { .. } | StepState::Asking { .. } | StepState::Checking { .. }
-    )
+    match &step.state {
+        StepState::Running { .. } | StepState::Asking { .. } | StepState::Checking { .. } => true,
+        StepState::Guarded(guard) => guard.under_way > 0,
+        _ => false,
+    }
 }
 
 /// How a job goes on in this session.

@@ -209,7 +209,7 @@ impl Turn<'_> {
         let app = app.and_then(|session| self.policy.apps.get(&session.app));
         let (timeout, grace) = match what {
             What::Step { .. } => step.map(|job| (job.timeout, job.grace)),
-            What::Health { .. } => step
+            What::Health { .. } | What::Peer { .. } => step
                 .and_then(|job| job.rolling.healthy.as_ref())
                 .map(|health| (health.timeout, SignedDuration::from_secs(10))),
             What::Ask { .. } => step

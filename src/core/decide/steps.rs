@@ -274,6 +274,7 @@ impl Turn<'_> {
                 self.begin_leaving(session, SessionResult::Interrupted, why);
             }
             StepState::Unchecked => self.check_health(session, index, step),
+            StepState::Guarded(ref guard) => self.guarded(session, index, step, guard),
             _ => {}
         }
     }
@@ -320,6 +321,9 @@ impl Turn<'_> {
                 return;
             }
         }
+        if self.guard(session, index, step, &job) {
+            return;
+        }
         self.start_step(session, index, step, &job, None);
     }
 
@@ -363,7 +367,7 @@ impl Turn<'_> {
         }
     }
 
-    fn start_step(
+    pub(super) fn start_step(
         &mut self,
         session: &Session,
         index: usize,

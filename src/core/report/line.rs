@@ -222,7 +222,11 @@ impl Line {
                 self.key = Some(key.clone());
                 self.host = None;
             }
-            What::Step { .. } | What::Ask { .. } | What::Health { .. } | What::Periodic { .. } => {}
+            What::Step { .. }
+            | What::Ask { .. }
+            | What::Health { .. }
+            | What::Peer { .. }
+            | What::Periodic { .. } => {}
         }
         self
     }
@@ -458,7 +462,7 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
 fn started(what: &What) -> Happening {
     match what {
         What::Step { .. } | What::Periodic { .. } => Happening::RunStarted,
-        What::Ask { .. } | What::Health { .. } => Happening::QuestionStarted,
+        What::Ask { .. } | What::Health { .. } | What::Peer { .. } => Happening::QuestionStarted,
         What::Enter { .. } => Happening::EnterStarted,
         What::Leave { .. } => Happening::LeaveStarted,
         What::Alarm { .. } => Happening::AlarmStarted,
@@ -468,7 +472,7 @@ fn started(what: &What) -> Happening {
 fn attempt_ended(at: Timestamp, ended: &AttemptEnded) -> Line {
     let event = match ended.what {
         What::Step { .. } | What::Periodic { .. } => Happening::RunEnded,
-        What::Ask { .. } | What::Health { .. } => Happening::QuestionEnded,
+        What::Ask { .. } | What::Health { .. } | What::Peer { .. } => Happening::QuestionEnded,
         What::Enter { .. } => Happening::EnterEnded,
         What::Leave { .. } => Happening::LeaveEnded,
         What::Alarm { .. } => Happening::AlarmEnded,

@@ -3,6 +3,7 @@
 
 mod dues;
 mod frozen;
+mod in_service;
 mod order;
 mod proven;
 mod reboot;
@@ -26,6 +27,7 @@ use offhours::simulate::{Happened, Moment, Played};
 
 use dues::{maintenance_dues, periodic_dues};
 use frozen::left;
+use in_service::in_service;
 use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
 use proven::proven;
 use reboot::rebooted;
@@ -74,7 +76,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 21] = [
+const INVARIANTS: [(&str, Invariant); 22] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -110,6 +112,9 @@ const INVARIANTS: [(&str, Invariant); 21] = [
     ("rebooted", |l, bad| rebooted(l.moments, &l.sessions, bad)),
     ("rolled", |l, bad| {
         rolled(l.policies, l.moments, bad);
+    }),
+    ("in_service", |l, bad| {
+        in_service(l.policies, l.moments, bad);
     }),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];

@@ -126,6 +126,7 @@ pub(super) fn name(what: &What) -> String {
         What::Step { job, .. } | What::Periodic { job, .. } => job.to_string(),
         What::Ask { job, .. } => format!("ask {job}"),
         What::Health { job, .. } => format!("healthy {job}"),
+        What::Peer { job, host, .. } => format!("peer {host} of {job}"),
         What::Enter { hook, .. } => format!("enter{hook}"),
         What::Leave { hook, .. } => format!("leave{hook}"),
         What::Alarm { .. } => "alarm".into(),

@@ -1,0 +1,84 @@
+//! A host is not touched unless enough of the others were seen to be well, and are left alone.
+
+use offhours::core::policy::Share;
+
+use super::*;
+
+pub(super) fn in_service(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad) {
+    let mut policy = &policies[0];
+    // By session and place of the step: who was well since it was looked at for it.
+    let mut well: BTreeMap<(String, usize), BTreeSet<String>> = BTreeMap::new();
+    // By session: where something is being done.
+    let mut touched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for moment in moments {
+        let fact = match &moment.what {
+            Happened::PolicyChanged { index } => {
+                policy = &policies[*index];
+                continue;
+            }
+            Happened::Recorded { fact, .. } => &**fact,
+            _ => continue,
+        };
+        match fact {
+            Fact::AttemptStarted {
+                what:
+                    What::Step {
+                        session,
+                        step,
+                        job,
+                        host,
+                    },
+                attempt,
+                ..
+            } => {
+                let touched = touched.entry(session.to_string()).or_default();
+                let seen = well.remove(&(session.to_string(), *step));
+                let rolling = policy.maintenance.get(job).map(|job| &job.rolling);
+                let service = rolling.and_then(|rolling| rolling.in_service.as_ref());
+                if let Some(service) = service.filter(|_| *attempt == 1) {
+                    let least = match service.at_least {
+                        Share::Count(count) => count,
+                        Share::Percent(part) => (part * service.hosts.len()).div_ceil(100),
+                    };
+                    let counts = |peer: &&String| {
+                        ***peer != **host
+                            && !touched.contains(*peer)
+                            && service.hosts.iter().any(|host| **host == ***peer)
+                    };
+                    let seen = seen.unwrap_or_default();
+                    let seen = seen.iter().filter(counts).count();
+                    if seen < least {
+                        bad.push(format!(
+                            "{job} begins on {host} at {} with {seen} others in service, {least} have to be",
+                            moment.at
+                        ));
+                    }
+                }
+                touched.insert(host.to_string());
+            }
+            Fact::AttemptEnded(ended) => match &ended.what {
+                What::Peer {
+                    session,
+                    step,
+                    host,
+                    ..
+                } if ended.outcome == Outcome::Succeeded => {
+                    let seen = well.entry((session.to_string(), *step)).or_default();
+                    seen.insert(host.to_string());
+                }
+                What::Step { session, host, .. } if ended.retry.is_none() && !ended.to_be_seen => {
+                    if let Some(touched) = touched.get_mut(&**session) {
+                        touched.remove(&**host);
+                    }
+                }
+                _ => {}
+            },
+            Fact::StepDone { session, host, .. } => {
+                if let Some(touched) = touched.get_mut(&**session) {
+                    touched.remove(&**host);
+                }
+            }
+            _ => {}
+        }
+    }
+}
