@@ -1,0 +1,127 @@
+//! Hosts that are to stay in service while another is touched.
+
+use super::*;
+
+const HOSTS: &str = r#"
+[host.w1]
+ssh = "w1.example.org"
+[host.w2]
+ssh = "w2.example.org"
+[host.w3]
+ssh = "w3.example.org"
+"#;
+
+/// A job on all three, of which so many of the others have to be well.
+fn rolling(at_least: &str, more: &str) -> Scene {
+    given(&format!(
+        r#"{HOSTS}[maintenance.roll]
+app = "shop"
+run = ["/bin/job"]
+every = "window"
+hosts = ["w1", "w2", "w3"]
+timeout = "10m"
+healthy = {{ run = ["/bin/up"], timeout = "2m" }}
+in_service = ["w1", "w2", "w3"]
+at_least = {at_least}
+{more}"#
+    ))
+    .days(1)
+}
+
+/// What was started on hosts, in order.
+fn story(played: &Played) -> Vec<String> {
+    let all = started(played).into_iter().map(|(name, _)| name);
+    all.filter(|name| !name.starts_with("enter") && !name.starts_with("leave"))
+        .collect()
+}
+
+/// How the steps of the first session ended.
+fn ended(played: &Played) -> Vec<(Outcome, Code)> {
+    let facts = played.trace.moments.iter().filter_map(|m| match &m.what {
+        Happened::Recorded { fact, .. } => Some(&**fact),
+        _ => None,
+    });
+    facts
+        .filter_map(|fact| match fact {
+            Fact::StepDone {
+                outcome, reason, ..
+            } => Some((*outcome, reason.code)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn enough_of_the_others_are_looked_at_before_each() {
+    let played = rolling("2", "").play();
+    let each = |others: [&str; 2]| {
+        let peers = others.map(|other| format!("peer {other} of roll"));
+        let own = ["roll".to_owned(), "healthy roll".to_owned()];
+        peers.into_iter().chain(own).collect::<Vec<_>>()
+    };
+    let wanted = [
+        each(["w2", "w3"]),
+        each(["w1", "w3"]),
+        each(["w1", "w2"]),
+    ];
+    assert_eq!(story(&played), wanted.concat());
+}
+
+#[test]
+fn with_one_that_is_not_well_the_next_is_looked_at_and_else_it_is_put_off() {
+    let ill = |name: &str, _| (name == "peer w2 of roll").then_some(Fate::exit(1, 5));
+    let played = rolling("1", "").when(ill).play();
+    assert_eq!(
+        story(&played),
+        [
+            "peer w2 of roll",
+            "peer w3 of roll",
+            "roll",
+            "healthy roll",
+            "peer w1 of roll",
+            "roll",
+            "healthy roll",
+            "peer w1 of roll",
+            "roll",
+            "healthy roll"
+        ]
+    );
+    let played = rolling("2", "").when(ill).play();
+    let put_off = (Outcome::Postponed, Code::TooFewInService);
+    let ends = ended(&played);
+    assert_eq!(
+        ends.iter().filter(|end| **end == put_off).count(),
+        2,
+        "{ends:?}"
+    );
+    // The one that is not well itself may be worked on: the others are.
+    assert_eq!(count(&played, "roll"), 1);
+}
+
+#[test]
+fn those_that_are_worked_on_are_waited_for() {
+    let played = rolling("1", "parallel = 3").play();
+    assert_eq!(count(&played, "roll"), 3);
+    assert!(ended(&played).iter().all(|(o, _)| *o == Outcome::Succeeded));
+}
+
+#[test]
+fn what_has_lost_its_connection_is_not_well() {
+    let gone = |name: &str, _| {
+        let why = "no route".into();
+        name.starts_with("peer").then(|| {
+            Fate::Ends(
+                SignedDuration::ZERO,
+                offhours::core::run::End::Unreachable { why },
+            )
+        })
+    };
+    let played = rolling("1", "").when(gone).play();
+    assert_eq!(count(&played, "roll"), 0);
+    let ends = ended(&played);
+    assert_eq!(
+        ends,
+        [(Outcome::Postponed, Code::TooFewInService); 3],
+        "{ends:?}"
+    );
+}
