@@ -1,6 +1,7 @@
 //! What a year of the calendar shows: jobs that never fit, windows that never close, work that nobody is told of.
 
 mod freezes;
+mod hosts;
 mod jobs;
 mod windows;
 
@@ -37,6 +38,7 @@ pub fn check(policy: &Policy, reading: &mut Reading<'_>) {
     }
     windows::check(policy, &year, reading);
     freezes::check(policy, &year, reading);
+    hosts::check(policy, &year, reading);
     jobs::check(policy, year, reading);
 }
 

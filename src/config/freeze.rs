@@ -42,6 +42,9 @@ impl<'a> Reading<'a> {
         freeze.except_labels = except_labels;
         freeze.apps = apps;
         freeze.windows = windows;
+        if let Some(item) = fields.get("hosts") {
+            freeze.hosts = self.listed_hosts(item).into_iter().collect();
+        }
         Some(freeze)
     }
 

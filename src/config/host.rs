@@ -60,6 +60,9 @@ impl<'a> Reading<'a> {
                 SignedDuration::from_secs(15),
             ),
             groups: self.labels(&fields, "groups"),
+            window: fields
+                .get("window")
+                .and_then(|item| self.existing(item, "window")),
             r#become: self.becomes(&fields),
             locks: self.host_locks(&fields),
             name: self.name(field.key),

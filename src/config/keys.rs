@@ -99,6 +99,7 @@ pub const FREEZE: &[&str] = &[
     "open",
     "rules",
     "calendar",
+    "hosts",
     "except_labels",
     "apps",
     "windows",
@@ -127,6 +128,7 @@ pub const HOST: &[&str] = &[
     "connect_timeout",
     "alive_interval",
     "groups",
+    "window",
     "become",
     "host_locks",
 ];

@@ -124,6 +124,8 @@ pub struct Host {
     /// A connection that is silent for three of these is broken.
     pub alive_interval: SignedDuration,
     pub groups: Vec<Name>,
+    /// Maintenance of it happens only while this window is open, too.
+    pub window: Option<Name>,
     /// What goes in front of every command there: `["sudo", "-n"]`.
     pub r#become: Vec<String>,
     /// Lock files on the host that every maintenance of it holds.

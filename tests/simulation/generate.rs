@@ -206,10 +206,23 @@ pub fn installation(seed: u64, less: bool) -> String {
     // On some a job goes over hosts.
     if seed % 4 == 2 && !(less && apps > 1) {
         let hosts = apart.u32(2..7);
+        // Some have times of their own.
+        let own_times = seed / 12 % 2 == 1;
         for host in 0..hosts {
+            let window = match own_times && host == 0 {
+                true => "\nwindow = \"own\"",
+                false => "",
+            };
             writeln!(
                 text,
-                "[host.h{host}]\nssh = \"h{host}.example.org\"\ngroups = [\"h\"]"
+                "[host.h{host}]\nssh = \"h{host}.example.org\"\ngroups = [\"h\"]{window}"
+            )
+            .unwrap();
+        }
+        if own_times {
+            writeln!(
+                text,
+                "[window.own]\ndays = \"daily\"\nstart = \"00:40\"\nduration = \"20h\"\n[freeze.own]\ndays = \"Tue,Thu,Sat\"\nstart = \"02:30\"\nduration = \"19h\"\nhosts = [\"h1\"]"
             )
             .unwrap();
         }

@@ -1,5 +1,6 @@
 //! Spans in which windows do not open.
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -37,6 +38,8 @@ pub struct Freeze {
     pub except_labels: Vec<Arc<str>>,
     pub apps: Vec<Arc<str>>,
     pub windows: Vec<Arc<str>>,
+    /// Where it names some, it holds for work on these alone.
+    pub hosts: BTreeSet<Arc<str>>,
     frozen: Frozen,
     known: Known,
 }
@@ -60,13 +63,30 @@ impl Freeze {
             except_labels: Vec::new(),
             apps: Vec::new(),
             windows: Vec::new(),
+            hosts: BTreeSet::new(),
             frozen,
             known,
         }
     }
 
-    /// Whether work with these labels is held back in this window. Work of no app is not meant by a freeze of apps.
+    /// Whether work with these labels is held back in this window, wherever it is done. Work of no app is not meant by a
+    /// freeze of apps.
     pub fn applies(&self, window: &str, app: Option<&str>, labels: &[Arc<str>]) -> bool {
+        self.hosts.is_empty() && self.means(window, app, labels)
+    }
+
+    /// Whether it holds such work back on this host alone.
+    pub fn applies_on(
+        &self,
+        host: &str,
+        window: &str,
+        app: Option<&str>,
+        labels: &[Arc<str>],
+    ) -> bool {
+        self.hosts.contains(host) && self.means(window, app, labels)
+    }
+
+    fn means(&self, window: &str, app: Option<&str>, labels: &[Arc<str>]) -> bool {
         let window_meant = self.windows.is_empty() || self.windows.iter().any(|w| **w == *window);
         let app_meant =
             self.apps.is_empty() || app.is_some_and(|app| self.apps.iter().any(|a| **a == *app));

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Turn;
 use crate::core::fact::Fact;
 use crate::core::notice::{Kind, Notice, Progress};
-use crate::core::plan::{self, PlannedSession, anew, in_place_of, quarter, visible};
+use crate::core::plan::{self, PlannedSession, anew, in_place_of, quarter, visible, visible_on};
 use crate::core::run::{Outcome, SessionId};
 use crate::core::session::{Code, Phase, Reason, Restarts, Session, Step, StepState, Told};
 use crate::core::state::AttentionKind;
@@ -174,9 +174,9 @@ impl Turn<'_> {
         else {
             return false;
         };
-        !visible(self.policy, job, occurrence)
-            .iter()
-            .any(|piece| piece.contains(step.starts))
+        let pieces = visible(self.policy, job, occurrence).into_iter();
+        let mut pieces = pieces.flat_map(|piece| visible_on(self.policy, job, &step.host, piece));
+        !pieces.any(|piece| piece.contains(step.starts))
     }
 
     /// When the occurrence of the session's start closes by the new configuration, as its jobs see it.

@@ -8,7 +8,7 @@ use super::session::sight;
 use super::start::Attempt;
 use crate::core::effect::LockWait;
 use crate::core::fact::Fact;
-use crate::core::plan::fits;
+use crate::core::plan::{fits, is_bounded, visible_on};
 use crate::core::policy::{Command, LOCAL, MaintenanceJob, Name};
 use crate::core::proof::{Planned, is_staging, not_yet, ready_at};
 use crate::core::run::{Outcome, What};
@@ -291,6 +291,11 @@ impl Turn<'_> {
         if !free && !fits(self.now, step.estimate, sight(self.policy, session, step)) {
             return self.step_done(session, index, Outcome::Postponed, Code::DoesNotFit.into());
         }
+        if !free && !self.host_is_open(session, step, &job) {
+            let words = format!("{} may not be touched now", step.host);
+            let why = Reason::new(Code::OutsideWindow, words);
+            return self.step_done(session, index, Outcome::Postponed, why);
+        }
         if let Some(why) = self.unproven(step, self.now).filter(|_| !free) {
             return self.step_done(session, index, Outcome::Postponed, why);
         }
@@ -325,6 +330,24 @@ impl Turn<'_> {
             return;
         }
         self.start_step(session, index, step, &job, None);
+    }
+
+    /// Whether the host's own window, and freezes of hosts, leave room for the step: they may have changed since it was
+    /// planned.
+    fn host_is_open(&self, session: &Session, step: &Step, job: &MaintenanceJob) -> bool {
+        if !is_bounded(self.policy, &step.host) {
+            return true;
+        }
+        let window = self.policy.windows.get(&session.window);
+        let Some(occurrence) = window.and_then(|window| window.open_at(self.now)) else {
+            return true;
+        };
+        let Ok(ends) = self.now.saturating_add(step.estimate) else {
+            return false;
+        };
+        let pieces = visible_on(self.policy, job, &step.host, occurrence);
+        let mut here = pieces.iter().filter(|piece| piece.contains(self.now));
+        here.any(|piece| ends <= piece.closes)
     }
 
     /// Whether another app is in maintenance and does not itself wait to restart this machine.

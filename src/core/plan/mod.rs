@@ -186,6 +186,47 @@ pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) ->
     super::calendar::subtract(occurrence, &spans)
 }
 
+/// The parts of an occurrence, as the job sees it, in which a host may be touched: its own window is open, and no freeze
+/// of hosts holds.
+pub fn visible_on(
+    policy: &Policy,
+    job: &MaintenanceJob,
+    host: &Name,
+    piece: Occurrence,
+) -> Vec<Occurrence> {
+    let window = policy.hosts.get(host).and_then(|host| host.window.as_ref());
+    let pieces = match window.and_then(|window| policy.windows.get(window)) {
+        None => vec![piece],
+        Some(window) => window
+            .occurrences(piece.opens, piece.closes)
+            .map(|own| Occurrence {
+                opens: own.opens.max(piece.opens),
+                closes: own.closes.min(piece.closes),
+            })
+            .collect(),
+    };
+    let app = Some(&*job.app);
+    let freezes = policy.freezes.iter();
+    let spans: Vec<_> = freezes
+        .filter(|freeze| freeze.applies_on(host, &job.window, app, &job.labels))
+        .flat_map(|freeze| freeze.spans(piece.opens, piece.closes).into_owned())
+        .collect();
+    if spans.is_empty() {
+        return pieces;
+    }
+    let left = |piece: Occurrence| super::calendar::subtract(piece, &spans);
+    pieces.into_iter().flat_map(left).collect()
+}
+
+/// Whether something but the job's own window and freezes bounds when this host may be touched.
+pub fn is_bounded(policy: &Policy, host: &Name) -> bool {
+    let own = policy
+        .hosts
+        .get(host)
+        .is_some_and(|host| host.window.is_some());
+    own || policy.freezes.iter().any(|f| f.hosts.contains(host))
+}
+
 /// The freezes that keep a job from running at `at`.
 pub fn frozen_by<'a>(policy: &'a Policy, job: &MaintenanceJob, at: Timestamp) -> Vec<&'a Name> {
     let freezes = policy.freezes.iter();

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::lane::Lane;
 use super::place::{Row, Source, order, place, quarter};
 use super::resources::Taken;
-use super::{PlannedSession, PlannedStep, Unplanned, visible};
+use super::{PlannedSession, PlannedStep, Unplanned, is_bounded, visible, visible_on};
 use crate::core::apply::split_id;
 use crate::core::calendar::Occurrence;
 use crate::core::policy::{Due, MaintenanceJob, Name, Policy};
@@ -289,22 +289,27 @@ impl Walk<'_> {
             let job = lane.jobs[j].job;
             let (length, source) = lane.jobs[j].length;
             let cursor = row.next(job, of_job.get(&job.name).copied().unwrap_or(1));
-            let (mut whole, mut left) = ([base], Vec::new());
-            let own: &mut [Occurrence] = match pieces {
-                None => &mut whole,
+            let mut own = match pieces {
+                None => vec![base],
                 Some(pieces) => {
-                    left.extend(visible(policy, job, base));
+                    let mut left = visible(policy, job, base);
                     left.retain(|piece| pieces.contains(piece));
-                    &mut left
+                    left
                 }
             };
+            let frozen = own.is_empty();
+            let on = &job.hosts[host];
+            if is_bounded(policy, on) {
+                let seen = |piece| visible_on(policy, job, on, piece);
+                own = own.into_iter().flat_map(seen).collect();
+            }
             // Entering disturbs people as well.
             let lead_in = if steps.is_empty() {
                 entering
             } else {
                 SignedDuration::ZERO
             };
-            for piece in own.iter_mut() {
+            for piece in &mut own {
                 piece.opens = piece.opens.saturating_add(lead_in).unwrap_or(piece.opens);
             }
             let sight = (cutoff, lane.app.leave_reserve, job.grace);
@@ -315,12 +320,15 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            let found = place(cursor.max(ready), length, own, sight)
+            let found = place(cursor.max(ready), length, &own, sight)
                 // The app does not stand in maintenance while nothing is done.
                 .filter(|(at, _)| *at == cursor || steps.is_empty());
             let Some((at, piece)) = found else {
-                let why = if own.is_empty() {
+                let why = if frozen {
                     Code::Frozen.into()
+                } else if own.is_empty() {
+                    let words = format!("{on} may not be touched then: its window or a freeze");
+                    Reason::new(Code::OutsideWindow, words)
                 } else if ready > cursor {
                     not_yet(job)
                 } else {

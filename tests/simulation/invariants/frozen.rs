@@ -26,6 +26,8 @@ pub(super) fn left(
     let spans: Vec<_> = policy
         .freezes
         .iter()
+        // Those of hosts bound steps, not sessions.
+        .filter(|f| f.hosts.is_empty())
         .filter(|f| none_or(&f.windows, window) && none_or(&f.apps, app))
         .filter(|f| !labels.iter().any(|label| f.except_labels.contains(label)))
         .flat_map(|f| spans(f, occurrence))

@@ -5,6 +5,7 @@ mod dues;
 mod frozen;
 mod in_service;
 mod order;
+mod own_times;
 mod proven;
 mod reboot;
 mod rolled;
@@ -29,6 +30,7 @@ use dues::{maintenance_dues, periodic_dues};
 use frozen::left;
 use in_service::in_service;
 use order::{alarmed, apart, at_rest, comes_back, held, in_order, loud};
+use own_times::own_times;
 use proven::proven;
 use reboot::rebooted;
 use rolled::rolled;
@@ -76,7 +78,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 22] = [
+const INVARIANTS: [(&str, Invariant); 23] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -112,6 +114,9 @@ const INVARIANTS: [(&str, Invariant); 22] = [
     ("rebooted", |l, bad| rebooted(l.moments, &l.sessions, bad)),
     ("rolled", |l, bad| {
         rolled(l.policies, l.moments, bad);
+    }),
+    ("own_times", |l, bad| {
+        own_times(l.policies, l.moments, bad);
     }),
     ("in_service", |l, bad| {
         in_service(l.policies, l.moments, bad);

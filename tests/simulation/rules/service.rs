@@ -59,11 +59,7 @@ fn enough_of_the_others_are_looked_at_before_each() {
         let own = ["roll".to_owned(), "healthy roll".to_owned()];
         peers.into_iter().chain(own).collect::<Vec<_>>()
     };
-    let wanted = [
-        each(["w2", "w3"]),
-        each(["w1", "w3"]),
-        each(["w1", "w2"]),
-    ];
+    let wanted = [each(["w2", "w3"]), each(["w1", "w3"]), each(["w1", "w2"])];
     assert_eq!(story(&played), wanted.concat());
 }
 
@@ -109,12 +105,8 @@ fn those_that_are_worked_on_are_waited_for() {
 fn what_has_lost_its_connection_is_not_well() {
     let gone = |name: &str, _| {
         let why = "no route".into();
-        name.starts_with("peer").then(|| {
-            Fate::Ends(
-                SignedDuration::ZERO,
-                offhours::core::run::End::Unreachable { why },
-            )
-        })
+        let end = offhours::core::run::End::Unreachable { why };
+        (name.starts_with("peer")).then_some(Fate::Ends(SignedDuration::ZERO, end))
     };
     let played = rolling("1", "").when(gone).play();
     assert_eq!(count(&played, "roll"), 0);
@@ -123,5 +115,59 @@ fn what_has_lost_its_connection_is_not_well() {
         ends,
         [(Outcome::Postponed, Code::TooFewInService); 3],
         "{ends:?}"
+    );
+}
+
+/// A job on hosts of which one has a window of its own, and one is frozen, from two to three in the night.
+fn apart(more: &str) -> Scene {
+    let hosts = HOSTS.replace(
+        "ssh = \"w2.example.org\"",
+        "ssh = \"w2.example.org\"\nwindow = \"late\"",
+    );
+    given(&format!(
+        r#"{hosts}[window.late]
+days = "daily"
+start = "00:30"
+duration = "2h"
+[freeze.apart]
+days = "Mon"
+start = "20:00"
+duration = "10h"
+hosts = ["w3"]
+[maintenance.roll]
+app = "shop"
+run = ["/bin/job"]
+every = "window"
+hosts = ["w1", "w2", "w3"]
+timeout = "50m"
+estimate = "10m"
+{more}"#
+    ))
+    .days(1)
+}
+
+#[test]
+fn a_host_is_touched_only_while_its_own_window_is_open_and_nothing_freezes_it() {
+    let played = apart("").play();
+    let at: Vec<(String, String)> = started(&played)
+        .into_iter()
+        .filter(|(name, _)| name == "roll")
+        .collect();
+    // The one whose window opens later does not keep the app in maintenance for two hours; that is another night's first.
+    assert_eq!(at.len(), 1, "{at:?}");
+    assert!(at[0].1 < "01T22:30".to_owned(), "{at:?}");
+}
+
+#[test]
+fn a_host_alone_waits_for_its_own_window() {
+    let played = apart("").days(3).play();
+    let at: Vec<(String, String)> = started(&played)
+        .into_iter()
+        .filter(|(name, _)| name == "roll")
+        .collect();
+    // What was put off comes first in the night after: when its window has opened.
+    assert!(
+        at.iter().any(|(_, at)| at.starts_with("03T00:3")),
+        "{at:?}"
     );
 }
