@@ -12,7 +12,7 @@ read_marker() {
         order)
             keeper=$second
             set -- $rest
-            keeper_start=$1 since=$2 then=$3
+            keeper_start=$1 then=$2
             ;;
         began)
             began=$first
@@ -43,7 +43,7 @@ case $end in
 *)
     # An order that is still waiting for a lock may begin.
     if [ -n "$alive" ]; then
-        say fate running "$since"
+        say fate running "$(date -r "$marker" +%s)"
     elif [ -z "$began" ]; then
         say fate never
     else

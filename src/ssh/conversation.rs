@@ -158,11 +158,16 @@ fn nonce() -> std::io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// A value as one line for `printf %b`.
+/// A value as one line: as it is, or after a `%` for `printf %b`, which costs the host a process.
 pub(super) fn encoded(value: &str) -> String {
-    let mut line = String::with_capacity(value.len());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-=,:@+".contains(&byte);
+    if value.bytes().all(plain) {
+        return value.to_owned();
+    }
+    let mut line = String::with_capacity(value.len() + 8);
+    line.push('%');
     for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-=,:@+".contains(&byte) {
+        if plain(byte) {
             line.push(char::from(byte));
         } else {
             line.push_str(&format!("\\0{byte:03o}"));
@@ -262,7 +267,7 @@ mod tests {
         assert_eq!(encoded("a/b-c=1"), "a/b-c=1");
         assert_eq!(
             encoded("a b\n'$\\ü"),
-            r"a\0040b\0012\0047\0044\0134\0303\0274"
+            r"%a\0040b\0012\0047\0044\0134\0303\0274"
         );
     }
 }

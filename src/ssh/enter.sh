@@ -2,9 +2,8 @@
 # busybox and bash. Executed as: sh -c EVAL offhours TEXT [NONCE PHASE], TEXT being all of this. No apostrophe and no
 # two backslashes beside each other outside comments (which are not sent): login shells quote differently.
 #
-# Standard input is the order, a value a line, for printf %b; kept open afterwards, it is the lifeline. Standard error
+# Standard input is the order, a value a line, after a % for printf %b; kept open afterwards, it is the lifeline. Standard error
 # has our own words, each after the nonce of this order; whatever else is said there is noise of the host.
-bs=$(printf "\134")
 say() {
     printf "%s %s\n" "$nonce" "$*" >&2
 }
@@ -16,8 +15,8 @@ refuse() {
 take() {
     IFS= read -r value || exit 125
     case $value in
-    *"$bs"*)
-        value=$(printf "%bx" "$value")
+    %*)
+        value=$(printf "%bx" "${value#?}")
         value=${value%x}
         ;;
     esac
@@ -34,11 +33,16 @@ case ${3-} in
         set -- "$@" "$value"
         count=$((count - 1))
     done
-    text=$1
-    shift
-    set -- "$@" /bin/sh -c "eval \"\$1\"" offhours "$text" "$nonce" known
-    exec "$@"
+    if [ "$#" -gt 1 ]; then
+        text=$1
+        shift
+        set -- "$@" /bin/sh -c "eval \"\$1\"" offhours "$text" "$nonce" known
+        exec "$@"
+    fi
+    set -- "$1" "$nonce" known
     ;;
+esac
+case $3 in
 known)
     # Of what the login brought along nothing goes on but this.
     exec env -i "PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}" "HOME=${HOME:-/}" \
@@ -50,7 +54,10 @@ esac
 nonce=$2
 set --
 LC_ALL=C
-login_mask=$(umask)
+# Without a process for it, where the kernel tells.
+login_mask=
+{ while read -r word value; do [ "$word" != Umask: ] || login_mask=$value; done </proc/self/status; } 2>/dev/null
+login_mask=${login_mask:-$(umask)}
 umask 077
 # A handler, and not ignored: what is started from here has the default again.
 trap : HUP PIPE

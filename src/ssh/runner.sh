@@ -52,14 +52,19 @@ done
 # In busybox it is the job that goes on as this process, and a child of it keeps the time, with all that is open.
 poll=
 if [ -L "$at_timeout" ] || [ "$at_timeout" -ef "$at_setsid" ]; then poll=yes; fi
+# One process looks through all others where there is more than busybox, else three do.
+grep=
+if [ -z "$poll" ] && find_program grep "$PATH"; then grep=$found; fi
 own=$base/tmp/$nonce
 marker=$base/runs/$run
-if ! mkdir "$own" 2>/dev/null; then
-    mkdir -p "$base/locks" "$base/runs" "$base/tmp" && mkdir "$own" || refuse "cannot make folders in $base"
+if [ ! -d "$base/tmp" ] || [ ! -d "$base/runs" ] || [ ! -d "$base/locks" ]; then
+    mkdir -p "$base/locks" "$base/runs" "$base/tmp" || refuse "cannot make folders in $base"
 fi
+script=
 if [ "$size" != - ]; then
-    head -c "$size" >"$own/script" && [ "$(($(wc -c <"$own/script")))" = "$size" ] && chmod 700 "$own/script" || {
-        rm -rf "$own"
+    script=$own.script
+    head -c "$size" >"$script" && [ "$(($(wc -c <"$script")))" = "$size" ] && chmod 700 "$script" || {
+        rm -f "$script"
         refuse "the script did not arrive whole"
     }
 fi
@@ -67,8 +72,8 @@ fi
 start_of "$$"
 keeper=$start
 set -C
-if ! { printf "%s\n" "order $nonce $$ $keeper $(date +%s) $boot" >"$marker"; } 2>/dev/null; then
-    rm -rf "$own"
+if ! { printf "%s\n" "order $nonce $$ $keeper $boot" >"$marker"; } 2>/dev/null; then
+    [ -z "$script" ] || rm -f "$script"
     refuse "cannot write $marker, or that run was ordered before"
 fi
 set +C
@@ -89,21 +94,31 @@ unlock() {
 # Nothing was begun, and nothing is left.
 leave() { # WORD...
     printf "end never\n" >>"$marker"
-    rm -rf "$own"
+    rm -f "$own.ended" ${script:+"$script"}
     kill -s KILL "$lifeline" 2>/dev/null
     unlock
     [ "$#" = 0 ] || say "$@"
     exit 125
 }
-# The processes whose environment has the mark of this order. (Not every grep looks behind a NUL.)
-members() {
-    head -c 1048576 /proc/[0-9]*/environ 2>/dev/null | tr "\000" "\n" |
-        sed -n -e "/^==> /h" -e "/^OFFHOURS_REMOTE=$nonce\$/{x;s,^==> /proc/,,;s,/environ <==\$,,;p;x;}"
+# The processes whose environment has the mark of this order, in $members. (Not every grep looks behind a NUL.)
+find_members() {
+    if [ -z "$grep" ]; then
+        members=$(
+            head -c 1048576 /proc/[0-9]*/environ 2>/dev/null | tr "\000" "\n" |
+                sed -n -e "/^==> /h" -e "/^OFFHOURS_REMOTE=$nonce\$/{x;s,^==> ,,;s, <==\$,,;p;x;}"
+        )
+    else
+        members=$(exec "$grep" -slF -e "OFFHOURS_REMOTE=$nonce" /proc/[0-9]*/environ)
+    fi
+    :
 }
 # To the group, and to the members outside it; false if there is no member. A process that stands still is woken.
 signal_all() { # SIGNAL GROUP
     found=
-    for member in "-$2" $(members); do
+    find_members
+    for member in "-$2" $members; do
+        member=${member#/proc/}
+        member=${member%/environ}
         if [ "$member" != "-$2" ]; then
             found=$member
             group_of "$member"
@@ -168,9 +183,8 @@ limit=$((now + patience))
 for fd in 3 5 6 7 8 9; do
     [ "$held" -lt "$locks" ] || break
     eval "file=\$lock$((held + 1))"
-    # An exec that cannot open its file ends the shell.
-    (eval "exec $fd<>\"\$file\"") 2>/dev/null || leave error "cannot open the lock file $file"
-    eval "exec $fd<>\"\$file\""
+    # An exec that cannot open its file would end the shell, but for `command`.
+    eval "command exec $fd<>\"\$file\"" 2>/dev/null || leave error "cannot open the lock file $file"
     "$at_flock" -n "$fd" 2>/dev/null
     code=$?
     uptime
@@ -195,7 +209,7 @@ for fd in 3 5 6 7 8 9; do
     esac
 done
 [ -z "$stop" ] || leave error "it was stopped before it began"
-mkfifo "$own/ended" || leave error "cannot make a pipe in $own"
+mkfifo "$own.ended" || leave error "cannot make a pipe in $base/tmp"
 
 uptime
 began=$now
@@ -218,7 +232,7 @@ heard=$(
         (PATH=*) path=${value#PATH=} ;;
         esac
     done
-    program=$own/script
+    program=$script
     if [ "$size" = - ]; then
         rest=$variables
         for program in "$@"; do
@@ -238,7 +252,7 @@ heard=$(
             if [ -n "$poll" ]; then
                 while runs "$group"; do doze; done
             else
-                IFS= read -r value <"$own/ended"
+                IFS= read -r value <"$own.ended"
             fi
             # Not collected yet: its status says more than a shell does.
             stat=
@@ -247,14 +261,14 @@ heard=$(
             if signal_all TERM "$group"; then
                 uptime
                 limit=$((now + grace))
-                while uptime && [ "$now" -lt "$limit" ] && [ -n "$(members)" ]; do doze; done
+                while uptime && [ "$now" -lt "$limit" ] && find_members && [ -n "$members" ]; do doze; done
             fi
             while signal_all KILL "$group"; do doze; done
             printf "%s\n" "status $status"
         ) </dev/null 2>/dev/null 4>&- &
     )
     # Once this process is gone, however far it came, the watch is told.
-    [ -n "$poll" ] || exec 7>"$own/ended"
+    [ -n "$poll" ] || exec 7>"$own.ended"
     printf "began\n"
     say began "$group" "$boot"
     umask "${mask:-$login_mask}"
@@ -293,9 +307,12 @@ else
     end="exit $code"
 fi
 printf "%s\n" "end $end" >>"$marker"
-rm -rf "$own"
+rm -f "$own.ended" ${script:+"$script"}
 unlock
 say "$end"
 exec >/dev/null 2>&1 4>&-
-find "$base/runs" "$base/tmp" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+# One run in sixteen looks for what is old.
+case $nonce in
+0*) find "$base/runs" "$base/tmp" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + ;;
+esac
 exit "$code"

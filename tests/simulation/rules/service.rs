@@ -166,8 +166,5 @@ fn a_host_alone_waits_for_its_own_window() {
         .filter(|(name, _)| name == "roll")
         .collect();
     // What was put off comes first in the night after: when its window has opened.
-    assert!(
-        at.iter().any(|(_, at)| at.starts_with("03T00:3")),
-        "{at:?}"
-    );
+    assert!(at.iter().any(|(_, at)| at.starts_with("03T00:3")), "{at:?}");
 }
