@@ -35,7 +35,15 @@ const HOMES: [(&str, &[&str]); 5] = [
     ),
     ("SystemTime::now(", &[]),
     ("Zoned::now(", &[]),
-    ("Command::new(", &["process/", "mail/sendmail.rs"]),
+    (
+        "Command::new(",
+        &[
+            "process/",
+            "mail/sendmail.rs",
+            "control/reading.rs",
+            "systemd/inhibit.rs",
+        ],
+    ),
     ("fs::write(", &["process/child/cgroup.rs", "cli/manual.rs"]),
 ];
 
