@@ -1,4 +1,4 @@
-//! `true` on 200 hosts, 50 at a time, beside bare `ssh` under `xargs -P 50`, in the same run.
+//! `true` on 200 hosts, 50 at a time, beside bare `ssh` under `xargs -P 50` and, where it is, `ansible`, in the same run.
 //!
 //!     cargo bench --bench ssh -- [RUNS] [HOSTS] [PARALLEL]
 //!
@@ -81,7 +81,17 @@ fn main() {
         figures[4].1.push(ours(&masters, true));
         figures[5].1.push(ours(&masters, true));
     }
+    let ansible = [
+        ansible(dir.path(), port, parallel),
+        ansible(dir.path(), port, parallel),
+    ];
     drop(sshd);
+    match ansible {
+        [Some(cold), Some(warm)] => {
+            println!("ansible ad-hoc, {cold:.2} s cold, {warm:.2} s warm, once")
+        }
+        _ => println!("ansible is not there: pip install ansible-core into target/lab/ansible"),
+    }
     for (name, mut seconds) in figures {
         seconds.sort_by(f64::total_cmp);
         let (least, most) = (seconds[0], seconds[seconds.len() - 1]);
@@ -165,6 +175,45 @@ fn bare(dir: &Path, parallel: usize, shared: bool) -> f64 {
         .status();
     assert!(status.unwrap().success());
     began.elapsed().as_secs_f64()
+}
+
+/// The module `command` of Ansible, with pipelining and connections that persist; none where it is not installed.
+fn ansible(dir: &Path, port: u16, parallel: usize) -> Option<f64> {
+    let program = Path::new("target/lab/ansible/bin/ansible");
+    if !program.exists() {
+        return None;
+    }
+    let hosts = fs::read_to_string(dir.join("hosts")).unwrap();
+    let python = "ansible_python_interpreter=/usr/bin/python3";
+    let line = |host: &str| {
+        let (user, host) = host.split_once('@').unwrap();
+        format!("{host} ansible_user={user} ansible_port={port} {python}\n")
+    };
+    fs::write(
+        dir.join("inventory"),
+        hosts.lines().map(line).collect::<String>(),
+    )
+    .unwrap();
+    let config = dir.join("config").display().to_string();
+    fs::create_dir_all(dir.join("a")).unwrap();
+    let began = Instant::now();
+    let status = Command::new(program)
+        .args(["all", "-m", "command", "-a", "true", "-f"])
+        .arg(parallel.to_string())
+        .arg("-i")
+        .arg(dir.join("inventory"))
+        .env("ANSIBLE_PIPELINING", "True")
+        .env("ANSIBLE_LOCAL_TEMP", dir.join("at"))
+        .env("ANSIBLE_SSH_CONTROL_PATH_DIR", dir.join("a"))
+        .env(
+            "ANSIBLE_SSH_ARGS",
+            format!("-F {config} -o ControlMaster=auto -o ControlPersist=120"),
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    Some(began.elapsed().as_secs_f64())
 }
 
 /// Ends the masters of bare `ssh`.
