@@ -124,6 +124,20 @@ impl Notify {
     }
 }
 
+/// So many apps are named.
+const NAMED: usize = 20;
+
+/// Which apps are in maintenance, if any.
+fn in_maintenance(state: &State) -> Option<String> {
+    let mut apps = state.all_in_maintenance().map(|s| &*s.app);
+    let named: Vec<&str> = apps.by_ref().take(NAMED).collect();
+    let more = match apps.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!named.is_empty()).then(|| format!("in maintenance: {}{more}", named.join(", ")))
+}
+
 /// One line: what needs a person comes first.
 fn words(state: &State) -> String {
     let mut parts = Vec::new();
@@ -135,15 +149,7 @@ fn words(state: &State) -> String {
         1 => parts.push("1 matter needs a person".into()),
         n => parts.push(format!("{n} matters need a person")),
     }
-    let apps: Vec<&str> = state
-        .sessions
-        .values()
-        .filter(|s| s.phase.in_maintenance())
-        .map(|s| &*s.app)
-        .collect();
-    if !apps.is_empty() {
-        parts.push(format!("in maintenance: {}", apps.join(", ")));
-    }
+    parts.extend(in_maintenance(state));
     parts.push(match state.running.len() {
         0 => "idle".into(),
         1 => "1 run".into(),

@@ -406,6 +406,9 @@ pub struct HistoryArgs {
     /// Only this job
     #[arg(value_name = "JOB")]
     pub job: Option<String>,
+    /// The same as JOB
+    #[arg(long = "job", value_name = "JOB", conflicts_with = "job")]
+    pub of: Option<String>,
     /// Only this session: APP/WINDOW/DATE
     #[arg(long, value_name = "ID")]
     pub session: Option<String>,
@@ -417,6 +420,12 @@ pub struct HistoryArgs {
     pub failed: bool,
     #[command(flatten)]
     pub limit: Limit,
+}
+
+impl HistoryArgs {
+    pub fn job(&self) -> Option<&str> {
+        self.job.as_deref().or(self.of.as_deref())
+    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -56,8 +56,7 @@ pub fn bring_back(context: &Context, form: Form) {
 }
 
 fn entered(state: &State) -> Vec<String> {
-    let sessions = state.sessions.values();
-    let entered = sessions.filter(|session| session.phase.in_maintenance());
+    let entered = state.all_in_maintenance();
     entered.map(|session| session.app.to_string()).collect()
 }
 

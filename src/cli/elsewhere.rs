@@ -2,7 +2,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::args::{Cli, Command, Limit};
+use super::args::{Command, Limit};
 use super::load::Context;
 use super::out::{Out, said};
 use super::refusal::Refusal;
@@ -20,18 +20,18 @@ const OVERRIDE: &str = "OFFHOURS_CONTROL__SOCKET";
 ///
 /// # Errors
 /// A daemon that cannot be reached, or refuses; what cannot be printed.
-pub fn instead(cli: &Cli, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Option<Exit>> {
-    let (Some(reading), Some(socket)) = (reading(&cli.command), socket(context)) else {
+pub fn instead(
+    command: &Command,
+    context: &Context,
+    out: &mut Out<'_>,
+) -> anyhow::Result<Option<Exit>> {
+    let (Some(reading), Some(socket)) = (reading(command), socket(context)) else {
         return Ok(None);
     };
-    if matches!(&cli.command, Command::Status(args) if args.follow) {
+    if matches!(command, Command::Status(args) if args.follow) {
         return follow::there(&socket, context.json, out).map(Some);
     }
-    let look = Look {
-        json: context.json,
-        colour: out.colour,
-        width: out.width.and_then(|width| u16::try_from(width).ok()),
-    };
+    let look = look(context.json, out);
     let read = control::read(&socket, reading, look, |part| out.bytes(part.as_bytes()));
     let (code, words) = read.map_err(refusal)?;
     out.flush()?;
@@ -66,7 +66,7 @@ fn reading(command: &Command) -> Option<Reading> {
             at: args.at.clone(),
         },
         Command::History(args) => Reading::History {
-            job: args.job.clone(),
+            job: args.job().map(str::to_owned),
             session: args.session.clone(),
             since: args.since.clone(),
             failed: args.failed,
@@ -100,20 +100,21 @@ fn denied(path: &Path) -> bool {
 
 /// What asking the daemon ends with.
 pub(super) fn refusal(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast::<ControlError>() {
-        Ok(ControlError::Unreachable { path, source }) => Refusal {
-            exit: Exit::Unreachable,
-            text: format!(
-                "this user may not read the state, and cannot ask the daemon at {}: {source}",
-                path.display()
-            ),
-        }
-        .into(),
-        Ok(error) => Refusal {
-            exit: error.exit(),
-            text: error.to_string(),
-        }
-        .into(),
-        Err(error) => error,
+    let mut refusal: Refusal = match error.downcast::<ControlError>() {
+        Ok(error) => error.into(),
+        Err(error) => return error,
+    };
+    if refusal.exit == Exit::Unreachable {
+        refusal.text = format!("this user may not read the state, and {}", refusal.text);
+    }
+    refusal.into()
+}
+
+/// For whom it is printed.
+pub(super) fn look(json: bool, out: &Out<'_>) -> Look {
+    Look {
+        json,
+        colour: out.colour,
+        width: out.width.and_then(|width| u16::try_from(width).ok()),
     }
 }

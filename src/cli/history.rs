@@ -41,7 +41,7 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         _ => None,
     };
     let filter = HistoryFilter {
-        job: args.job.as_deref().map(Into::into),
+        job: args.job().map(Into::into),
         session: args.session.as_deref().map(Into::into),
         bad: args.failed,
         since,
@@ -71,7 +71,7 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     if shown.is_empty() {
         let policy = &loaded.policy;
         let known = |job| policy.maintenance.contains_key(job) || policy.periodic.contains_key(job);
-        let of = args.job.as_deref().map(|job| match known(job) {
+        let of = args.job().map(|job| match known(job) {
             true => format!(" of {job}"),
             false => format!(" of {:?}, and no job is called that", clean(job)),
         });

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use super::refusal::{Refusal, refused, usage};
+use crate::clock;
 use crate::config::{self, Env, Loaded, Purpose, instant};
 use crate::core::apply::apply;
 use crate::core::calendar::Zone;
@@ -78,6 +79,12 @@ impl Context {
         }
         .into()
     }
+}
+
+/// To the second, as people count.
+pub fn now() -> Timestamp {
+    let now = clock::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// The recorded state, read beside a live daemon or without one; the empty one where nothing is recorded.

@@ -35,7 +35,6 @@ mod wish;
 use std::io::{self, BufWriter, IsTerminal};
 
 use clap::Parser;
-use jiff::Timestamp;
 
 use self::args::{Cli, ColorWhen, Command};
 use self::load::Context;
@@ -70,19 +69,17 @@ fn answer(cli: &Cli, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         config: cli.config.clone(),
         env: Env::of_process(),
         json: cli.json,
-        // To the second, as people count.
-        now: Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
+        now: load::now(),
         colour,
     };
-    // It says itself what it cannot look at.
-    if matches!(cli.command, Command::Monitor(_))
-        && let Ok(Some(exit)) = elsewhere::instead(cli, &context, out)
-    {
-        return Ok(exit);
-    }
-    match dispatch(cli, &context, out) {
-        Err(error) => Ok(elsewhere::instead(cli, &context, out)?.ok_or(error)?),
-        done => done,
+    let done = dispatch(cli, &context, out).or_else(|error| {
+        let instead = elsewhere::instead(&cli.command, &context, out)?;
+        instead.ok_or(error)
+    });
+    match (done, &cli.command) {
+        // What cannot be looked at is never good, and said in its own way.
+        (Err(error), Command::Monitor(_)) => monitor::unknown(&error, out),
+        (done, _) => done,
     }
 }
 
@@ -94,7 +91,7 @@ fn dispatch(cli: &Cli, context: &Context, out: &mut Out<'_>) -> anyhow::Result<E
         Command::Plan(args) => plan::run(args, context, out),
         Command::Explain(args) => explain::run(args, context, out),
         Command::Status(args) => status::run(args, context, out),
-        Command::Monitor(args) => Ok(monitor::run(args, context, out)?),
+        Command::Monitor(args) => monitor::run(args, context, out),
         Command::InternalNames(args) => names::run(args, context, out),
         Command::Completions(args) => completions::run(args, out),
         Command::Man(args) => manual::man(args, out),

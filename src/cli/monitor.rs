@@ -34,32 +34,34 @@ impl Level {
     }
 }
 
-/// Prints it. What cannot be looked at is unknown (3), never good.
+/// Prints it.
+///
+/// # Errors
+/// What cannot be looked at, for [`unknown`] to say.
+pub fn run(args: &MonitorArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let (level, line) = look(args, context)?;
+    out.line(format_args!("{line}"))?;
+    Ok(match level {
+        Level::Ok => Exit::Ok,
+        Level::Warning => Exit::Failed,
+        // The convention's 2 and 3 have other names here.
+        Level::Critical => Exit::Usage,
+    })
+}
+
+/// What cannot be looked at is unknown (3), never good.
 ///
 /// # Errors
 /// Only where nothing can be printed.
-pub fn run(args: &MonitorArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
-    match look(args, context) {
-        Ok((level, line)) => {
-            out.line(format_args!("{line}"))?;
-            Ok(match level {
-                Level::Ok => Exit::Ok,
-                Level::Warning => Exit::Failed,
-                // The convention's 2 and 3 have other names here.
-                Level::Critical => Exit::Usage,
-            })
-        }
-        Err(error) => {
-            let text = match error.downcast_ref::<Refusal>() {
-                Some(refusal) => refusal.text.clone(),
-                None => format!("{error:#}"),
-            };
-            let first = text.lines().find(|line| !line.trim().is_empty());
-            let first = first.unwrap_or("it cannot be looked at").replace('|', "/");
-            out.line(format_args!("OFFHOURS UNKNOWN - {}", clean(&first)))?;
-            Ok(Exit::Config)
-        }
-    }
+pub fn unknown(error: &anyhow::Error, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    let text = match error.downcast_ref::<Refusal>() {
+        Some(refusal) => refusal.text.clone(),
+        None => format!("{error:#}"),
+    };
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    let first = first.unwrap_or("it cannot be looked at").replace('|', "/");
+    out.line(format_args!("OFFHOURS UNKNOWN - {}", clean(&first)))?;
+    Ok(Exit::Config)
 }
 
 fn look(args: &MonitorArgs, context: &Context) -> anyhow::Result<(Level, String)> {

@@ -1,4 +1,5 @@
 //! Errors that decide the exit code.
+use crate::control::ControlError;
 use crate::exit::Exit;
 
 /// A command that could not be done, with the code that says why.
@@ -7,6 +8,23 @@ use crate::exit::Exit;
 pub struct Refusal {
     pub exit: Exit,
     pub text: String,
+}
+
+impl From<ControlError> for Refusal {
+    fn from(error: ControlError) -> Self {
+        Self {
+            exit: error.exit(),
+            text: error.to_string(),
+        }
+    }
+}
+
+/// What a command ends with that asked the daemon, and what could not be printed.
+pub fn by_daemon(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<ControlError>() {
+        Ok(error) => Refusal::from(error).into(),
+        Err(error) => error,
+    }
 }
 
 /// The command line asks for something that makes no sense.

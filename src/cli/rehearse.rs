@@ -9,10 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{HooksWhen, RehearseArgs};
 use super::load::Context;
 use super::out::Out;
-use super::refusal::{Refusal, refused, usage};
+use super::refusal::{by_daemon, refused, usage};
 use super::run::refusal;
 use crate::config::Purpose;
-use crate::control::{self, ControlError, Reply};
+use crate::control::{self, Reply};
 use crate::core::event::Event;
 use crate::core::policy::{Name, Policy};
 use crate::core::session::Override;
@@ -76,17 +76,8 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
             if holder.kind == Some(Kind::Daemon) =>
         {
             let socket = &settings.control.socket;
-            let played = runtime.block_on(control::rehearse(socket, &app, &rehearsal, |reply| {
-                show(reply, context.json, out)
-            }));
-            played.map_err(|error| match error.downcast::<ControlError>() {
-                Ok(error) => Refusal {
-                    exit: error.exit(),
-                    text: error.to_string(),
-                }
-                .into(),
-                Err(error) => error,
-            })
+            let show = |reply: &Reply| show(reply, context.json, out);
+            control::rehearse(socket, &app, &rehearsal, show).map_err(by_daemon)
         }
         Err(error) => Err(refusal(error)),
     }

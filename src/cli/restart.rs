@@ -3,9 +3,9 @@
 use super::args::RestartArgs;
 use super::load::Context;
 use super::out::Out;
-use super::refusal::{Refusal, usage};
+use super::refusal::{by_daemon, usage};
 use crate::config::Purpose;
-use crate::control::{self, ControlError, Reply, Request};
+use crate::control::{self, Reply, Request};
 use crate::exit::Exit;
 
 /// # Errors
@@ -19,10 +19,7 @@ pub fn restart(args: &RestartArgs, context: &Context, out: &mut Out<'_>) -> anyh
     }
     let loaded = context.load_for(Purpose::Read)?;
     let socket = &loaded.settings.control.socket;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(control::ask(socket, &Request::Restart, |reply| {
+    let done = control::ask(socket, &Request::Restart, |reply| {
         if let Reply::Event { event, words } = reply {
             match context.json {
                 true => out.json(event)?,
@@ -30,13 +27,6 @@ pub fn restart(args: &RestartArgs, context: &Context, out: &mut Out<'_>) -> anyh
             }
         }
         Ok(())
-    }));
-    done.map_err(|error| match error.downcast::<ControlError>() {
-        Ok(error) => Refusal {
-            exit: error.exit(),
-            text: error.to_string(),
-        }
-        .into(),
-        Err(error) => error,
-    })
+    });
+    done.map_err(by_daemon)
 }

@@ -6,10 +6,10 @@ use super::args::{
 };
 use super::load::{self, Context};
 use super::out::Out;
-use super::refusal::{Refusal, did_you_mean, refused, usage};
+use super::refusal::{by_daemon, did_you_mean, refused, usage};
 use super::run::refusal;
 use crate::config::{Loaded, Purpose};
-use crate::control::{self, ControlError, Peer, Reply, Request};
+use crate::control::{self, Peer, Reply, Request};
 use crate::core::apply::apply;
 use crate::core::fact::Fact;
 use crate::core::foresee::{Foreseen, foresee};
@@ -275,10 +275,7 @@ fn through_daemon(
         reason: because.reason.clone(),
         dry_run: because.dry_run,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(control::ask(socket, &request, |reply| {
+    let done = control::ask(socket, &request, |reply| {
         if let Reply::Event { event, words } = reply {
             match context.json {
                 true => out.json(event)?,
@@ -286,15 +283,8 @@ fn through_daemon(
             }
         }
         Ok(())
-    }));
-    done.map_err(|error| match error.downcast::<ControlError>() {
-        Ok(error) => Refusal {
-            exit: error.exit(),
-            text: error.to_string(),
-        }
-        .into(),
-        Err(error) => error,
-    })
+    });
+    done.map_err(by_daemon)
 }
 
 /// No daemon runs: the wish is recorded, and followed by the next one.

@@ -1,5 +1,7 @@
 //! How a maintenance job goes over its hosts.
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
 
 use super::command::SECOND;
@@ -83,8 +85,9 @@ impl<'a> Reading<'a> {
             at_least: share,
         };
         // The host that is touched is not in service meanwhile.
+        let known: HashSet<&Name> = service.hosts.iter().collect();
         let never = |host: &&Name| {
-            let others = service.hosts.iter().filter(|other| other != host).count();
+            let others = service.hosts.len() - usize::from(known.contains(host));
             others < service.least()
         };
         if let (Some(host), Some(at)) = (hosts.iter().find(never), at_least) {

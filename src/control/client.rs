@@ -1,11 +1,11 @@
 //! A command's side of the control socket.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::wire::{LONGEST, Look, Reading, Reply, Request};
 use crate::core::session::Override;
@@ -22,10 +22,7 @@ const READS: Duration = Duration::from_secs(130);
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     #[error("cannot reach the daemon at {}: {source}", path.display())]
-    Unreachable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreachable { path: PathBuf, source: io::Error },
     #[error("the daemon refused: {0}")]
     Refused(String),
     #[error("the daemon does not answer; nothing was asked of it")]
@@ -67,7 +64,7 @@ pub fn read(
     socket: &Path,
     what: Reading,
     look: Look,
-    mut show: impl FnMut(&str) -> std::io::Result<()>,
+    mut show: impl FnMut(&str) -> io::Result<()>,
 ) -> anyhow::Result<(u8, String)> {
     let mut replies = one_by_one(socket, &Request::Read { what, look }, READS)?;
     loop {
@@ -90,7 +87,7 @@ pub fn wait(socket: &Path) -> Result<(), ControlError> {
 
 /// What a daemon says to one request. Blocks.
 struct Replies {
-    from: std::io::BufReader<std::os::unix::net::UnixStream>,
+    from: BufReader<UnixStream>,
 }
 
 fn one_by_one(
@@ -98,15 +95,15 @@ fn one_by_one(
     request: &Request,
     patience: Duration,
 ) -> Result<Replies, ControlError> {
-    let ask = || -> std::io::Result<Replies> {
-        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+    let ask = || -> io::Result<Replies> {
+        let mut stream = connect(socket)?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut line = serde_json::to_vec(request).map_err(std::io::Error::from)?;
+        let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
         line.push(b'\n');
         hears_anyway(stream.write_all(&line))?;
         Ok(Replies {
-            from: std::io::BufReader::new(stream),
+            from: BufReader::new(stream),
         })
     };
     ask().map_err(|source| ControlError::Unreachable {
@@ -115,23 +112,37 @@ fn one_by_one(
     })
 }
 
+/// A socket that nobody takes from any more is not waited for.
+fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let own = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&own, &SocketAddrUnix::new(socket)?)?;
+    let stream = UnixStream::from(own);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
 /// A daemon that turns a command away has said so before it hears what is asked.
-fn hears_anyway(sent: std::io::Result<()>) -> std::io::Result<()> {
+fn hears_anyway(sent: io::Result<()>) -> io::Result<()> {
     match sent {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         sent => sent,
     }
 }
 
 impl Replies {
+    fn wait_for_ever(&self) -> Result<(), ControlError> {
+        let set = self.from.get_ref().set_read_timeout(None);
+        set.map_err(|_| ControlError::Gone)
+    }
+
     fn next(&mut self) -> Result<Reply, ControlError> {
-        use std::io::ErrorKind::{TimedOut, WouldBlock};
         let mut line = Vec::new();
         let mut limited = Read::take(&mut self.from, LONGEST as u64);
         match limited.read_until(b'\n', &mut line) {
             Ok(0) => return Err(ControlError::Gone),
             Ok(_) => {}
-            Err(error) if matches!(error.kind(), TimedOut | WouldBlock) => {
+            Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
                 return Err(ControlError::Silent);
             }
             Err(_) => return Err(ControlError::Gone),
@@ -148,11 +159,11 @@ impl Replies {
 ///
 /// # Errors
 /// A [`ControlError`], or what `show` could not write.
-pub async fn rehearse(
+pub fn rehearse(
     socket: &Path,
     app: &str,
     rehearsal: &Override,
-    mut show: impl FnMut(&Reply) -> anyhow::Result<()>,
+    show: impl FnMut(&Reply) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exit> {
     let request = Request::Rehearse {
         app: app.into(),
@@ -160,61 +171,25 @@ pub async fn rehearse(
         hooks: rehearsal.hooks,
         jobs: rehearsal.jobs,
     };
-    follow(socket, &request, &mut show).await
+    ask(socket, &request, show)
 }
 
-/// Asks the daemon for something, or what would come of it.
+/// Asks the daemon for something, or what would come of it, and follows that to its end. Blocks.
 ///
 /// # Errors
 /// A [`ControlError`], or what `show` could not write.
-pub async fn ask(
+pub fn ask(
     socket: &Path,
     request: &Request,
     mut show: impl FnMut(&Reply) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exit> {
-    follow(socket, request, &mut show).await
-}
-
-async fn follow(
-    socket: &Path,
-    request: &Request,
-    show: &mut impl FnMut(&Reply) -> anyhow::Result<()>,
-) -> anyhow::Result<Exit> {
-    let unreachable = |source| ControlError::Unreachable {
-        path: socket.into(),
-        source,
-    };
-    let connected = tokio::time::timeout(PATIENCE, UnixStream::connect(socket)).await;
-    let stream = connected
-        .map_err(|_| ControlError::Silent)?
-        .map_err(unreachable)?;
-    let (read, mut write) = stream.into_split();
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    hears_anyway(write.write_all(&line).await).map_err(unreachable)?;
-    let mut reader = BufReader::new(read);
-    let mut accepted = false;
+    let mut replies = one_by_one(socket, request, PATIENCE)?;
     loop {
-        let mut line = Vec::new();
-        let mut limited = (&mut reader).take(LONGEST as u64);
-        let next = limited.read_until(b'\n', &mut line);
-        // Once it was accepted a session takes as long as it takes.
-        let got = match accepted {
-            true => next.await,
-            false => tokio::time::timeout(PATIENCE, next)
-                .await
-                .map_err(|_| ControlError::Silent)?,
-        };
-        accepted = true;
-        if got.map_err(unreachable)? == 0 {
-            return Err(ControlError::Gone.into());
-        }
-        let reply: Reply = serde_json::from_slice(&line)
-            .map_err(|error| ControlError::Garbled(error.to_string()))?;
-        match reply {
-            Reply::Refused { why } => return Err(ControlError::Refused(why).into()),
+        match replies.next()? {
             Reply::Done { well } => return Ok(if well { Exit::Ok } else { Exit::Failed }),
             reply => show(&reply)?,
         }
+        // Once it was accepted a session takes as long as it takes.
+        replies.wait_for_ever()?;
     }
 }

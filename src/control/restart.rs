@@ -65,7 +65,7 @@ pub(super) async fn restart(
 
 /// What a restart waits for, in words.
 fn under_way(state: &State) -> String {
-    let open = state.sessions.values().filter(|s| s.phase.in_maintenance());
+    let open = state.all_in_maintenance();
     let mut words: Vec<String> = open
         .take(8)
         .map(|session| format!("{} is in maintenance", session.app))

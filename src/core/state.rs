@@ -63,6 +63,12 @@ pub struct State {
 }
 
 impl State {
+    /// Those whose app is out of service, or on its way.
+    pub fn all_in_maintenance(&self) -> impl Iterator<Item = &Session> {
+        let sessions = self.sessions.values();
+        sessions.filter(|session| session.phase.in_maintenance())
+    }
+
     /// Whether this machine is being restarted.
     pub fn is_rebooting(&self) -> bool {
         self.running.values().any(|running| running.reboot)
@@ -439,9 +445,7 @@ impl AttentionKind {
 impl State {
     /// The session that has the app out of service, if one has.
     pub fn in_maintenance(&self, app: &str) -> Option<&Session> {
-        self.sessions
-            .values()
-            .find(|s| &*s.app == app && s.phase.in_maintenance())
+        self.all_in_maintenance().find(|s| &*s.app == app)
     }
 
     /// Whether something needs a person about the state itself.

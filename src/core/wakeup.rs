@@ -111,7 +111,7 @@ fn consider_session(policy: &Policy, state: &State, session: &Session, next: &mu
             for step in &session.steps {
                 match step.state {
                     // One may wait for others: the last instant at which it still fits.
-                    StepState::Waiting => {
+                    StepState::Waiting | StepState::Guarded(_) => {
                         next.consider(step.opens);
                         next.consider(last_fit(session, step));
                         next.consider(step.closes.checked_sub(step.cutoff).ok());

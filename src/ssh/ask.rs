@@ -17,7 +17,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 pub enum Fate {
     /// It did not begin, and will not.
     NeverBegan,
-    /// It runs, or waits there for a lock; ordered at this second since 1970, by the host's clock.
+    /// It runs, since this second since 1970 by the host's clock; or waits there for a lock, since it was ordered.
     Running { since: u64 },
     /// It ended, and nothing of it is left.
     Ended { verdict: Verdict },

@@ -8,10 +8,8 @@ use std::process::Stdio;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
+use super::in_maintenance;
 use crate::core::state::State;
-
-/// Nobody needs a longer reason.
-const APPS: usize = 5;
 
 /// The lock, while it is wanted.
 #[derive(Debug)]
@@ -36,25 +34,18 @@ impl Inhibitor {
         if !self.possible {
             return;
         }
-        match (wanted(state), self.held.is_some()) {
-            (Some(why), false) => self.held = hold(&why),
-            (None, true) => self.held = None,
-            _ => {}
+        // A job that restarts the machine itself is let do so.
+        let wanted = !state.is_rebooting() && state.all_in_maintenance().next().is_some();
+        if !wanted {
+            self.held = None;
+        } else if self.held.is_none() {
+            self.held = in_maintenance(state).map(|why| hold(&why));
         }
     }
 }
 
-/// Why the machine is to stay up; none while nothing is in maintenance, or a job itself restarts it.
-fn wanted(state: &State) -> Option<String> {
-    if state.is_rebooting() {
-        return None;
-    }
-    let active = state.sessions.values().filter(|s| s.phase.in_maintenance());
-    let apps: Vec<&str> = active.map(|s| &*s.app).take(APPS).collect();
-    (!apps.is_empty()).then(|| format!("in maintenance: {}", apps.join(", ")))
-}
-
-fn hold(why: &str) -> Option<oneshot::Sender<()>> {
+/// Lets go when what it returns is dropped; so also where it failed: it is tried again with the next session alone.
+fn hold(why: &str) -> oneshot::Sender<()> {
     let (held, released) = oneshot::channel();
     let started = Command::new("systemd-inhibit")
         .args(["--what=shutdown", "--mode=block", "--who=offhours"])
@@ -71,8 +62,7 @@ fn hold(why: &str) -> Option<oneshot::Sender<()>> {
         }
         Err(error) => tracing::debug!(%error, "logind is not asked to keep the machine up"),
     }
-    // Also where it failed: it is tried again with the next session, not with the next fact.
-    Some(held)
+    held
 }
 
 async fn keep(mut child: Child, released: oneshot::Receiver<()>) {
@@ -86,15 +76,5 @@ async fn keep(mut child: Child, released: oneshot::Receiver<()>) {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             tracing::warn!(%status, "logind does not keep the machine up during maintenance");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_maintenance_it_is_not_wanted() {
-        assert_eq!(wanted(&State::default()), None);
     }
 }

@@ -370,3 +370,39 @@ fn a_connection_that_breaks_in_the_middle_is_asked_about_and_repeated_by_nobody(
     assert_eq!(work.last().map(String::as_str), Some("web1 leave"));
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn a_host_is_touched_while_the_other_is_well_and_else_waits_for_another_night() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"20s\"");
+    let toml = scene.read("windows.toml");
+    // What it does makes the host well that is not.
+    let toml = toml.replace(
+        "hosts = [\"@web\", \"local\"]",
+        &format!(
+            "hosts = [\"@web\"]\nin_service = [\"@web\"]\nat_least = 1\nhealthy = {{ script = \"test ! -e $SCENE/ill.$OFFHOURS_HOST\", successes = 2, timeout = \"30s\", env = {{ SCENE = {:?} }} }}",
+            scene.dir.path()
+        ),
+    );
+    scene.write("windows.toml", &toml);
+    scene.script(
+        "stage",
+        "rm -f \"$SCENE/ill.$OFFHOURS_HOST\"; echo \"$OFFHOURS_HOST $1\" >> \"$SCENE/order\"",
+    );
+    scene.write("ill.web2", "");
+    let mut daemon = scene.up();
+    daemon.wait("session_closed", &[]);
+    assert_eq!(
+        scene.lines("order"),
+        ["web1 enter", "web2 work", "web1 leave"],
+        "{}",
+        daemon.story()
+    );
+    let history = scene.offhours(&["history", "--json"]).json();
+    let rows = history.as_array().unwrap().iter();
+    let put_off: Vec<&Value> = rows.filter(|row| row["outcome"] == "postponed").collect();
+    assert_eq!(put_off.len(), 1, "{history:#}");
+    assert_eq!(put_off[0]["host"], "web1");
+    assert_eq!(put_off[0]["reason"], "too_few_in_service", "{history:#}");
+    assert_eq!(daemon.stop(), 0);
+}

@@ -47,6 +47,16 @@ fn alone() -> bool {
     alone
 }
 
+fn set(scene: &Scene, name: &str, mode: u32) {
+    std::fs::set_permissions(scene.path(name), PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// Others get as far as the socket and the configuration.
+fn hide_state(scene: &Scene) {
+    set(scene, "", 0o755);
+    set(scene, "state", 0o700);
+}
+
 fn by(scene: &Scene, (uid, gid): (u32, u32), args: &[&str]) -> Command {
     let mut command = scene.command(args);
     command.uid(uid).gid(gid);
@@ -61,11 +71,7 @@ fn a_group_reads_through_the_daemon_what_it_cannot_read_itself() {
     let scene = scene();
     let mut daemon = scene.up();
     daemon.wait("run_started", &[]);
-    let set = |name: &str, mode| {
-        std::fs::set_permissions(scene.path(name), PermissionsExt::from_mode(mode)).unwrap();
-    };
-    set("", 0o755);
-    set("state", 0o700);
+    hide_state(&scene);
     let group = (70_004, 70_002);
     let says = |args: &[&str]| Said::of(by(&scene, group, args));
     let status = says(&["status", "--json"]).expect(0).json();
@@ -86,19 +92,19 @@ fn a_group_reads_through_the_daemon_what_it_cannot_read_itself() {
     assert!(unknown.err.contains("nightly"), "{}", unknown.err);
     std::fs::remove_file(scene.path("hold")).unwrap();
     daemon.wait("session_closed", &[]);
-    let history = says(&["history", "nightly", "--since", "today"]).expect(0);
+    let history = says(&["history", "--job", "nightly", "--since", "today"]).expect(0);
     assert!(history.out.contains("succeeded"), "{}", history.out);
     let none = says(&["history", "nightly", "--since", "tomorrow"]).expect(0);
     assert!(none.out.contains("nothing is recorded"), "{}", none.out);
 
     // Where even the configuration is not theirs, they say where the socket is.
-    set("windows.toml", 0o600);
+    set(&scene, "windows.toml", 0o600);
     let socket = scene.path("control.sock");
     let mut command = by(&scene, group, &["status"]);
     command.env("OFFHOURS_CONTROL__SOCKET", &socket);
     let shown = Said::of(command).expect(0);
     assert!(shown.out.contains("all is well"), "{}", shown.out);
-    set("windows.toml", 0o644);
+    set(&scene, "windows.toml", 0o644);
 
     // Others read nothing, and are told why.
     let stranger = Said::of(by(&scene, (70_005, 70_005), &["status"])).expect(4);
@@ -117,7 +123,7 @@ fn one_user_with_many_commands_keeps_no_other_out() {
     }
     let scene = scene();
     let mut daemon = scene.up();
-    std::fs::set_permissions(scene.path(""), PermissionsExt::from_mode(0o755)).unwrap();
+    hide_state(&scene);
     let socket = scene.path("control.sock");
     // Each says what it wants, and waits for an event that may be long in coming.
     let many = format!(
@@ -207,11 +213,7 @@ fn a_status_is_followed_with_every_change() {
     };
     assert!(bar.contains("nightly") && bar.contains('░'), "{bar}");
     let mut through = (!alone()).then(|| {
-        let set = |name: &str, mode| {
-            std::fs::set_permissions(scene.path(name), PermissionsExt::from_mode(mode)).unwrap();
-        };
-        set("", 0o755);
-        set("state", 0o700);
+        hide_state(&scene);
         let command = by(&scene, (70_004, 70_002), &["status", "--follow", "--json"]);
         let mut through = Following::start(command);
         through.object(app("in_maintenance"));

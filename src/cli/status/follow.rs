@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use super::{of, show};
 use crate::cli::changes::Changes;
-use crate::cli::load::Context;
+use crate::cli::elsewhere;
+use crate::cli::load::{self, Context};
 use crate::cli::out::{self, Out};
 use crate::cli::refusal::Refusal;
-use crate::clock;
 use crate::config::Loaded;
-use crate::control::{self, ControlError, Look, Reading};
+use crate::control::{self, ControlError, Reading};
 use crate::core::report::Status;
 use crate::exit::Exit;
 
@@ -37,10 +37,12 @@ pub fn here(mut loaded: Loaded, context: &Context, out: &mut Out<'_>) -> anyhow:
             // One that is refused holds for nobody.
             loaded = context.load().unwrap_or(loaded);
         }
-        let status = of(&loaded, now())?;
+        let status = of(&loaded, load::now())?;
         if out.is_terminal() && !context.json {
             screen(out, |out| show(&loaded.policy, &status, true, out))?;
-        } else if last.as_ref() != Some(&timeless(&status)) {
+        } else if let now = timeless(&status)
+            && last.as_ref() != Some(&now)
+        {
             match context.json {
                 true => out.json(&status)?,
                 false => {
@@ -48,7 +50,7 @@ pub fn here(mut loaded: Loaded, context: &Context, out: &mut Out<'_>) -> anyhow:
                     out.line(format_args!(""))?;
                 }
             }
-            last = Some(timeless(&status));
+            last = Some(now);
         }
         out.flush()?;
         let shown = Instant::now();
@@ -66,11 +68,7 @@ pub fn there(socket: &Path, json: bool, out: &mut Out<'_>) -> anyhow::Result<Exi
     let mut last = String::new();
     loop {
         out.look_again();
-        let look = Look {
-            json,
-            colour: out.colour,
-            width: out.width.and_then(|width| u16::try_from(width).ok()),
-        };
+        let look = elsewhere::look(json, out);
         let mut text = String::new();
         let read = control::read(socket, Reading::Status { bars: true }, look, |part| {
             text.push_str(part);
@@ -79,26 +77,23 @@ pub fn there(socket: &Path, json: bool, out: &mut Out<'_>) -> anyhow::Result<Exi
         let shown = Instant::now();
         match read {
             Ok((code, said)) if text.is_empty() => {
-                let text = said.trim_end().to_owned();
-                let exit = if code == 5 {
-                    Exit::Refused
-                } else {
-                    Exit::Config
-                };
+                let (exit, text) = (Exit::of(code), said.trim_end().to_owned());
                 return Err(Refusal { exit, text }.into());
             }
             Ok(_) if terminal => screen(out, |out| Ok(out.bytes(text.as_bytes())?))?,
-            Ok(_) if comparable(&text, json) != last => {
-                out.bytes(text.as_bytes())?;
-                last = comparable(&text, json);
+            Ok(_) => {
+                let now = comparable(&text, json);
+                if now != last {
+                    out.bytes(text.as_bytes())?;
+                    last = now;
+                }
             }
-            Ok(_) => {}
             // It is being restarted, perhaps.
             Err(error) if terminal && unreachable(&error) => {
                 let text = crate::text::clean(&error.to_string()).into_owned();
                 screen(out, |out| Ok(out.line(format_args!("{text}"))?))?;
             }
-            Err(error) => return Err(super::super::elsewhere::refusal(error)),
+            Err(error) => return Err(elsewhere::refusal(error)),
         }
         out.flush()?;
         if control::wait(socket).is_err() {
@@ -144,12 +139,6 @@ fn timeless(status: &Status) -> Status {
 
 fn rest(shown: Instant) {
     std::thread::sleep(NO_SOONER.saturating_sub(shown.elapsed()));
-}
-
-/// To the second, as people count.
-fn now() -> Timestamp {
-    let now = clock::now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// In the place of what was there, from the top; what does not fit below is left out.

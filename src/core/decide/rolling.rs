@@ -134,6 +134,19 @@ impl Turn<'_> {
             job: step.job.clone(),
             host: step.host.clone(),
         };
+        self.look_at_health(session, step, what, &health, Else::AgainUntilTheTimeout);
+    }
+
+    /// Starts a look at whether a host is well, for a step.
+    pub(super) fn look_at_health(
+        &mut self,
+        session: &Session,
+        step: &Step,
+        what: What,
+        health: &Health,
+        otherwise: Else,
+    ) {
+        let grace = SignedDuration::from_secs(10);
         let attempt = Attempt {
             what,
             run: None,
@@ -141,11 +154,11 @@ impl Turn<'_> {
             locks: Vec::new(),
             lock_wait: LockWait::UntilStopped,
             timeout: health.timeout,
-            grace: SignedDuration::from_secs(10),
-            stop_by: Self::stop_by(session, step.closes, SignedDuration::from_secs(10)),
+            grace,
+            stop_by: Self::stop_by(session, step.closes, grace),
             reboot: false,
         };
-        self.start(attempt, &until_well(&health));
+        self.start(attempt, &in_a_row(health, otherwise));
     }
 
     /// What its health came to.
@@ -181,15 +194,28 @@ impl Turn<'_> {
     }
 }
 
+/// What follows where a host is not well.
+#[derive(Clone, Copy)]
+pub(super) enum Else {
+    /// It may still become so.
+    AgainUntilTheTimeout,
+    /// It counts as it is.
+    Failure,
+}
+
 /// So many successes in a row, within the time that bounds the whole.
-fn until_well(health: &Health) -> Command {
-    let script = "n=0; wanted=$1; shift\n\
+fn in_a_row(health: &Health, otherwise: Else) -> Command {
+    let script = "n=0; wanted=$1; otherwise=$2; shift 2\n\
         until [ \"$n\" -ge \"$wanted\" ]; do\n\
-            if \"$@\"; then n=$((n + 1)); else n=0; fi\n\
+            if \"$@\"; then n=$((n + 1)); elif [ \"$otherwise\" = fail ]; then exit 1; else n=0; fi\n\
             [ \"$n\" -ge \"$wanted\" ] || sleep 2\n\
         done";
     let wanted = health.successes.to_string();
-    let shell = ["/bin/sh", "-c", script, "healthy", &wanted].map(str::to_owned);
+    let otherwise = match otherwise {
+        Else::AgainUntilTheTimeout => "again",
+        Else::Failure => "fail",
+    };
+    let shell = ["/bin/sh", "-c", script, "healthy", &wanted, otherwise].map(str::to_owned);
     let command = &health.command;
     Command {
         argv: shell

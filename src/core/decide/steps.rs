@@ -246,15 +246,8 @@ impl Turn<'_> {
                     None => {
                         self.step_done(session, index, Outcome::Cancelled, Code::Removed.into())
                     }
-                    Some(_) if self.held_back() || session.ending.is_some() => {
-                        let why: Reason = Code::Interrupted.into();
-                        self.step_done(session, index, Outcome::Postponed, why.clone());
-                        self.begin_leaving(session, SessionResult::Interrupted, why);
-                    }
-                    Some(_) if session.outside(self.now) => {
-                        let why = || Code::OutsideWindow.into();
-                        self.step_done(session, index, Outcome::Postponed, why());
-                        self.begin_leaving(session, SessionResult::Interrupted, why());
+                    Some(_) if let Some(why) = self.stopped(session) => {
+                        self.put_off_and_leave(session, index, why);
                     }
                     Some(_) if until > self.now => {}
                     Some(job)
@@ -274,9 +267,29 @@ impl Turn<'_> {
                 self.begin_leaving(session, SessionResult::Interrupted, why);
             }
             StepState::Unchecked => self.check_health(session, index, step),
-            StepState::Guarded(ref guard) => self.guarded(session, index, step, guard),
+            StepState::Guarded(ref guard) if guard.under_way == 0 => {
+                match self.stopped(session) {
+                    Some(why) => self.put_off_and_leave(session, index, why),
+                    // Time has passed: all that decides is looked at again.
+                    None => self.next_step(session, index, step),
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Why nothing of a session is begun any more.
+    fn stopped(&self, session: &Session) -> Option<Code> {
+        match () {
+            () if self.held_back() || session.ending.is_some() => Some(Code::Interrupted),
+            () if session.outside(self.now) => Some(Code::OutsideWindow),
+            () => None,
+        }
+    }
+
+    fn put_off_and_leave(&mut self, session: &Session, index: usize, why: Code) {
+        self.step_done(session, index, Outcome::Postponed, why.into());
+        self.begin_leaving(session, SessionResult::Interrupted, why.into());
     }
 
     fn next_step(&mut self, session: &Session, index: usize, step: &Step) {
@@ -390,7 +403,7 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn start_step(
+    fn start_step(
         &mut self,
         session: &Session,
         index: usize,

@@ -9,6 +9,9 @@ use crate::core::policy::{Name, Policy};
 /// How many times to come are named.
 const NEXT: usize = 3;
 
+/// How many windows, apps or hosts are.
+const NAMED: usize = 20;
+
 /// What `check` says of a freeze.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FreezeView {
@@ -37,13 +40,20 @@ pub fn freezes(policy: &Policy, now: Timestamp) -> Vec<FreezeView> {
 fn view(freeze: &Freeze, now: Timestamp) -> FreezeView {
     let coming = freeze.coming(now);
     let mut text = times(freeze, coming, now);
+    let hosts: Vec<_> = freeze.hosts.iter().cloned().collect();
     for (one, many, names) in [
         ("window", "windows", &freeze.windows),
         ("app", "apps", &freeze.apps),
+        ("host", "hosts", &hosts),
     ] {
         if !names.is_empty() {
             let noun = if names.len() == 1 { one } else { many };
-            text += &format!("; only {noun} {}", list(names));
+            let named = &names[..names.len().min(NAMED)];
+            let more = match names.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            text += &format!("; only {noun} {}{more}", list(named));
         }
     }
     if !freeze.except_labels.is_empty() {

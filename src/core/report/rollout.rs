@@ -29,7 +29,7 @@ pub struct Rollout {
 }
 
 pub(super) fn rollouts(policy: &Policy, state: &State, now: Timestamp) -> Vec<Rollout> {
-    let sessions = state.sessions.values().filter(|s| s.phase.in_maintenance());
+    let sessions = state.all_in_maintenance();
     let all = sessions.flat_map(|session| of_session(policy, session, now));
     all.take(LISTED).collect()
 }

@@ -5,20 +5,11 @@ use offhours::core::policy::Share;
 use super::*;
 
 pub(super) fn in_service(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad) {
-    let mut policy = &policies[0];
     // By session and place of the step: who was well since it was looked at for it.
     let mut well: BTreeMap<(String, usize), BTreeSet<String>> = BTreeMap::new();
     // By session: where something is being done.
     let mut touched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for moment in moments {
-        let fact = match &moment.what {
-            Happened::PolicyChanged { index } => {
-                policy = &policies[*index];
-                continue;
-            }
-            Happened::Recorded { fact, .. } => &**fact,
-            _ => continue,
-        };
+    for (moment, policy, fact) in under_policies(policies, moments) {
         match fact {
             Fact::AttemptStarted {
                 what:

@@ -66,6 +66,22 @@ impl Real<'_> {
     }
 }
 
+/// Every fact with the policy under which it was recorded.
+fn under_policies<'a>(
+    policies: &'a [Arc<Policy>],
+    moments: &'a [Moment],
+) -> impl Iterator<Item = (&'a Moment, &'a Policy, &'a Fact)> {
+    let mut policy = &*policies[0];
+    moments.iter().filter_map(move |moment| match &moment.what {
+        Happened::PolicyChanged { index } => {
+            policy = &policies[*index];
+            None
+        }
+        Happened::Recorded { fact, .. } => Some((moment, policy, &**fact)),
+        _ => None,
+    })
+}
+
 /// What the invariants look at.
 struct Look<'a> {
     policies: &'a [Arc<Policy>],

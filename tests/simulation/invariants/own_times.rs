@@ -3,18 +3,9 @@
 use super::*;
 
 pub(super) fn own_times(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad) {
-    let mut policy = &policies[0];
     // Where people wished it now, whatever any window says.
     let mut wished: BTreeSet<String> = BTreeSet::new();
-    for moment in moments {
-        let fact = match &moment.what {
-            Happened::PolicyChanged { index } => {
-                policy = &policies[*index];
-                continue;
-            }
-            Happened::Recorded { fact, .. } => &**fact,
-            _ => continue,
-        };
+    for (moment, policy, fact) in under_policies(policies, moments) {
         let (session, job, host) = match fact {
             Fact::SessionOpened { session } if session.overridden.is_some() => {
                 wished.insert(session.id.to_string());

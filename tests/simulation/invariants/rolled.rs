@@ -17,16 +17,7 @@ pub(super) fn rolled(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad
     // What each session is known to do by now.
     let mut steps: BTreeMap<String, &[Step]> = BTreeMap::new();
     let mut jobs: BTreeMap<(String, String), Rolling> = BTreeMap::new();
-    let mut policy = &policies[0];
-    for moment in moments {
-        let fact = match &moment.what {
-            Happened::PolicyChanged { index } => {
-                policy = &policies[*index];
-                continue;
-            }
-            Happened::Recorded { fact, .. } => &**fact,
-            _ => continue,
-        };
+    for (moment, policy, fact) in under_policies(policies, moments) {
         match fact {
             Fact::SessionOpened { session } => {
                 steps.insert(session.id.to_string(), &session.steps);

@@ -68,6 +68,7 @@ impl<'a> Look<'a> {
                 self.due(host),
             ]);
             let open = self.window(&mut chain);
+            let open = open.and_then(|open| self.host_times(host, open, &mut chain));
             chain.push(self.room(open));
             chain.extend(self.proven(host));
             chain.push(self.notice(coming.map(|(session, _)| session)));
@@ -201,6 +202,41 @@ impl<'a> Look<'a> {
         let text = format!("window {name} is open until {closes}");
         chain.push(Link::holds(Rule::Window, text));
         Some(*piece)
+    }
+
+    /// The part of it in which the host may be touched.
+    fn host_times(
+        &self,
+        host: &Name,
+        open: Occurrence,
+        chain: &mut Vec<Link>,
+    ) -> Option<Occurrence> {
+        let pieces = plan::visible_on(self.policy, self.job, host, open);
+        let here = pieces.iter().find(|piece| piece.contains(self.now));
+        // Nothing but the job's own window bounds it.
+        if here == Some(&open) {
+            return Some(open);
+        }
+        chain.push(match here {
+            Some(here) => {
+                let closes = at(self.policy, here.closes);
+                Link::holds(
+                    Rule::Window,
+                    format!("{host} may be touched until {closes}"),
+                )
+            }
+            None => {
+                let mut opens = pieces.iter().map(|piece| piece.opens);
+                let next = opens.find(|opens| *opens > self.now);
+                let until = next.map(|next| format!(" until {}", at(self.policy, next)));
+                let text = format!(
+                    "the window of {host}, or a freeze of hosts, does not let it be touched{}",
+                    until.unwrap_or_default()
+                );
+                Link::prevents(Rule::Window, Code::OutsideWindow.word(), text, next)
+            }
+        });
+        here.copied()
     }
 
     fn room(&self, open: Option<Occurrence>) -> Link {
