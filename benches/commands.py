@@ -11,9 +11,9 @@ pause    a wish that is recorded       status   the whole status, by a process o
 
 One JSON object a line; the first names the machine. The lateness is that of what the jobs themselves wrote.
 """
-import argparse, json, os, shutil, socket, statistics, tempfile, threading, time
+import argparse, json, os, shutil, socket, statistics, sys, tempfile, threading, time
 from daemon import Daemon, machine, percentile, say
-from load import STAMP, compiled
+from load import STAMP, ask, compiled
 
 ASKS = {
     "nothing": None,
@@ -90,11 +90,14 @@ def main():
     path = os.path.join(daemon.dir, "state/control.sock")
     # The session begins in the first of these seconds.
     time.sleep(12)
-    for name, ask in ASKS.items():
+    apps = {app["app"]: app["state"] for app in json.loads(ask(daemon, "status", "--json"))["apps"]}
+    if apps["shop"] != "in_maintenance":
+        sys.exit(f"no night is going on: {apps}")
+    for name, wish in ASKS.items():
         skip, began = len(open(out).readlines()), time.monotonic()
         took, refused, until = [], [], began + arguments.seconds
-        threads = [threading.Thread(target=client, args=(path, ask, until, took, refused))
-                   for _ in range(arguments.clients if ask else 0)]
+        threads = [threading.Thread(target=client, args=(path, wish, until, took, refused))
+                   for _ in range(arguments.clients if wish else 0)]
         for thread in threads:
             thread.start()
         for thread in threads:
