@@ -2,7 +2,7 @@
 # busybox and bash. Executed as: sh -c EVAL offhours TEXT [NONCE PHASE], TEXT being all of this. No apostrophe and no
 # two backslashes beside each other outside comments (which are not sent): login shells quote differently.
 #
-# Standard input is the order, a value a line, after a % for printf %b; kept open afterwards, it is the lifeline. Standard error
+# Standard input is the order, a value a line, for printf %b; kept open afterwards, it is the lifeline. Standard error
 # has our own words, each after the nonce of this order; whatever else is said there is noise of the host.
 say() {
     printf "%s %s\n" "$nonce" "$*" >&2
@@ -11,18 +11,18 @@ refuse() {
     say error "$*"
     exit 125
 }
-# The next value. The shell reads no further than the line; an order that breaks off is none.
+# The next value. The shell reads no further than the line; an order that breaks off is none. A backslash in it begins
+# an escape, \0 and three digits.
 take() {
     IFS= read -r value || exit 125
     case $value in
-    %*)
-        value=$(printf "%bx" "${value#?}")
+    *"\0"*)
+        value=$(printf "%bx" "$value")
         value=${value%x}
         ;;
     esac
 }
-case ${3-} in
-"")
+if [ -z "${3-}" ]; then
     # As the one who logged in: become who is wanted, if anybody else is.
     set -- "$1"
     IFS= read -r nonce || exit 125
@@ -40,25 +40,17 @@ case ${3-} in
         exec "$@"
     fi
     set -- "$1" "$nonce" known
-    ;;
-esac
-case $3 in
-known)
+fi
+if [ "$3" = known ]; then
     # Of what the login brought along nothing goes on but this.
     exec env -i "PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}" "HOME=${HOME:-/}" \
         "USER=${USER:-${LOGNAME:-$(id -un)}}" "LANG=${LANG:-C.UTF-8}" \
         ${XDG_STATE_HOME:+"XDG_STATE_HOME=$XDG_STATE_HOME"} \
         /bin/sh -c "eval \"\$1\"" offhours "$1" "$2" clean
-    ;;
-esac
+fi
 nonce=$2
 set --
 LC_ALL=C
-# Without a process for it, where the kernel tells.
-login_mask=
-{ while read -r word value; do [ "$word" != Umask: ] || login_mask=$value; done </proc/self/status; } 2>/dev/null
-login_mask=${login_mask:-$(umask)}
-umask 077
 # A handler, and not ignored: what is started from here has the default again.
 trap : HUP PIPE
 base=${XDG_STATE_HOME:-${HOME%/}/.local/state}/offhours

@@ -6,6 +6,7 @@ while [ "$count" -gt 0 ]; do
     set -- "$@" "$value"
     count=$((count - 1))
 done
+umask 077
 say clock "$(date +%s)"
 uptime
 say uptime "$now"

@@ -6,8 +6,14 @@
 #          `- the job
 #   watch                nobody here is its parent: sees that timeout ended, ends what the job left behind
 #
-# Descriptors: 4 is the standard output of the channel, 7 tells the watch that timeout has ended, 3 is the lifeline and
-# then, with 5 to 9, a lock. The job has none of them.
+# Descriptors: 4 is the standard output of the channel, 7 and 9 are the pipe by which the watch sees that timeout has
+# ended, 3 is the lifeline and then, with 5 to 9, a lock. The job has none of them.
+#
+# Every process costs a host more than all else here, so that what happens on each run is done by the shell itself.
+umask_of_login() {
+    { read -r _ && read -r name mask; } </proc/self/status
+    [ "$name" = Umask: ] || mask=$(umask)
+}
 take
 run=$value
 take
@@ -18,6 +24,8 @@ take
 patience=$value
 take
 mask=$value
+[ -n "$mask" ] || umask_of_login
+umask 077
 take
 dir=$value
 take
@@ -52,19 +60,22 @@ done
 # In busybox it is the job that goes on as this process, and a child of it keeps the time, with all that is open.
 poll=
 if [ -L "$at_timeout" ] || [ "$at_timeout" -ef "$at_setsid" ]; then poll=yes; fi
-# One process looks through all others where there is more than busybox, else three do.
-grep=
-if [ -z "$poll" ] && find_program grep "$PATH"; then grep=$found; fi
 own=$base/tmp/$nonce
 marker=$base/runs/$run
-if [ ! -d "$base/tmp" ] || [ ! -d "$base/runs" ] || [ ! -d "$base/locks" ]; then
+[ -d "$base/locks" ] && [ -d "$base/runs" ] && [ -d "$base/tmp" ] ||
     mkdir -p "$base/locks" "$base/runs" "$base/tmp" || refuse "cannot make folders in $base"
-fi
-script=
+# A folder of this run, where it needs one.
+owned=
+make_own() {
+    mkdir "$own" && owned=yes
+}
+tidy() {
+    [ -z "$owned" ] || rm -rf "$own"
+}
 if [ "$size" != - ]; then
-    script=$own.script
-    head -c "$size" >"$script" && [ "$(($(wc -c <"$script")))" = "$size" ] && chmod 700 "$script" || {
-        rm -f "$script"
+    make_own || refuse "cannot make folders in $base"
+    head -c "$size" >"$own/script" && [ "$(($(wc -c <"$own/script")))" = "$size" ] && chmod 700 "$own/script" || {
+        tidy
         refuse "the script did not arrive whole"
     }
 fi
@@ -73,7 +84,7 @@ start_of "$$"
 keeper=$start
 set -C
 if ! { printf "%s\n" "order $nonce $$ $keeper $boot" >"$marker"; } 2>/dev/null; then
-    [ -z "$script" ] || rm -f "$script"
+    tidy
     refuse "cannot write $marker, or that run was ordered before"
 fi
 set +C
@@ -94,39 +105,73 @@ unlock() {
 # Nothing was begun, and nothing is left.
 leave() { # WORD...
     printf "end never\n" >>"$marker"
-    rm -f "$own.ended" ${script:+"$script"}
+    tidy
     kill -s KILL "$lifeline" 2>/dev/null
     unlock
     [ "$#" = 0 ] || say "$@"
     exit 125
 }
-# The processes whose environment has the mark of this order, in $members. (Not every grep looks behind a NUL.)
-find_members() {
-    if [ -z "$grep" ]; then
-        members=$(
-            head -c 1048576 /proc/[0-9]*/environ 2>/dev/null | tr "\000" "\n" |
-                sed -n -e "/^==> /h" -e "/^OFFHOURS_REMOTE=$nonce\$/{x;s,^==> ,,;s, <==\$,,;p;x;}"
-        )
-    else
-        members=$(exec "$grep" -slF -e "OFFHOURS_REMOTE=$nonce" /proc/[0-9]*/environ)
-    fi
-    :
+# The processes whose environment has the mark of this order, in $members: among these, or all there are.
+find_members() { # [FILE...]
+    [ "$#" -gt 0 ] || set -- /proc/[0-9]*/environ
+    # Not every grep looks behind a NUL. One that does finds its own mark.
+    hits=$(LC_ALL=C OFFHOURS_GREP=$nonce grep -lF -e "OFFHOURS_REMOTE=$nonce" -e "OFFHOURS_GREP=$nonce" \
+        "$@" /proc/self/environ 2>/dev/null)
+    members=
+    case $hits in
+    */proc/self/environ)
+        for hit in ${hits%/proc/self/environ}; do
+            hit=${hit#/proc/}
+            members="$members ${hit%/environ}"
+        done
+        ;;
+    *)
+        members=$(head -c 1048576 "$@" 2>/dev/null | tr "\000" "\n" |
+            sed -n -e "/^==> /h" -e "/^OFFHOURS_REMOTE=$nonce\$/{x;s,^==> /proc/,,;s,/environ <==\$,,;p;x;}")
+        ;;
+    esac
 }
 # To the group, and to the members outside it; false if there is no member. A process that stands still is woken.
-signal_all() { # SIGNAL GROUP
+signal_all() { # SIGNAL GROUP [FILE...]
+    signal=$1
+    whole=$2
+    shift 2
+    find_members "$@"
     found=
-    find_members
-    for member in "-$2" $members; do
-        member=${member#/proc/}
-        member=${member%/environ}
-        if [ "$member" != "-$2" ]; then
+    for member in "-$whole" $members; do
+        if [ "$member" != "-$whole" ]; then
             found=$member
             group_of "$member"
-            [ "$its_group" != "$2" ] || continue
+            [ "$its_group" != "$whole" ] || continue
         fi
-        [ "$member" = - ] || kill -s "$1" -- "$member" && kill -s CONT -- "$member"
+        [ "$member" = - ] || kill -s "$signal" -- "$member" && kill -s CONT -- "$member"
     done 2>/dev/null
     [ -n "$found" ]
+}
+# A process that begins during a look at all, or is just becoming another program, is not seen by it. It is younger than
+# the group: those are looked at once more, and where there are none, none was missed.
+signal_rest() { # SIGNAL GROUP
+    signal_all "$1" "$2" && return
+    younger=$(
+        IFS= read -r stat </proc/self/stat
+        last=${stat%% *}
+        set -- "$1" "$2" ${stat##*) }
+        if [ "$last" -lt "$2" ] || [ "$((last - $2))" -gt 1000 ]; then
+            # Too many, or the numbers began again.
+            printf "all"
+            exit
+        fi
+        at=$2
+        while at=$((at + 1)) && [ "$at" -lt "$last" ]; do
+            # Neither this nor the shell that waits for it.
+            [ ! -e "/proc/$at/environ" ] || [ "$at" = "$4" ] || printf "/proc/%s/environ " "$at"
+        done
+    )
+    case $younger in
+    "") return 1 ;;
+    all) signal_all "$1" "$2" ;;
+    *) signal_all "$1" "$2" $younger ;;
+    esac
 }
 group_of() {
     its_group=
@@ -180,7 +225,7 @@ exec 3<&-
 
 uptime
 limit=$((now + patience))
-for fd in 3 5 6 7 8 9; do
+for fd in 3 5 6 8 7 9; do
     [ "$held" -lt "$locks" ] || break
     eval "file=\$lock$((held + 1))"
     # An exec that cannot open its file would end the shell, but for `command`.
@@ -209,7 +254,46 @@ for fd in 3 5 6 7 8 9; do
     esac
 done
 [ -z "$stop" ] || leave error "it was stopped before it began"
-mkfifo "$own.ended" || leave error "cannot make a pipe in $base/tmp"
+# Where the last locks have the descriptors, or a text is no pipe in this shell, the pipe needs a name.
+pipe=
+if [ -z "$poll" ] && [ "$held" -le 4 ]; then
+    exec 9<<_
+
+_
+    read -r value <&9
+    if [ -p /proc/self/fd/9 ] && { command exec 7>/proc/self/fd/9; } 2>/dev/null; then
+        pipe=yes
+        exec 7>&-
+    else
+        exec 9<&-
+    fi
+fi
+if [ -z "$poll$pipe" ]; then
+    [ -n "$owned" ] || make_own && mkfifo "$own/ended" || leave error "cannot make a pipe in $own"
+fi
+watch() {
+    trap : HUP PIPE
+    if [ -n "$poll" ]; then
+        while runs "$group"; do doze; done
+    elif [ -n "$pipe" ]; then
+        exec 7>&-
+        IFS= read -r value <&9
+        exec 9<&-
+    else
+        IFS= read -r value <"$own/ended"
+    fi
+    # Not collected yet: its status says more than a shell does.
+    stat=
+    { IFS= read -r stat <"/proc/$group/stat"; } 2>/dev/null
+    status=${stat##* }
+    if signal_rest TERM "$group"; then
+        uptime
+        limit=$((now + grace))
+        while uptime && [ "$now" -lt "$limit" ] && find_members && [ -n "$members" ]; do doze; done
+        while signal_rest KILL "$group"; do doze; done
+    fi
+    printf "%s\n" "status $status"
+}
 
 uptime
 began=$now
@@ -220,7 +304,7 @@ heard=$(
     }
     trap - TERM HUP PIPE
     # This very process, which timeout is going to be.
-    IFS= read -r stat </proc/self/stat
+    start_of self
     group=${stat%% *}
     cd -- "${dir:-$HOME}" 2>/dev/null || fail "cannot enter the folder ${dir:-$HOME}"
     path=$PATH
@@ -232,7 +316,7 @@ heard=$(
         (PATH=*) path=${value#PATH=} ;;
         esac
     done
-    program=$script
+    program=$own/script
     if [ "$size" = - ]; then
         rest=$variables
         for program in "$@"; do
@@ -242,36 +326,20 @@ heard=$(
         find_program "$program" "$path" || fail "there is no program $program that may be executed"
         program=$found
     fi
-    start_of self
     printf "%s\n" "began $group $start" >>"$marker" || fail "cannot write $marker"
     # A host that loses its power must not forget that it began.
     sync "$marker" "$base/runs" 2>/dev/null
-    (
-        (
-            trap : HUP PIPE
-            if [ -n "$poll" ]; then
-                while runs "$group"; do doze; done
-            else
-                IFS= read -r value <"$own.ended"
-            fi
-            # Not collected yet: its status says more than a shell does.
-            stat=
-            { IFS= read -r stat <"/proc/$group/stat"; } 2>/dev/null
-            status=${stat##* }
-            if signal_all TERM "$group"; then
-                uptime
-                limit=$((now + grace))
-                while uptime && [ "$now" -lt "$limit" ] && find_members && [ -n "$members" ]; do doze; done
-            fi
-            while signal_all KILL "$group"; do doze; done
-            printf "%s\n" "status $status"
-        ) </dev/null 2>/dev/null 4>&- &
-    )
-    # Once this process is gone, however far it came, the watch is told.
-    [ -n "$poll" ] || exec 7>"$own.ended"
+    # Once this process is gone, however far it came, the watch is told. That must be no child of a job.
+    if [ -n "$poll" ]; then
+        (watch </dev/null 2>/dev/null 4>&- &)
+    else
+        [ -z "$pipe" ] || exec 7>/proc/self/fd/9
+        watch </dev/null 2>/dev/null 4>&- &
+        if [ -n "$pipe" ]; then exec 9<&-; else exec 7>"$own/ended"; fi
+    fi
     printf "began\n"
     say began "$group" "$boot"
-    umask "${mask:-$login_mask}"
+    umask "$mask"
     # From here on the variables are those of the job.
     __offhours_grace=$grace __offhours_bound=$bound __offhours_program=$program
     __offhours_setsid=$at_setsid __offhours_timeout=$at_timeout __offhours_rest=$variables
@@ -307,12 +375,15 @@ else
     end="exit $code"
 fi
 printf "%s\n" "end $end" >>"$marker"
-rm -f "$own.ended" ${script:+"$script"}
+tidy
 unlock
 say "$end"
 exec >/dev/null 2>&1 4>&-
-# One run in sixteen looks for what is old.
-case $nonce in
-0*) find "$base/runs" "$base/tmp" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + ;;
-esac
+# Once a day what is old goes.
+tidied= then=
+{ read -r tidied then <"$base/tidied"; } 2>/dev/null
+if [ "$then" != "$boot" ] || [ "$now" -lt "$tidied" ] || [ "$((now - tidied))" -ge 86400 ]; then
+    printf "%s\n" "$now $boot" >"$base/tidied"
+    find "$base/runs" "$base/tmp" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+fi
 exit "$code"

@@ -130,3 +130,36 @@ async fn who_waits_for_a_lock_can_be_stopped() {
     assert!(began.elapsed() < PATIENCE);
     assert_eq!(lab.end(&order).await, Fate::NeverBegan);
 }
+
+#[tokio::test]
+async fn as_many_as_there_may_be_are_held_and_nothing_is_left() {
+    let Some(lab) = Lab::start("as_many_as_there_may_be_are_held_and_nothing_is_left") else {
+        return;
+    };
+    let locks: Vec<String> = (0..6).map(|number| format!("{number}.lock")).collect();
+    let paths: Vec<_> = locks
+        .iter()
+        .map(|name| lab.state("locks").join(name))
+        .collect();
+    // The last of them have the descriptors that are needed for something else where there are fewer.
+    for count in [4, 5, 6] {
+        let mark = format!("7{}", fastrand::u32(..));
+        let script =
+            format!("(setsid sleep {mark} &); ls /proc/self/fd | tr '\\n' ' '; sleep {mark}");
+        let mut order = lab.shell(&script).await;
+        order.lock = locks[..count].to_vec();
+        let client = start(order);
+        until("it runs", || processes(&mark).len() >= 3);
+        assert!(paths[..count].iter().all(|path| !is_free(path)));
+        client.signal(Signal::SIGTERM);
+        let done = client.done();
+        assert_eq!(done.verdict, Verdict::Signalled { signal: 15 });
+        assert_eq!(
+            done.output.split(' ').take(5).collect::<Vec<_>>(),
+            ["0", "1", "2", "3", ""]
+        );
+        assert_eq!(processes(&mark), [0i32; 0]);
+        assert!(paths[..count].iter().all(|path| is_free(path)));
+    }
+    assert_eq!(fs::read_dir(lab.state("tmp")).unwrap().count(), 0);
+}
