@@ -1,4 +1,6 @@
 //! However it ends, nothing of it is left on the host.
+use std::fs;
+
 use nix::sys::signal::Signal;
 use offhours::ssh::{Fate, Verdict};
 
@@ -19,6 +21,15 @@ fn tree(mark: &str) -> String {
 
 const TREE: usize = 4;
 
+/// How many of those are there; no shell that is still to become one of them, and still to speak.
+fn sleepers(mark: &str) -> usize {
+    let sleeps = |pid: &i32| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name == "sleep\n"
+    };
+    processes(mark).iter().filter(|pid| sleeps(pid)).count()
+}
+
 #[tokio::test]
 async fn a_cut_lifeline_ends_the_group_and_what_left_it() {
     let Some(lab) = Lab::start("a_cut_lifeline_ends_the_group_and_what_left_it") else {
@@ -27,7 +38,7 @@ async fn a_cut_lifeline_ends_the_group_and_what_left_it() {
     let mark = mark();
     let order = lab.shell(&tree(&mark)).await;
     let client = start(order.clone());
-    until("all of it runs", || processes(&mark).len() > TREE);
+    until("all of it runs", || sleepers(&mark) == TREE);
     client.signal(Signal::SIGTERM);
     let done = client.done();
     // Only then the last word.
@@ -79,7 +90,7 @@ async fn a_killed_client_takes_the_tree_with_it() {
     let mark = mark();
     let order = lab.shell(&tree(&mark)).await;
     let mut client = start(order.clone());
-    until("all of it runs", || processes(&mark).len() > TREE);
+    until("all of it runs", || sleepers(&mark) == TREE);
     client.signal(Signal::SIGKILL);
     client.guard.0.wait().unwrap();
     let verdict = Verdict::read(&order.verdict).unwrap();
@@ -97,7 +108,7 @@ async fn a_killed_master_takes_the_tree_with_it() {
     let mark = mark();
     let order = lab.shell(&tree(&mark)).await;
     let client = start(order.clone());
-    until("all of it runs", || processes(&mark).len() > TREE);
+    until("all of it runs", || sleepers(&mark) == TREE);
     for pid in processes(lab.path("m").to_str().unwrap()) {
         kill(pid, Signal::SIGKILL);
     }
