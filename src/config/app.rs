@@ -69,7 +69,12 @@ impl<'a> Reading<'a> {
             notify,
             contact,
             lead: self.duration_or(&fields, "lead", SignedDuration::ZERO, defaults.lead),
-            margin: self.duration_or(&fields, "margin", SignedDuration::ZERO, defaults.margin),
+            margin: self.duration_or(
+                &fields,
+                "margin",
+                super::notice::LEAST_MARGIN,
+                defaults.margin,
+            ),
             leave_reserve: self.duration_or(
                 &fields,
                 "leave_reserve",

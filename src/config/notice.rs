@@ -17,6 +17,8 @@ use crate::core::policy::{
 };
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Nobody can be told in no time: with none, every session would be unannounced.
+pub(super) const LEAST_MARGIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// What apps take from `[notice]` where they say nothing.
 pub struct Defaults {
@@ -86,7 +88,7 @@ impl<'a> Reading<'a> {
         let margin = self.duration_or(
             &fields,
             "margin",
-            SignedDuration::ZERO,
+            LEAST_MARGIN,
             SignedDuration::from_hours(1),
         );
         let digests = fields

@@ -21,6 +21,8 @@ pub struct Agenda {
     pub held: BTreeSet<usize>,
     /// When sessions are to be looked for; none: now.
     sessions_at: Option<Timestamp>,
+    /// The first deadline of those that were found then and were not due yet.
+    deadline: Option<Timestamp>,
 }
 
 impl Agenda {
@@ -109,6 +111,23 @@ impl Agenda {
         self.sessions_at
     }
 
+    /// The planned sessions whose deadline went by between two looks: whoever looks late must not lose them.
+    pub fn slipped(
+        &self,
+        policy: &Policy,
+        state: &State,
+        now: Timestamp,
+    ) -> Vec<plan::PlannedSession> {
+        let Some(deadline) = self.deadline.filter(|deadline| *deadline <= now) else {
+            return Vec::new();
+        };
+        let before = deadline.saturating_sub(SignedDuration::from_nanos(1));
+        let until = ahead(policy, now);
+        let mut planned = plan::plan_sessions(policy, state, before.unwrap_or(deadline), until);
+        planned.retain(|s| s.notice_by <= now && !state.sessions.contains_key(&s.id));
+        planned
+    }
+
     /// The planned sessions whose announcement is due; remembers when to look again.
     pub fn look(
         &mut self,
@@ -116,15 +135,10 @@ impl Agenda {
         state: &State,
         now: Timestamp,
     ) -> Vec<plan::PlannedSession> {
-        let lead = policy
-            .apps
-            .values()
-            .filter_map(|app| app.lead.checked_add(app.margin))
-            .max();
-        let ahead = lead.unwrap_or_default().saturating_add(AHEAD);
-        let until = now.saturating_add(ahead).unwrap_or(Timestamp::MAX);
+        let until = ahead(policy, now);
         if policy.maintenance.is_empty() {
             self.sessions_at = Some(Timestamp::MAX);
+            self.deadline = None;
             return Vec::new();
         }
         let planned = plan::plan_sessions(policy, state, now, until);
@@ -134,6 +148,18 @@ impl Agenda {
         let (due, later): (Vec<_>, Vec<_>) = unknown.partition(|s| s.announce_at <= now);
         let again = now.saturating_add(AHEAD / 2).unwrap_or(Timestamp::MAX);
         self.sessions_at = Some(later.iter().map(|s| s.announce_at).min().unwrap_or(again));
+        self.deadline = later.iter().map(|s| s.notice_by).min();
         due
     }
+}
+
+/// Until when sessions are looked for.
+fn ahead(policy: &Policy, now: Timestamp) -> Timestamp {
+    let lead = policy
+        .apps
+        .values()
+        .filter_map(|app| app.lead.checked_add(app.margin))
+        .max();
+    let ahead = lead.unwrap_or_default().saturating_add(AHEAD);
+    now.saturating_add(ahead).unwrap_or(Timestamp::MAX)
 }

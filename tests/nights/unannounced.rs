@@ -192,7 +192,7 @@ fn a_deadline_that_passed_while_nobody_was_there() {
     // The deadline is three seconds before the opening, and nobody is told before.
     let scene = scene(free_port(), free_port(), r#""tech@example.org""#, 7);
     let file = scene.read("windows.toml");
-    let file = file.replace("lead = \"1s\"", "lead = \"4s\"\nmargin = \"0s\"");
+    let file = file.replace("lead = \"1s\"", "lead = \"4s\"\nmargin = \"1s\"");
     scene.write("windows.toml", &file);
     let mut daemon = scene.up();
     daemon.stop();

@@ -76,6 +76,13 @@ impl Turn<'_> {
             return;
         }
         self.pass_over();
+        for late in self.agenda.slipped(self.policy, self.state, self.now) {
+            self.open(&late);
+            if let Some(session) = self.state.sessions.get(&late.id).cloned() {
+                let text = "it was looked at only after it had to be announced";
+                self.postpone(&session, Reason::new(Code::Unannounced, text));
+            }
+        }
         // Looked at again after each opening: the plan of the rest may have moved.
         let due = self.agenda.look(self.policy, self.state, self.now);
         for planned in due {

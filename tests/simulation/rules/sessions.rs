@@ -1,6 +1,11 @@
 //! What a session does, and what people are told before it.
 
+use offhours::core::agenda::Agenda;
+use offhours::core::decide::decide;
+use offhours::core::event::Event;
 use offhours::core::letter::LetterKind;
+use offhours::core::session::Code;
+use offhours::core::state::State;
 
 use super::*;
 
@@ -406,4 +411,38 @@ fn a_notice_knows_that_the_clocks_change_in_its_night() {
         (nights, told) = (nights + 1, told + u32::from(changed));
     }
     assert!(nights > 50 && told == 3, "{nights}, {told}");
+}
+
+#[test]
+fn one_that_is_looked_at_only_after_its_deadline_is_told_and_not_lost() {
+    let text = format!("{HEAD}{A}").replace("lead = \"12h\"", "lead = \"12h\"\nmargin = \"1s\"");
+    let policy = scene::policy(&text);
+    let (mut state, mut agenda) = (State::default(), Agenda::default());
+    let turn = |event, at: &str, state: &mut State, agenda: &mut Agenda| {
+        decide(&policy, state, agenda, event, scene::at(at)).facts
+    };
+    // The deadline is ten hours after midnight. Nothing tells that the process stood still meanwhile.
+    turn(
+        Event::PolicyChanged,
+        "2027-03-01T00:00:00Z",
+        &mut state,
+        &mut agenda,
+    );
+    let facts = turn(Event::Woke, "2027-03-01T09:59:00Z", &mut state, &mut agenda);
+    assert!(facts.is_empty(), "{facts:?}");
+    let facts = turn(Event::Woke, "2027-03-01T10:00:01Z", &mut state, &mut agenda);
+    let postponed = |fact: &Fact| matches!(fact, Fact::SessionClosed { reason: Some(reason), .. } if reason.code == Code::Unannounced);
+    assert_eq!(
+        facts.iter().filter(|fact| postponed(fact)).count(),
+        1,
+        "{facts:?}"
+    );
+    // Once; and the next night is as it was.
+    let facts = turn(Event::Woke, "2027-03-01T10:00:02Z", &mut state, &mut agenda);
+    assert!(!facts.iter().any(postponed), "{facts:?}");
+    let facts = turn(Event::Woke, "2027-03-02T09:59:59Z", &mut state, &mut agenda);
+    let opened = facts
+        .iter()
+        .filter(|fact| matches!(fact, Fact::SessionOpened { .. }));
+    assert_eq!(opened.count(), 1, "{facts:?}");
 }
