@@ -114,6 +114,7 @@ fn run_of(run: u64, at: Timestamp) -> [Fact; 2] {
     [
         Fact::AttemptStarted {
             reboot: false,
+            way: None,
             run,
             attempt: 1,
             what: what.clone(),

@@ -84,6 +84,7 @@ fn state() -> State {
         .attention
         .insert("notice:secret@example.org".into(), attention);
     let running = Running {
+        way: None,
         reboot: false,
         attempt: 1,
         what: What::Periodic {

@@ -80,6 +80,7 @@ fn started(run: u64) -> Fact {
 fn started_of(run: u64, what: What) -> Fact {
     Fact::AttemptStarted {
         reboot: false,
+        way: None,
         run,
         attempt: 1,
         what,

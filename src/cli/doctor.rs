@@ -1,6 +1,7 @@
 //! `doctor`: tries what a night depends on, and changes nothing: mail servers, hosts, hooks, locks, disk, clock.
 mod here;
 mod hosts;
+mod programs;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;

@@ -26,19 +26,12 @@ use super::state::{
 };
 
 /// A fact that does not follow from what was recorded before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fact} does not follow: {why}")]
 pub struct Illegal {
     pub fact: &'static str,
     pub why: String,
 }
-
-impl std::fmt::Display for Illegal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} does not follow: {}", self.fact, self.why)
-    }
-}
-
-impl std::error::Error for Illegal {}
 
 /// How often the alarm command is tried.
 pub const ALARM_ATTEMPTS: u32 = 3;
@@ -285,6 +278,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             due,
             stop_by,
             reboot,
+            way,
         } => {
             if state.running.contains_key(run) {
                 return Err(format!("run {run} is running"));
@@ -298,6 +292,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 started: at,
                 stop_by: *stop_by,
                 reboot: *reboot,
+                way: way.clone(),
                 waiting: None,
                 pid: None,
             };

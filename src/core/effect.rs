@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::letter::Letter;
 use super::notice::NoticeId;
-use super::policy::{Command, Host};
+use super::policy::{Command, Host, Way};
 use super::run::{RunId, What};
 
 /// Something to be done outside, once the facts of the turn are durable.
@@ -22,6 +22,8 @@ pub enum Effect {
         run: RunId,
         attempt: u32,
         host: Option<Arc<Host>>,
+        /// How it got there.
+        way: Option<Box<Way>>,
         until: Timestamp,
     },
     Send {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::notice::{Notice, NoticeId};
-use super::policy::{Hook, Name};
+use super::policy::{Hook, Name, Way};
 use super::run::{Dues, Outcome, RunId, SessionId, What};
 use super::session::{Code, Need, Reason, Restarts, Session, SessionResult, Step, Told};
 use super::state::AttentionKind;
@@ -151,6 +151,9 @@ pub enum Fact {
         /// It restarts the machine the daemon runs on.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         reboot: bool,
+        /// To another host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        way: Option<Box<Way>>,
     },
     AttemptEnded(Box<AttemptEnded>),
     /// A job that others wait for has done on this host what it was to do.

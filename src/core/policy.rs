@@ -132,6 +132,31 @@ pub struct Host {
     pub locks: Vec<String>,
 }
 
+impl Host {
+    /// How what runs as this user gets there.
+    pub fn way(&self, user: Option<&Name>) -> Way {
+        let to = match self.port {
+            None => self.ssh.clone(),
+            Some(port) => format!("{} {port}", self.ssh),
+        };
+        let mut r#become = self.r#become.clone();
+        if let Some(user) = user {
+            r#become.extend(["-u".to_owned(), user.to_string()]);
+        }
+        Way { to, r#become }
+    }
+}
+
+/// How something got to where it runs on a host: only there can its end be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// The destination, and the port where one is named.
+    pub to: String,
+    /// What goes in front of its command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub r#become: Vec<String>,
+}
+
 /// A command as it will be executed: nothing is left to be looked up but the user's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::notice::NoticeId;
 use super::notices::Notices;
-use super::policy::Name;
+use super::policy::{Name, Way};
 use super::run::{Dues, Outcome, RunId, SessionId, What};
 use super::session::{Code, Session};
 
@@ -316,6 +316,9 @@ pub struct Running {
     /// It restarts this machine, and with it the daemon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reboot: bool,
+    /// To another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Box<Way>>,
     /// It waits for a lock, held by this.
     #[serde(skip)]
     pub waiting: Option<String>,

@@ -14,7 +14,7 @@ use super::world::Heard;
 use crate::clock;
 use crate::core::effect::{LockWait, Start};
 use crate::core::event::Event;
-use crate::core::policy::Host;
+use crate::core::policy::{Host, Way};
 use crate::core::run::{End, Found, Report, RunId, What};
 use crate::core::state::State;
 use crate::process::{self, Launcher, RunEvent, RunSpec};
@@ -233,7 +233,8 @@ async fn once(
                 .saturating_add(grace)
                 .saturating_add(LATE);
             let until = Instant::now() + left;
-            let known = ask(hosts, &attempt.host, &attempt.mark, until);
+            let way = attempt.host.way(start.command.user.as_ref());
+            let known = ask(hosts, &attempt.host, &way, &attempt.mark, until);
             say_unheard(tell, run, &attempt.host, &why).await;
             known.await.unwrap_or(End::Unheard { why })
         }
@@ -275,11 +276,11 @@ async fn say_unheard(tell: &mpsc::Sender<Heard>, run: RunId, host: &Host, why: &
 }
 
 /// Asks a host until it tells, or until nothing of the run can be left there. None: it could not be asked.
-async fn ask(hosts: &Hosts, host: &Host, mark: &str, until: Instant) -> Option<End> {
+async fn ask(hosts: &Hosts, host: &Host, way: &Way, mark: &str, until: Instant) -> Option<End> {
     let mut pause = ASK_AGAIN;
     loop {
         let fate = match hosts.reach(host).await {
-            Ok(control) => ssh::ask(&control, &host.r#become, mark).await.ok(),
+            Ok(control) => ssh::ask(&control, &way.r#become, mark).await.ok(),
             Err(_) => None,
         };
         match fate {
@@ -308,23 +309,26 @@ async fn ask(hosts: &Hosts, host: &Host, mark: &str, until: Instant) -> Option<E
 /// An attempt of the last life whose end nobody heard: the host is asked.
 pub(super) async fn ask_again(
     hosts: Arc<Hosts>,
-    host: Option<Arc<Host>>,
+    (host, way): (Option<Arc<Host>>, Option<Box<Way>>),
     (run, mark): (RunId, String),
     until: Timestamp,
     tell: mpsc::Sender<Heard>,
 ) {
-    let end = match host {
-        None => End::Unheard {
-            why: "the host is not in the configuration any more".into(),
-        },
-        Some(host) => {
+    let unheard = |why: &str| End::Unheard { why: why.into() };
+    let end = match (host, way) {
+        (None, _) => unheard("the host is not in the configuration any more"),
+        // Somebody else would say that it never began.
+        (Some(host), Some(way)) if host.way(None).to != way.to => {
+            unheard("it ran where the configuration does not lead any more")
+        }
+        (Some(host), way) => {
+            let way = way.map_or_else(|| host.way(None), |way| *way);
             say_unheard(&tell, run, &host, "the daemon was killed meanwhile").await;
             let left = until.duration_since(clock::now());
             let until = Instant::now() + to_std(left);
-            let unheard = End::Unheard {
-                why: "the host could not be asked while anything of it could be left there".into(),
-            };
-            ask(&hosts, &host, &mark, until).await.unwrap_or(unheard)
+            let why = "the host could not be asked while anything of it could be left there";
+            let known = ask(&hosts, &host, &way, &mark, until).await;
+            known.unwrap_or_else(|| unheard(why))
         }
     };
     let report = bare(end);
@@ -396,10 +400,6 @@ fn spec(attempt: &Attempt, control: PathBuf, verdict: &Path) -> Result<RunSpec, 
     if let Some(name) = script.as_deref().and_then(Path::file_name) {
         argv[0] = name.to_string_lossy().into_owned();
     }
-    let mut r#become = host.r#become.clone();
-    if let Some(user) = &command.user {
-        r#become.extend(["-u".to_owned(), user.to_string()]);
-    }
     let own = |name: &str| format!("{name}.lock");
     let lock = match &start.what {
         What::Step { job, .. } => {
@@ -427,7 +427,7 @@ fn spec(attempt: &Attempt, control: PathBuf, verdict: &Path) -> Result<RunSpec, 
         dir: command
             .dir_named
             .then(|| command.dir.to_string_lossy().into_owned()),
-        r#become,
+        r#become: host.way(command.user.as_ref()).r#become,
         lock,
         lock_wait_s: lock_wait.as_secs(),
         timeout_s: to_std(start.timeout).as_secs().max(1),

@@ -476,11 +476,12 @@ impl World for Real {
                 run,
                 attempt,
                 host,
+                way,
                 until,
             } => {
                 let mark = contract::run_mark(run, attempt, &self.nonce);
                 let (hosts, tell) = (self.hosts.clone(), self.tell.clone());
-                let asking = hosts::ask_again(hosts, host, (run, mark), until, tell);
+                let asking = hosts::ask_again(hosts, (host, way), (run, mark), until, tell);
                 tokio::spawn(asking);
             }
             Effect::Send { notice, letter } => self.send(notice, *letter),

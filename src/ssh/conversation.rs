@@ -18,6 +18,7 @@ pub(super) enum Text {
     Run,
     Ask,
     Probe,
+    Programs,
 }
 
 /// For the master to open a session, and for the host to say that it is ready.
@@ -34,6 +35,7 @@ impl Text {
             Self::Run => include_str!("runner.sh"),
             Self::Ask => include_str!("ask.sh"),
             Self::Probe => include_str!("probe.sh"),
+            Self::Programs => include_str!("programs.sh"),
         };
         let lines = include_str!("enter.sh").lines().chain(rest.lines());
         let lines = lines.filter(|line| !line.trim_start().starts_with('#'));
@@ -246,7 +248,7 @@ mod tests {
 
     #[test]
     fn texts_are_the_same_for_every_login_shell() {
-        for text in [Text::Run, Text::Ask, Text::Probe] {
+        for text in [Text::Run, Text::Ask, Text::Probe, Text::Programs] {
             let body = text.body();
             // fish takes these two, and only these, for escapes within apostrophes.
             for mark in ["'", r"\\"] {

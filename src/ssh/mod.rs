@@ -24,7 +24,8 @@
 //! | [`masters`] | daemon | one live connection a host |
 //! | [`order`], [`verdict`] | both | what to run on a host; what was heard of it |
 //! | [`client`] | client | `offhours internal-ssh` |
-//! | [`mod@ask`], [`mod@probe`] | daemon | what became of a run; what a host lacks |
+//! | [`mod@ask`] | daemon | what became of a run |
+//! | [`mod@probe`], [`mod@programs`] | daemon | what a host lacks; of what is to run on it, too |
 //! | `conversation` | both | the words between here and the texts that are executed on the host |
 pub mod ask;
 pub mod client;
@@ -34,6 +35,7 @@ mod folder;
 pub mod masters;
 pub mod order;
 pub mod probe;
+pub mod programs;
 mod unreachable;
 pub mod verdict;
 
@@ -42,5 +44,6 @@ pub use destination::Destination;
 pub use masters::Masters;
 pub use order::Order;
 pub use probe::{Found, probe};
+pub use programs::{Flaw, Wanted, programs};
 pub use unreachable::Unreachable;
 pub use verdict::Verdict;

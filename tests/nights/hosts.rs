@@ -112,6 +112,46 @@ fn what_runs_on_a_host_ends_with_a_killed_daemon_and_the_app_comes_back() {
 }
 
 #[test]
+fn a_run_as_somebody_else_is_asked_for_where_it_ran() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"60s\"");
+    // Who is become has a home of his own.
+    let sudo = "shift; [ \"$1\" = -u ] && shift 2 && export XDG_STATE_HOME=\"$(dirname \"$0\")/other\"\nexec \"$@\"";
+    std::fs::create_dir(scene.path("bin")).unwrap();
+    scene.script("bin/sudo", sudo);
+    let r#become = format!("become = [{:?}, \"-n\"]\n", scene.path("bin/sudo"));
+    let toml = scene.read("windows.toml");
+    let toml = toml.replace(
+        "groups = [\"web\"]\n",
+        &format!("groups = [\"web\"]\n{become}"),
+    );
+    let toml = toml.replace(
+        "hosts = [\"@web\", \"local\"]",
+        "hosts = [\"web1\"]\nuser = \"nobody\"",
+    );
+    let toml = toml.replace("run = [\"stage\", \"work\"]", "run = [\"slow\"]");
+    scene.write("windows.toml", &toml);
+    scene.script(
+        "slow",
+        "echo begun >> \"$SCENE/order\"; trap \"exit 7\" TERM; echo $$ > \"$SCENE/pid.new\"
+         mv \"$SCENE/pid.new\" \"$SCENE/pid.slow\"; sleep 1000 & wait",
+    );
+    let mut daemon = scene.up();
+    scene.wait_pid("pid.slow");
+    // The host's end of the connection: nobody hears of the end.
+    for session in sshd.sessions() {
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", &session.to_string()])
+            .status();
+    }
+    let ended = daemon.wait("run_ended", &[("job", "work")]);
+    assert_eq!(ended["exit_code"], 7, "{ended}");
+    daemon.wait("session_closed", &[]);
+    assert_eq!(scene.lines("order"), ["web1 enter", "begun", "web1 leave"]);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn a_timeout_ends_the_tree_on_the_host() {
     let Some(sshd) = Sshd::start() else { return };
     let scene = scene(&sshd, "timeout = \"2s\"");
@@ -334,6 +374,70 @@ fn doctor_says_what_a_night_would_miss() {
     assert!(words.out.contains("FAILED   host web1: "), "{}", words.out);
     assert!(!words.out.contains("web2"), "{}", words.out);
     scene.offhours(&["doctor", "--hosts", "web9"]).expect(1);
+}
+
+#[test]
+fn doctor_looks_for_what_is_to_run_on_a_host() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"20s\"");
+    scene.script("well", "true");
+    let path = |name: &str| scene.path(name).display().to_string();
+    scene.write("open", "#!/bin/sh\n");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(scene.path("open"), open).unwrap();
+    let job = |name: &str, program: &str, more: &str| {
+        format!(
+            "[periodic.{name}]\nschedule = \"0 5 * * *\"\nrun = [\"{program}\"]\nhosts = [\"web1\"]\n\
+             timeout = \"5s\"\n{more}\n"
+        )
+    };
+    // Through a link, too.
+    std::os::unix::fs::symlink(scene.path("open"), scene.path("link")).unwrap();
+    let jobs = [
+        job("well", &path("well"), ""),
+        job("known", "true", "dir = \"/\""),
+        job("gone", "/nowhere/x", ""),
+        job("unknown", "no-such-program", "env = { PATH = \"/bin\" }"),
+        job("lost", "true", "dir = \"/nowhere\""),
+        job("open", &path("link"), ""),
+    ];
+    let toml = scene.read("windows.toml") + &jobs.concat();
+    scene.write("windows.toml", &toml);
+    let texts = |level: &str| {
+        let said = scene.offhours(&["doctor", "--json"]).expect(1).json();
+        let of = |f: &&Value| f["part"] == "host" && f["level"] == level;
+        let texts = said.as_array().unwrap().iter().filter(of);
+        texts
+            .map(|f| format!("{} {}", f["name"], f["text"]))
+            .collect::<Vec<_>>()
+    };
+    let failed = texts("failure").join("\n");
+    for words in [
+        "no program /nowhere/x that may be executed (periodic.gone)",
+        "no program no-such-program that may be executed (periodic.unknown)",
+        "the folder /nowhere cannot be entered (periodic.lost)",
+    ] {
+        assert!(failed.contains(words), "{failed}");
+    }
+    assert_eq!(failed.lines().count(), 3, "{failed}");
+    let warned = texts("warning").join("\n");
+    assert!(
+        warned.contains("open can be written by others (-rwxrwxrwx) (periodic.open)"),
+        "{warned}"
+    );
+    assert_eq!(warned.lines().count(), 1, "{warned}");
+    assert!(texts("good")[0].contains("web2"), "{:?}", texts("good"));
+    // Not as a hook.
+    let toml = toml.replace(
+        "leave = [{ run = [\"stage\"",
+        &format!("leave = [{{ run = [\"{}\"", path("link")),
+    );
+    scene.write("windows.toml", &toml);
+    let failed = texts("failure").join("\n");
+    assert!(
+        failed.contains("can be written by others (-rwxrwxrwx) (leave hook of shop"),
+        "{failed}"
+    );
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod hosts;
 mod http;
 mod locks;
 mod logs;
+mod machine;
+mod machines;
 mod night;
 mod notify;
 mod output;

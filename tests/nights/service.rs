@@ -1,81 +1,11 @@
-//! Under systemd itself, on a machine of its own. Where there is none this is skipped: `tests/lab/machine.sh` makes one
-//! (as root: mmdebstrap, systemd-container), and `OFFHOURS_MACHINES` names its folder.
+//! Under systemd itself, on a machine of its own.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::machine::Machine;
 use crate::scene::until;
 
-/// Tells machines of one test program apart.
-static NEXT: AtomicU32 = AtomicU32::new(0);
-
-/// A booted machine; it is switched off with this value.
-struct Machine {
-    lab: PathBuf,
-    name: String,
-    address: String,
-}
-
 impl Machine {
-    fn find() -> Option<Self> {
-        let Some(lab) = std::env::var_os("OFFHOURS_MACHINES").map(PathBuf::from) else {
-            eprintln!(
-                "\n*** SKIPPED: OFFHOURS_MACHINES names no folder with machines, see tests/lab/machine.sh ***\n"
-            );
-            return None;
-        };
-        let number = std::process::id() % 60 * 3 + NEXT.fetch_add(1, Ordering::Relaxed) % 3 + 20;
-        let machine = Self {
-            lab,
-            name: format!("night{number}"),
-            address: format!("10.99.0.{number}"),
-        };
-        machine.script(&["bridge"]);
-        machine.up();
-        Some(machine)
-    }
-
-    fn call(&self, args: &[&str]) -> std::process::Output {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/machine.sh");
-        let mut command = Command::new("bash");
-        command.arg(script).args(args).env("LAB", &self.lab);
-        command.stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// Its output would be held open by the machine itself.
-    fn script(&self, args: &[&str]) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/machine.sh");
-        let status = Command::new("bash")
-            .arg(script)
-            .args(args)
-            .env("LAB", &self.lab)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        assert!(status.unwrap().success(), "{args:?}");
-    }
-
-    fn up(&self) {
-        self.script(&["up", &self.name, &self.address]);
-    }
-
-    fn run(&self, args: &[&str]) -> String {
-        let mut all = vec!["in", &self.name];
-        all.extend(args);
-        let output = self.call(&all);
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn file(&self, path: &str) -> PathBuf {
-        self.lab
-            .join("machines")
-            .join(&self.name)
-            .join("root")
-            .join(path)
-    }
-
     fn order(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.file("var/lib/offhours/order")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -106,17 +36,6 @@ impl Machine {
         });
         let _ = rehearsal.wait();
         assert_eq!(self.run(&["pgrep", "-c", "sleep"]).trim(), "0");
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.call(&["reset", &self.name]);
-        let root = self.file("");
-        let _ = Command::new("umount").arg(&root).status();
-        if let Some(machine) = root.parent() {
-            let _ = std::fs::remove_dir_all(machine);
-        }
     }
 }
 

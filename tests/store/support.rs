@@ -26,6 +26,7 @@ pub fn mark(mark: impl Into<String>) -> Fact {
 pub fn started(run: u64, attempt: u32, what: What) -> Fact {
     Fact::AttemptStarted {
         reboot: false,
+        way: None,
         run,
         attempt,
         what,

@@ -1,9 +1,10 @@
-//! Every host that something runs on: whether it is reached, and has what runs there need.
+//! Every host that something runs on: whether it is reached, has what runs there need, and what is to run there.
 
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::programs::{self, Plan};
 use super::{Finding, Level};
 use crate::core::policy::{Host, Policy};
 use crate::ssh::{self, Destination, Found, Masters};
@@ -52,26 +53,47 @@ pub(super) fn ask(policy: &Policy, only: &[String], asked: &mut JoinSet<Vec<Find
     };
     for host in hosts {
         let connections = connections.clone();
-        asked.spawn(async move { one(&connections.masters, &host).await });
+        let plan = programs::planned(policy, &host);
+        asked.spawn(async move { one(&connections.masters, &host, plan).await });
     }
 }
 
-async fn one(masters: &Masters, host: &Host) -> Vec<Finding> {
+async fn one(masters: &Masters, host: &Host, plan: Plan) -> Vec<Finding> {
     let finding = |level, text: String| Finding::new("host", &host.name, level, text);
     let control = match masters.reach(&Destination::from(host)).await {
         Ok(control) => control,
         Err(unreachable) => return vec![finding(Level::Failure, unreachable.why)],
     };
-    match ssh::probe(&control, &host.r#become).await {
-        Ok(found) => judged(host, &found)
-            .into_iter()
-            .map(|(level, text)| finding(level, text))
-            .collect(),
-        Err(unreachable) => vec![finding(Level::Failure, unreachable.why)],
+    let found = match ssh::probe(&control, &host.r#become).await {
+        Ok(found) => found,
+        Err(unreachable) => return vec![finding(Level::Failure, unreachable.why)],
+    };
+    let mut said = judged(host, &found);
+    // As somebody it may not become, nothing is found.
+    let mut programs = 0;
+    if found.may_become != Some(false) && found.missing.is_empty() {
+        match programs::ask(&control, plan).await {
+            Ok((all, flaws)) => {
+                programs = all;
+                said.extend(flaws);
+            }
+            Err(unreachable) => said.push((Level::Failure, unreachable.why)),
+        }
     }
+    if said.is_empty() {
+        let days = found.uptime_s / 86_400;
+        let text = format!(
+            "reached as {}, up for {days} days; what runs there is there ({programs})",
+            found.user
+        );
+        said.push((Level::Good, text));
+    }
+    said.into_iter()
+        .map(|(level, text)| finding(level, text))
+        .collect()
 }
 
-/// What is to be said of a host; one line where all is well.
+/// What is to be said against a host.
 fn judged(host: &Host, found: &Found) -> Vec<(Level, String)> {
     let mut said = Vec::new();
     if !found.missing.is_empty() {
@@ -99,11 +121,6 @@ fn judged(host: &Host, found: &Found) -> Vec<(Level, String)> {
             said.push((Level::Warning, text));
         }
         Some(_) => {}
-    }
-    if said.is_empty() {
-        let days = found.uptime_s / 86_400;
-        let text = format!("reached as {}, up for {days} days", found.user);
-        said.push((Level::Good, text));
     }
     said
 }
@@ -135,8 +152,7 @@ mod tests {
             free: Some(1 << 30),
             ..Found::default()
         };
-        assert_eq!(judged(&host, &well).len(), 1);
-        assert_eq!(judged(&host, &well)[0].0, Level::Good);
+        assert_eq!(judged(&host, &well), []);
         let bad = Found {
             missing: vec!["flock".into()],
             may_become: Some(false),

@@ -51,6 +51,7 @@ fn bad_night() -> State {
     );
     let running = Running {
         reboot: false,
+        way: None,
         attempt: 7,
         what: What::Leave {
             session: "shop/night/2026-11-23".into(),

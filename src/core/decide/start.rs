@@ -62,6 +62,8 @@ impl Turn<'_> {
             what: what.clone(),
         };
         let here = what.host() == LOCAL;
+        let there = self.policy.hosts.get(what.host()).filter(|_| !here);
+        let way = there.map(|host| Box::new(host.way(command.user.as_ref())));
         let (due, stop_by, reboot) = (attempt.due, attempt.stop_by, attempt.reboot);
         self.record(Fact::AttemptStarted {
             run,
@@ -70,6 +72,7 @@ impl Turn<'_> {
             due,
             stop_by,
             reboot: reboot && here,
+            way,
         });
         self.effect(Effect::Start(Box::new(start)));
     }
@@ -188,6 +191,7 @@ impl Turn<'_> {
             run,
             attempt: running.attempt,
             host: self.policy.hosts.get(running.what.host()).cloned(),
+            way: running.way.clone(),
             until: until.unwrap_or(self.now),
         };
         self.state.live.unheard.insert(run);

@@ -199,6 +199,7 @@ fn hosts_say_who_waits_for_a_lock() {
     for (run, waiting) in [(1, None), (2, Some("flock by hand")), (3, Some("run 1"))] {
         let running = Running {
             reboot: false,
+            way: None,
             attempt: 1,
             what: What::Periodic {
                 job: "gc".into(),

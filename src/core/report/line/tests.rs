@@ -55,6 +55,7 @@ fn json(fact: &Fact) -> serde_json::Value {
 fn attempts_come_in_pairs_with_their_keys() {
     let started = json(&Fact::AttemptStarted {
         reboot: false,
+        way: None,
         run: 42,
         attempt: 2,
         what: step(),
