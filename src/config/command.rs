@@ -39,8 +39,8 @@ impl<'a> Reading<'a> {
             self.of_hosts(fields, hosts);
         }
         let mut beside = false;
-        let user = self.account(fields, "user");
-        let group = self.account(fields, "group");
+        let user = self.account(fields, "user", here);
+        let group = self.account(fields, "group", here);
         let umask = fields.get("umask").and_then(|item| self.umask(item));
         let env = fields
             .get("env")
@@ -256,11 +256,13 @@ impl<'a> Reading<'a> {
         Arc::new(dir)
     }
 
-    fn account(&mut self, fields: &Fields<'a>, key: &str) -> Option<Name> {
+    /// `here` is whether anything of it runs on this machine: hosts have users of their own.
+    fn account(&mut self, fields: &Fields<'a>, key: &str, here: bool) -> Option<Name> {
         let item = fields.get(key)?;
         let text = self.line(item)?;
         // A name service may be late when the machine starts, so this alone must not keep the daemon down.
-        let known = self.purpose == Purpose::Read
+        let known = !here
+            || self.purpose == Purpose::Read
             || if key == "user" {
                 self.programs.user(text).is_some()
             } else {

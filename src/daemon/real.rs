@@ -274,10 +274,13 @@ impl Real {
     fn spec(&self, start: &Start) -> Result<RunSpec, String> {
         let command = &start.command;
         let own = own_id();
-        let account = match (&command.user, command.group.as_deref()) {
+        // On a host it is for the host to know who that is; here it is the client that runs.
+        let here = start.place == Place::Here;
+        let wanted = command.user.as_deref().filter(|_| here);
+        let account = match (wanted, command.group.as_deref().filter(|_| here)) {
             (None, None) => Ok(self.own.clone()),
             (user, group) => {
-                let name = user.as_deref().unwrap_or(&own);
+                let name = user.unwrap_or(&own);
                 process::lookup_user(name, group).map(Some)
             }
         };

@@ -127,7 +127,7 @@ fn a_run_as_somebody_else_is_asked_for_where_it_ran() {
     );
     let toml = toml.replace(
         "hosts = [\"@web\", \"local\"]",
-        "hosts = [\"web1\"]\nuser = \"nobody\"",
+        "hosts = [\"web1\"]\nuser = \"app-on-web\"",
     );
     let toml = toml.replace("run = [\"stage\", \"work\"]", "run = [\"slow\"]");
     scene.write("windows.toml", &toml);

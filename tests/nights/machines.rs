@@ -93,7 +93,8 @@ fn scene(gate: &Reached, web: &Reached, jobs: &str) -> Scene {
     Scene::new(&format!(
         "{}\n{}\n{}\n[app.shop]\nwindow = \"now\"\nenter = {}\nleave = {}\n{jobs}",
         mail_without_lead(),
-        once(1, 600),
+        // The questions are asked over SSH before it is announced.
+        once(8, 600),
         hosts(gate, web),
         hook("enter"),
         hook("leave"),
@@ -207,7 +208,7 @@ retry = { attempts = 3, backoff = "1s" }
     assert!(daemon.find("run_ended", &[("job", "work")]).is_none());
     web.machine.up();
     let ended = daemon.wait("run_ended", &[("job", "work")]);
-    assert_eq!(ended["outcome"], "unknown", "{ended}");
+    assert_eq!(ended["outcome"], "interrupted", "{ended}");
     let closed = daemon.wait("session_closed", &[]);
     assert_ne!(closed["outcome"], "succeeded");
     assert_eq!(web.order(), ["enter root", "work deploy", "leave root"]);

@@ -248,8 +248,12 @@ impl Turn<'_> {
 
     /// What the server said last about a session that nobody could be told of.
     pub(super) fn last_answer(&self, session: &Session) -> String {
-        let answers = self.state.notices.about(&session.id);
-        answers
+        let about = || self.state.notices.about(&session.id);
+        if about().all(|n| n.owed >= session.notice_by) {
+            return "the questions of `only_if` took until the deadline: a longer `margin` helps"
+                .into();
+        }
+        about()
             .filter_map(|n| {
                 n.answer
                     .as_ref()

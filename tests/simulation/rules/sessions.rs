@@ -199,6 +199,26 @@ fn with_nothing_to_do_the_app_is_left_in_peace() {
 }
 
 #[test]
+fn questions_that_take_until_the_deadline_are_named_as_what_they_are() {
+    let text = format!("{HEAD}{A}only_if = {{ run = [\"/bin/ask\"], timeout = \"10m\" }}\n");
+    let mut scene = given("").days(1);
+    scene.policies = vec![scene::policy(
+        &text.replace("lead = \"12h\"", "lead = \"12h\"\nmargin = \"1m\""),
+    )];
+    let played = scene
+        .when(|name, _| (name == "ask a").then(|| Fate::exit(0, 300)))
+        .play();
+    assert_eq!(count(&played, "a"), 0);
+    let why = played.trace.facts().find_map(|(_, fact)| match fact {
+        Fact::SessionClosed { reason, .. } => reason.clone(),
+        _ => None,
+    });
+    let why = why.unwrap();
+    assert_eq!(why.code, Code::Unannounced);
+    assert!(why.text.contains("a longer `margin` helps"));
+}
+
+#[test]
 fn what_follows_a_job_with_nothing_to_do_is_asked_before_anybody_is_told() {
     let jobs = format!(
         "{A}only_if = {{ run = [\"/bin/ask\"] }}\n{B}after = [\"a\"]\nonly_if = {{ run = [\"/bin/ask\"] }}\n"
