@@ -245,7 +245,7 @@ pub struct Because {
 pub struct RequestArgs {
     #[arg(value_name = "JOB")]
     pub job: String,
-    /// Only on these of its hosts
+    /// Only on these of its hosts, or those of them in a group: @GROUP
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub hosts: Vec<String>,
     /// Now, whatever window and freeze say; people are told now, and not waited for
@@ -290,7 +290,7 @@ pub struct PauseArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
-    /// Only these hosts
+    /// Only these hosts, or those in a group: @GROUP
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub hosts: Vec<String>,
 }

@@ -140,7 +140,7 @@ impl Asked {
 }
 
 impl Wish {
-    /// Says what was left to be understood: all hosts, and whose consent it needs.
+    /// Says what was left to be understood: which hosts are meant, and whose consent it needs.
     pub fn complete(&mut self, policy: &Policy) {
         if let Self::Request {
             job,
@@ -151,9 +151,24 @@ impl Wish {
             && let Some(job) = policy.maintenance.get(job)
         {
             approval.clone_from(&job.approval);
-            if hosts.is_empty() {
-                hosts.clone_from(&job.hosts);
-            }
+            let within = |host: &Name, group: &str| {
+                let host = policy.hosts.get(host);
+                host.is_some_and(|host| host.groups.iter().any(|own| **own == *group))
+            };
+            let named = |host: &&Name| {
+                let meant = |word: &Name| match word.strip_prefix('@') {
+                    Some(group) => within(host, group),
+                    None => *word == **host,
+                };
+                hosts.is_empty() || hosts.iter().any(meant)
+            };
+            // In the order of the job. What means none of them stays, to be refused by its name.
+            let unknown = |word: &&Name| match word.strip_prefix('@') {
+                Some(group) => !job.hosts.iter().any(|host| within(host, group)),
+                None => !job.hosts.contains(*word),
+            };
+            let meant = job.hosts.iter().filter(named).cloned();
+            *hosts = meant.chain(hosts.iter().filter(unknown).cloned()).collect();
         }
     }
 

@@ -373,7 +373,17 @@ fn doctor_says_what_a_night_would_miss() {
     let words = scene.offhours(&["doctor", "--hosts", "web1"]).expect(1);
     assert!(words.out.contains("FAILED   host web1: "), "{}", words.out);
     assert!(!words.out.contains("web2"), "{}", words.out);
-    scene.offhours(&["doctor", "--hosts", "web9"]).expect(1);
+    let words = scene.offhours(&["doctor", "--hosts", "@web"]).expect(1);
+    assert_eq!(
+        words.out.matches("FAILED   host web").count(),
+        2,
+        "{}",
+        words.out
+    );
+    for none in ["web9", "@wep"] {
+        let words = scene.offhours(&["doctor", "--hosts", none]).expect(1);
+        assert!(words.out.contains("no such host"), "{}", words.out);
+    }
 }
 
 #[test]

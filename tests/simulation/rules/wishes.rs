@@ -1,6 +1,7 @@
 //! What comes of an operator's wish, and what people are told of it.
 
 use offhours::core::letter::LetterKind;
+use offhours::core::wish::Wish;
 use offhours::simulate::Longing;
 
 use super::*;
@@ -76,4 +77,42 @@ fn what_is_paused_past_its_night_is_put_off() {
     };
     let played = ask("2027-03-01T12:00:00Z", pause).play();
     assert_eq!(nights(&played).0, ["02", "03", "04"]);
+}
+
+#[test]
+fn hosts_may_be_asked_for_by_their_group() {
+    let host = |name: &str, group: &str| {
+        format!("[host.{name}]\nssh = \"{name}\"\ngroups = [\"{group}\"]\n")
+    };
+    let hosts = [
+        host("w1", "web"),
+        host("w2", "web"),
+        host("d1", "db"),
+        host("o1", "odd"),
+    ];
+    let job = format!("{A}hosts = [\"d1\", \"w2\", \"w1\"]\n");
+    let policy = scene::policy(&format!("{HEAD}{job}{}", hosts.concat()));
+    let meant = |words: &[&str]| {
+        let mut wish = Wish::Request {
+            job: "a".into(),
+            hosts: words.iter().map(|word| (*word).into()).collect(),
+            emergency: false,
+            approval: None,
+        };
+        wish.complete(&policy);
+        let Wish::Request { hosts, .. } = wish else {
+            panic!()
+        };
+        hosts
+            .iter()
+            .map(|host| host.to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(meant(&[]), "d1 w2 w1");
+    assert_eq!(meant(&["w1", "d1"]), "d1 w1");
+    assert_eq!(meant(&["@web"]), "w2 w1");
+    assert_eq!(meant(&["@web", "w1", "d1"]), "d1 w2 w1");
+    // What means none of its hosts is still there to be refused.
+    assert_eq!(meant(&["@odd", "w1", "x"]), "w1 @odd x");
 }
