@@ -241,11 +241,23 @@ pub fn installation(seed: u64, less: bool) -> String {
             ],
         );
         let repeat = pick(apart, &["repeat", "carry"]);
+        // Another app looks at the same hosts before it touches one of its own, which is looked at in turn.
+        let service = match apps {
+            1 => "\"@h\"",
+            _ => "\"@h\", \"x\"",
+        };
+        if apps > 1 {
+            writeln!(
+                text,
+                "[host.x]\nssh = \"x.example.org\"\n[maintenance.cross]\napp = \"app1\"\nwindow = \"night\"\nrun = [\"/bin/job\"]\nhosts = [\"x\"]\nschedule = \"0 1 * * 1,4\"\ntimeout = \"6m\"\nhealthy = {{ run = [\"/bin/up\"], timeout = \"1m\" }}\nin_service = [\"@h\"]\nat_least = 1"
+            )
+            .unwrap();
+        }
         // Of the others enough have to be well before one is touched.
         let healthy = match (healthy, seed / 4 % 3) {
             ("", _) | (_, 0) => healthy.to_owned(),
-            (healthy, 1) => format!("{healthy}in_service = [\"@h\"]\nat_least = 1\n"),
-            (healthy, _) => format!("{healthy}in_service = [\"@h\"]\nat_least = \"50%\"\n"),
+            (healthy, 1) => format!("{healthy}in_service = [{service}]\nat_least = 1\n"),
+            (healthy, _) => format!("{healthy}in_service = [{service}]\nat_least = \"50%\"\n"),
         };
         writeln!(
             text,

@@ -16,7 +16,7 @@ const TOGETHER: usize = 16;
 struct Peers {
     /// Nothing is done on them.
     free: Vec<Name>,
-    /// So many this session works on: they are looked at when it has done so.
+    /// So many are being worked on: they are looked at when that is done.
     busy: usize,
 }
 
@@ -29,6 +29,9 @@ impl Turn<'_> {
         step: &Step,
         job: &MaintenanceJob,
     ) -> bool {
+        if self.is_watched(session, &step.host) {
+            return true;
+        }
         let rolling = &job.rolling;
         let Some((health, service)) = rolling.healthy.as_ref().zip(rolling.in_service.as_ref())
         else {
@@ -65,27 +68,37 @@ impl Turn<'_> {
         true
     }
 
-    /// The others that were not looked at yet. What another session works on is not well.
+    /// Whether another session looks at this host, or has seen that it is well, and is about to touch another for that
+    /// reason: until then it is left alone. It does not wait for us in turn: whoever looks first comes first.
+    fn is_watched(&self, session: &Session, host: &Name) -> bool {
+        let mut others = self.state.sessions.values().filter(|s| s.id != session.id);
+        others.any(|other| {
+            let guarded = |step: &&Step| matches!(step.state, StepState::Guarded(_));
+            let mut guarded = other.steps.iter().filter(guarded);
+            guarded.any(|step| {
+                let job = self.policy.maintenance.get(&step.job);
+                let service = job.and_then(|job| job.rolling.in_service.as_ref());
+                service.is_some_and(|service| service.hosts.contains(host))
+            })
+        })
+    }
+
+    /// The others that were not looked at yet.
     fn peers(&self, session: &Session, step: &Step, service: &InService, guard: &Guard) -> Peers {
-        let own = session.steps.iter().filter(|other| is_busy(other));
-        let own: BTreeSet<&Name> = own.map(|other| &other.host).collect();
-        let running = self.state.running.values().filter_map(|running| {
-            let What::Step {
-                session: of, host, ..
-            } = &running.what
-            else {
-                return None;
-            };
-            (*of != session.id).then_some(host)
-        });
-        let others: BTreeSet<&Name> = running.collect();
+        let mut busy: BTreeSet<&Name> = BTreeSet::new();
+        for of in self.state.sessions.values() {
+            // The step itself is one of them.
+            let steps = of.steps.iter().filter(|other| is_busy(other));
+            let other = |other: &&Step| of.id != session.id || other.host != step.host;
+            busy.extend(steps.filter(other).map(|other| &other.host));
+        }
         let asked: BTreeSet<&Name> = guard.asked.iter().collect();
         let mut peers = Peers::default();
         for host in &service.hosts {
-            if *host == step.host || others.contains(host) || asked.contains(host) {
+            if *host == step.host || asked.contains(host) {
                 continue;
             }
-            match own.contains(host) {
+            match busy.contains(host) {
                 true => peers.busy += 1,
                 false => peers.free.push(host.clone()),
             }

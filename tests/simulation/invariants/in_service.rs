@@ -7,8 +7,8 @@ use super::*;
 pub(super) fn in_service(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad) {
     // By session and place of the step: who was well since it was looked at for it.
     let mut well: BTreeMap<(String, usize), BTreeSet<String>> = BTreeMap::new();
-    // By session: where something is being done.
-    let mut touched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // Where something is being done, and by which session.
+    let mut touched: BTreeSet<(String, String)> = BTreeSet::new();
     for (moment, policy, fact) in under_policies(policies, moments) {
         match fact {
             Fact::AttemptStarted {
@@ -22,7 +22,6 @@ pub(super) fn in_service(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut
                 attempt,
                 ..
             } => {
-                let touched = touched.entry(session.to_string()).or_default();
                 let seen = well.remove(&(session.to_string(), *step));
                 let rolling = policy.maintenance.get(job).map(|job| &job.rolling);
                 let service = rolling.and_then(|rolling| rolling.in_service.as_ref());
@@ -33,7 +32,7 @@ pub(super) fn in_service(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut
                     };
                     let counts = |peer: &&String| {
                         ***peer != **host
-                            && !touched.contains(*peer)
+                            && !touched.iter().any(|(at, _)| at == *peer)
                             && service.hosts.iter().any(|host| **host == ***peer)
                     };
                     let seen = seen.unwrap_or_default();
@@ -45,7 +44,7 @@ pub(super) fn in_service(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut
                         ));
                     }
                 }
-                touched.insert(host.to_string());
+                touched.insert((host.to_string(), session.to_string()));
             }
             Fact::AttemptEnded(ended) => match &ended.what {
                 What::Peer {
@@ -58,16 +57,12 @@ pub(super) fn in_service(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut
                     seen.insert(host.to_string());
                 }
                 What::Step { session, host, .. } if ended.retry.is_none() && !ended.to_be_seen => {
-                    if let Some(touched) = touched.get_mut(&**session) {
-                        touched.remove(&**host);
-                    }
+                    touched.remove(&(host.to_string(), session.to_string()));
                 }
                 _ => {}
             },
             Fact::StepDone { session, host, .. } => {
-                if let Some(touched) = touched.get_mut(&**session) {
-                    touched.remove(&**host);
-                }
+                touched.remove(&(host.to_string(), session.to_string()));
             }
             _ => {}
         }

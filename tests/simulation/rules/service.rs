@@ -98,6 +98,66 @@ fn those_that_are_worked_on_are_waited_for() {
     assert!(ended(&played).iter().all(|(o, _)| *o == Outcome::Succeeded));
 }
 
+/// A job of each of two apps, on one host each, that looks at the host of the other.
+fn crossed(blog: &str) -> Scene {
+    let job = |name: &str, app: &str, host: &str, more: &str| {
+        format!(
+            "[maintenance.{name}]\napp = \"{app}\"\nrun = [\"/bin/job\"]\nevery = \"window\"\nhosts = [\"{host}\"]\n\
+             timeout = \"10m\"\n{more}"
+        )
+    };
+    let looks = |other: &str| {
+        format!(
+            "healthy = {{ run = [\"/bin/up\"], timeout = \"2m\" }}\nin_service = [\"{other}\"]\nat_least = 1\n"
+        )
+    };
+    let jobs = [
+        job("one", "shop", "w1", &looks("w2")),
+        job("two", "blog", "w2", &blog.replace("LOOKS", &looks("w1"))),
+    ];
+    given(&format!(
+        "{HOSTS}[app.blog]\nwindow = \"night\"\n{}",
+        jobs.concat()
+    ))
+    .days(1)
+}
+
+#[test]
+fn two_sessions_that_look_at_the_host_of_each_other_touch_one_after_the_other() {
+    // One of them looks, the other does not: it waits all the same for who has looked.
+    for blog in ["LOOKS", ""] {
+        let played = crossed(blog).play();
+        assert_eq!(
+            (count(&played, "one"), count(&played, "two")),
+            (1, 1),
+            "{blog}"
+        );
+        assert!(
+            ended(&played).iter().all(|(o, _)| *o == Outcome::Succeeded),
+            "{:?}",
+            ended(&played)
+        );
+        let mut at_work = 0;
+        for (_, fact) in played.trace.facts() {
+            match fact {
+                Fact::AttemptStarted {
+                    what: What::Step { .. },
+                    ..
+                } => at_work += 1,
+                Fact::AttemptEnded(e) if matches!(e.what, What::Step { .. }) => at_work -= 1,
+                Fact::AttemptStarted {
+                    what: What::Peer { .. },
+                    ..
+                } => {
+                    assert_eq!(at_work, 0, "who is worked on is not looked at");
+                }
+                _ => {}
+            }
+            assert!(at_work < 2 || blog.is_empty());
+        }
+    }
+}
+
 #[test]
 fn what_has_lost_its_connection_is_not_well() {
     let gone = |name: &str, _| {
