@@ -436,10 +436,6 @@ impl Turn<'_> {
     /// When the work of this session can happen instead.
     pub(super) fn next_chance(&self, session: &Session) -> Option<Timestamp> {
         let app = self.policy.apps.get(&session.app)?;
-        let jobs = session
-            .steps
-            .iter()
-            .filter_map(|step| self.policy.maintenance.get(&step.job));
         let after = self.now.max(session.notice_by);
         // One that is put off before its time does not take place at its own.
         let after = match &session.wished {
@@ -453,8 +449,12 @@ impl Turn<'_> {
             }
             _ => after,
         };
-        jobs.filter_map(|job| plan::next_chance(self.policy, job, app.lead, after))
-            .min()
+        let chance = |step: &Step| {
+            let job = self.policy.maintenance.get(&step.job)?;
+            let host = std::slice::from_ref(&step.host);
+            plan::next_chance(self.policy, job, host, app.lead, after)
+        };
+        session.steps.iter().filter_map(chance).min()
     }
 
     fn carry_rest(&mut self, session: &Session, why: &Reason) {

@@ -237,10 +237,12 @@ pub fn frozen_by<'a>(policy: &'a Policy, job: &MaintenanceJob, at: Timestamp) ->
         .collect()
 }
 
-/// The earliest occurrence of the job's window, as the job sees it, that can still be announced.
+/// The earliest occurrence of the job's window, as the job sees it, that can still be announced, and in which one of these
+/// hosts may be touched.
 pub fn next_chance(
     policy: &Policy,
     job: &MaintenanceJob,
+    hosts: &[Name],
     lead: SignedDuration,
     now: Timestamp,
 ) -> Option<Timestamp> {
@@ -249,7 +251,11 @@ pub fn next_chance(
     // A year of frozen occurrences is as good as none.
     for _ in 0..400 {
         let occurrence = window.next_opening(from)?;
-        if let Some(piece) = visible(policy, job, occurrence).first() {
+        let mut pieces = visible(policy, job, occurrence).into_iter();
+        let open = |host: &Name, piece: Occurrence| {
+            !is_bounded(policy, host) || !visible_on(policy, job, host, piece).is_empty()
+        };
+        if let Some(piece) = pieces.find(|piece| hosts.iter().any(|host| open(host, *piece))) {
             return Some(piece.opens);
         }
         from = occurrence.closes;

@@ -1,5 +1,7 @@
 //! Hosts that are to stay in service while another is touched.
 
+use offhours::core::plan;
+
 use super::*;
 
 const HOSTS: &str = r#"
@@ -225,4 +227,22 @@ fn a_host_alone_waits_for_its_own_window() {
     let at = begun(&played);
     // What was put off comes first in the night after: when its window has opened.
     assert!(at.iter().any(|at| at.starts_with("03T00:3")), "{at:?}");
+}
+
+#[test]
+fn what_is_put_off_is_told_to_be_done_when_its_host_may_be_touched() {
+    // Only the host that is frozen until Tuesday morning, and then again until Wednesday.
+    let jobs = "[host.w3]\nssh = \"w3.example.org\"\n[freeze.apart]\nfrom = \"2027-03-01 21:00\"\nuntil = \"2027-03-03 12:00\"\n\
+                hosts = [\"w3\"]\n[maintenance.roll]\napp = \"shop\"\nrun = [\"/bin/job\"]\nevery = \"window\"\nhosts = [\"w3\", \"local\"]\n\
+                timeout = \"10m\"\n";
+    let alone = jobs.replace(", \"local\"", "");
+    let next = |jobs: &str| {
+        let policy = scene::policy(&format!("{HEAD}{jobs}"));
+        let job = &policy.maintenance["roll"];
+        let at = scene::at("2027-03-01T20:00:00Z");
+        let next = plan::next_chance(&policy, job, &job.hosts, SignedDuration::ZERO, at);
+        next.unwrap().strftime("%d %H:%M").to_string()
+    };
+    assert_eq!(next(jobs), "01 22:00");
+    assert_eq!(next(&alone), "03 22:00");
 }

@@ -158,7 +158,13 @@ impl<'a> Look<'a> {
         let name = &self.job.window;
         let window = self.policy.windows.get(name)?;
         let Some(base) = window.open_at(self.now) else {
-            let next = plan::next_chance(self.policy, self.job, SignedDuration::ZERO, self.now);
+            let next = plan::next_chance(
+                self.policy,
+                self.job,
+                &self.job.hosts,
+                SignedDuration::ZERO,
+                self.now,
+            );
             let text = match next {
                 Some(next) => format!("window {name} opens on {}", at(self.policy, next)),
                 None => format!("window {name} does not open any more"),
@@ -178,7 +184,13 @@ impl<'a> Look<'a> {
                 .map(|piece| piece.opens)
                 .find(|t| *t > self.now);
             let next = next.or_else(|| {
-                plan::next_chance(self.policy, self.job, SignedDuration::ZERO, base.closes)
+                plan::next_chance(
+                    self.policy,
+                    self.job,
+                    &self.job.hosts,
+                    SignedDuration::ZERO,
+                    base.closes,
+                )
             });
             let frozen = plan::frozen_by(self.policy, self.job, self.now);
             let names: Vec<&str> = frozen.iter().map(|name| &***name).collect();
@@ -268,7 +280,13 @@ impl<'a> Look<'a> {
             span(reserve),
             span(sight.cutoff)
         );
-        let next = plan::next_chance(self.policy, self.job, SignedDuration::ZERO, open.closes);
+        let next = plan::next_chance(
+            self.policy,
+            self.job,
+            &self.job.hosts,
+            SignedDuration::ZERO,
+            open.closes,
+        );
         Link::prevents(Rule::Room, Code::DoesNotFit.word(), text, next)
     }
 
