@@ -566,5 +566,6 @@ fn order(control: PathBuf, run: String, argv: Vec<String>, verdict: PathBuf) -> 
         grace_s: 10,
         umask: None,
         verdict,
+        unheard: None,
     }
 }

@@ -4,12 +4,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use super::unheard::Unheard;
 use super::world::Heard;
 use crate::clock;
 use crate::core::effect::{LockWait, Start};
@@ -35,6 +37,8 @@ pub struct Hosts {
     /// Why there are none.
     masters: Result<Masters, String>,
     verdicts: PathBuf,
+    /// None where it cannot be had: clients do not stay, then.
+    unheard: Option<Unheard>,
 }
 
 /// What an attempt on a host needs of the world.
@@ -53,9 +57,20 @@ impl Hosts {
     pub fn new(sockets: &Path, state_dir: &Path) -> Self {
         let verdicts = verdicts(state_dir);
         let made = make(&verdicts).and_then(|()| Masters::new(sockets));
+        let unheard = made
+            .is_ok()
+            .then(|| Unheard::listen(&sockets.join("unheard")));
+        let unheard = unheard.and_then(|unheard| {
+            let said = unheard.as_ref().err().map(ToString::to_string);
+            if let Some(error) = said {
+                tracing::warn!(error, "locks are not kept for runs whose end is not heard");
+            }
+            unheard.ok()
+        });
         Self {
             masters: made.map_err(|error| error.to_string()),
             verdicts,
+            unheard,
         }
     }
 
@@ -174,16 +189,39 @@ async fn once(
         () = attempt.stop.notified() => return bare(End::Stopped { code: None }),
     };
     let verdict = hosts.verdict(run, attempt.start.attempt);
-    let spec = match spec(attempt, control, &verdict) {
+    let unheard = hosts.unheard.as_ref();
+    let spec = match spec(attempt, control, &verdict, unheard.map(Unheard::path)) {
         Ok(spec) => spec,
         Err(why) => return bare(End::SpawnFailed { why }),
     };
+    let mut silence = unheard.map(|unheard| unheard.of(&attempt.mark));
+    let falls = async {
+        match &mut silence {
+            Some(silence) => silence.falls().await,
+            None => std::future::pending().await,
+        }
+    };
+    // The client stays while the host is asked, and with it what is locked for the run here.
+    let asks = AtomicBool::new(false);
+    let asked = async {
+        let client = falls.await;
+        asks.store(true, Ordering::Relaxed);
+        let end = ask_for(hosts, attempt, &verdict, tell).await;
+        drop(client);
+        end
+    };
+    let mut asked = std::pin::pin!(asked);
+    let mut known = None;
     let mut started = launcher.spawn(spec);
     let stopper = started.stopper();
     let mut asked_to_stop = false;
     let result = loop {
         let event = tokio::select! {
             event = started.recv() => event,
+            end = &mut asked, if known.is_none() => {
+                known = Some(end);
+                continue;
+            }
             () = attempt.stop.notified(), if !asked_to_stop => {
                 asked_to_stop = true;
                 stopper.stop();
@@ -214,9 +252,20 @@ async fn once(
         let _ = ended.await;
     }
     let mut report = super::heard::report_of(run, result);
-    let path = verdict.clone();
-    let heard = tokio::task::spawn_blocking(move || Verdict::read(&path)).await;
-    let heard = match heard {
+    report.end = match (known, heard(&verdict).await) {
+        (Some(known), _) => known,
+        // It did not stay, or no longer.
+        (None, Verdict::Unknown { .. }) if asks.load(Ordering::Relaxed) => asked.await,
+        (None, Verdict::Unknown { .. }) => ask_for(hosts, attempt, &verdict, tell).await,
+        (None, heard) => end_of(heard, &report.end),
+    };
+    report
+}
+
+/// What the client heard.
+async fn heard(verdict: &Path) -> Verdict {
+    let path = verdict.to_owned();
+    match tokio::task::spawn_blocking(move || Verdict::read(&path)).await {
         Ok(Ok(heard)) => heard,
         Ok(Err(error)) => Verdict::Unknown {
             why: format!("what the client heard cannot be read: {error}"),
@@ -224,23 +273,30 @@ async fn once(
         Err(_) => Verdict::Unknown {
             why: "what the client heard was not read".into(),
         },
+    }
+}
+
+/// Asks the host how an attempt ended whose client did not hear it.
+async fn ask_for(
+    hosts: &Hosts,
+    attempt: &Attempt,
+    verdict: &Path,
+    tell: &mpsc::Sender<Heard>,
+) -> End {
+    let start = &attempt.start;
+    let grace = to_std(start.grace).saturating_mul(2);
+    let left = to_std(start.timeout)
+        .saturating_add(grace)
+        .saturating_add(LATE);
+    let until = Instant::now() + left;
+    let why = match heard(verdict).await {
+        Verdict::Unknown { why } => why,
+        heard => return end_of(heard, &End::Exited { code: 0 }),
     };
-    report.end = match heard {
-        Verdict::Unknown { why } => {
-            let start = &attempt.start;
-            let grace = to_std(start.grace).saturating_mul(2);
-            let left = to_std(start.timeout)
-                .saturating_add(grace)
-                .saturating_add(LATE);
-            let until = Instant::now() + left;
-            let way = attempt.host.way(start.command.user.as_ref());
-            let known = ask(hosts, &attempt.host, &way, &attempt.mark, until);
-            say_unheard(tell, run, &attempt.host, &why).await;
-            known.await.unwrap_or(End::Unheard { why })
-        }
-        heard => end_of(heard, &report.end),
-    };
-    report
+    let way = attempt.host.way(start.command.user.as_ref());
+    say_unheard(tell, start.run, &attempt.host, &why).await;
+    let known = ask(hosts, &attempt.host, &way, &attempt.mark, until).await;
+    known.unwrap_or(End::Unheard { why })
 }
 
 /// What was heard, unless this side ended it: then how it ended is ours to say.
@@ -387,7 +443,12 @@ async fn boot_of(hosts: &Hosts, host: &Host) -> Option<String> {
 }
 
 /// The client as a run of this machine.
-fn spec(attempt: &Attempt, control: PathBuf, verdict: &Path) -> Result<RunSpec, String> {
+fn spec(
+    attempt: &Attempt,
+    control: PathBuf,
+    verdict: &Path,
+    unheard: Option<&Path>,
+) -> Result<RunSpec, String> {
     let Attempt {
         start, host, mark, ..
     } = attempt;
@@ -434,6 +495,7 @@ fn spec(attempt: &Attempt, control: PathBuf, verdict: &Path) -> Result<RunSpec, 
         grace_s: to_std(start.grace).as_secs(),
         umask: command.umask,
         verdict: verdict.to_owned(),
+        unheard: unheard.map(Path::to_owned),
     };
     let order = order.to_variable().map_err(|error| error.to_string())?;
     let mut env = attempt.spec.env.clone();

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -57,14 +58,21 @@ fn start() -> Result<u8, String> {
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
     let verdict = runtime.block_on(run(&order));
+    let status = verdict
+        .map_err(|error| format!("cannot wait for signals: {error}"))
+        .and_then(|verdict| {
+            verdict.write(&order.verdict).map_err(|error| {
+                let path = order.verdict.display();
+                format!("cannot write {path}: {error}")
+            })?;
+            if let Verdict::Unknown { .. } = verdict {
+                runtime.block_on(stay(&order));
+            }
+            Ok(verdict.status())
+        });
     // Somebody who does not read our output holds a thread of it.
     runtime.shutdown_background();
-    let verdict = verdict.map_err(|error| format!("cannot wait for signals: {error}"))?;
-    verdict.write(&order.verdict).map_err(|error| {
-        let path = order.verdict.display();
-        format!("cannot write {path}: {error}")
-    })?;
-    Ok(verdict.status())
+    status
 }
 
 async fn run(order: &Order) -> io::Result<Verdict> {
@@ -111,6 +119,21 @@ async fn run(order: &Order) -> io::Result<Verdict> {
     drain(copying, &copied).await;
     conversation.end();
     Ok(verdict)
+}
+
+/// While somebody asks the host. SIGTERM says nothing new: the handler for it stays.
+async fn stay(order: &Order) {
+    let Some(path) = &order.unheard else { return };
+    let bound = Duration::from_secs(order.bound_s() + 2 * order.grace_s) + LATE;
+    let asked = async {
+        let mut stream = UnixStream::connect(path).await?;
+        stream
+            .write_all(format!("{}\n", order.run).as_bytes())
+            .await?;
+        stream.read(&mut [0]).await
+    };
+    // Who cannot be reached asks nobody.
+    let _ = timeout(bound, asked).await;
 }
 
 /// Until the host has said how it ended, or can say it no longer.

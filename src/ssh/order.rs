@@ -66,6 +66,10 @@ pub struct Order {
     pub umask: Option<u32>,
     /// Where the client writes its [`Verdict`](super::Verdict).
     pub verdict: PathBuf,
+    /// A socket of who asks the host if how it ended is not heard. The client says there which run it is, and stays until
+    /// that is closed, or nothing of the run can be left: what is locked here for the run stays locked.
+    #[serde(default)]
+    pub unheard: Option<PathBuf>,
 }
 
 /// Without arguments and environment, which may hold secrets.
@@ -248,6 +252,7 @@ mod tests {
             grace_s: 10,
             umask: None,
             verdict: "/tmp/v".into(),
+            unheard: None,
         }
     }
 

@@ -152,6 +152,50 @@ fn a_run_as_somebody_else_is_asked_for_where_it_ran() {
 }
 
 #[test]
+fn what_is_locked_for_a_run_stays_locked_until_it_is_known_that_it_has_ended() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"60s\"\nlocks = [\"database\"]");
+    scene.write("hold.work", "");
+    let mut daemon = scene.up();
+    let pid = scene.wait_pid("pid.work");
+    let signal = |of: &[i32], signal: &str| {
+        for pid in of {
+            let sent = std::process::Command::new("kill")
+                .args([signal, &pid.to_string()])
+                .status();
+            assert!(sent.unwrap().success());
+        }
+    };
+    // The connection is silent, and what runs behind it goes on.
+    let sessions = sshd.sessions();
+    signal(&sessions, "-STOP");
+    daemon.wait_err("the host is asked");
+    let status = scene.offhours(&["status", "--json"]).expect(0).json();
+    let lock = format!("{}/database.lock", status["lock_dir"].as_str().unwrap());
+    let free = || {
+        std::process::Command::new("flock")
+            .args(["-n", &lock, "true"])
+            .status()
+            .unwrap()
+            .success()
+    };
+    // Asked again and again, it runs.
+    let asked = std::time::Instant::now();
+    until("some questions", || {
+        assert!(!free(), "{}", daemon.story());
+        (asked.elapsed() > std::time::Duration::from_secs(3)).then_some(())
+    });
+    assert!(alive(pid));
+    assert!(daemon.find("run_ended", &[("job", "work")]).is_none());
+    signal(&sessions, "-KILL");
+    daemon.wait("run_ended", &[("job", "work")]);
+    assert!(!alive(pid));
+    daemon.wait("session_closed", &[]);
+    until("the lock to be free", || free().then_some(()));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn a_timeout_ends_the_tree_on_the_host() {
     let Some(sshd) = Sshd::start() else { return };
     let scene = scene(&sshd, "timeout = \"2s\"");
