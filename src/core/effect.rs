@@ -24,6 +24,8 @@ pub enum Effect {
         host: Option<Arc<Host>>,
         /// How it got there.
         way: Option<Box<Way>>,
+        /// Files of locks that it held here, and holds until it has ended there.
+        locks: Vec<String>,
         until: Timestamp,
     },
     Send {

@@ -27,6 +27,7 @@ use crate::core::policy::{Host, LOCAL, Policy};
 use crate::core::report::{self, Counters, Line};
 use crate::core::run::{self, RunId};
 use crate::core::state::State;
+use crate::lock;
 use crate::mail::{self, Mailbox, Mailer};
 use crate::ping::Pinger;
 use crate::process::{self, Account, Launcher, RunSpec, Stopper};
@@ -271,6 +272,26 @@ impl Real {
         }
     }
 
+    /// Those of these locks that nobody else holds.
+    fn hold(&self, names: &[String]) -> Vec<lock::Held> {
+        let hold = |name: &String| {
+            let path = self.places.lock_dir.join(name);
+            let held = lock::Candidate::open(&path).and_then(lock::Candidate::try_hold);
+            match held {
+                Ok(Ok(mut held)) => {
+                    let _ = held.describe("a run on a host that is asked how it ended");
+                    Some(held)
+                }
+                Ok(Err(_)) => None,
+                Err(error) => {
+                    tracing::warn!(%error, "a lock is not kept while a host is asked");
+                    None
+                }
+            }
+        };
+        names.iter().filter_map(hold).collect()
+    }
+
     fn spec(&self, start: &Start) -> Result<RunSpec, String> {
         let command = &start.command;
         let own = own_id();
@@ -480,11 +501,18 @@ impl World for Real {
                 attempt,
                 host,
                 way,
+                locks,
                 until,
             } => {
+                // Before anything else begins: nobody holds them but who waited for the last life to end.
+                let held = self.hold(&locks);
                 let mark = contract::run_mark(run, attempt, &self.nonce);
                 let (hosts, tell) = (self.hosts.clone(), self.tell.clone());
                 let asking = hosts::ask_again(hosts, (host, way), (run, mark), until, tell);
+                let asking = async move {
+                    asking.await;
+                    drop(held);
+                };
                 tokio::spawn(asking);
             }
             Effect::Send { notice, letter } => self.send(notice, *letter),

@@ -59,8 +59,12 @@ impl Silence {
 }
 
 impl Unheard {
-    /// `path`: of a socket in a folder that nobody else can enter.
+    /// `path`: of a socket in a folder that is ours alone; what a predecessor left there goes.
     pub fn listen(path: &Path) -> io::Result<Self> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let listener = UnixListener::bind(path)?;
         let waiting = Waiting::default();
         let known = waiting.clone();
@@ -128,6 +132,8 @@ mod tests {
     #[tokio::test]
     async fn a_client_is_heard_by_its_own_run_and_stays_until_that_is_done() {
         let dir = tempfile::tempdir().expect("a folder");
+        let left = std::os::unix::net::UnixListener::bind(dir.path().join("unheard"));
+        drop(left.expect("a socket of one who was killed"));
         let unheard = Unheard::listen(&dir.path().join("unheard")).expect("a socket");
         let mut one = unheard.of("7.1.x");
         let other = unheard.of("8.1.x");

@@ -153,7 +153,9 @@ fn a_run_as_somebody_else_is_asked_for_where_it_ran() {
 
 #[test]
 fn what_is_locked_for_a_run_stays_locked_until_it_is_known_that_it_has_ended() {
-    let Some(sshd) = Sshd::start() else { return };
+    let Some(mut sshd) = Sshd::start() else {
+        return;
+    };
     let scene = scene(&sshd, "timeout = \"60s\"\nlocks = [\"database\"]");
     scene.write("hold.work", "");
     let mut daemon = scene.up();
@@ -187,7 +189,23 @@ fn what_is_locked_for_a_run_stays_locked_until_it_is_known_that_it_has_ended() {
     });
     assert!(alive(pid));
     assert!(daemon.find("run_ended", &[("job", "work")]).is_none());
+    // Nor does a daemon that is killed meanwhile let go of it for longer than it is away; the host does not answer now.
+    sshd.stop();
+    daemon.kill();
+    let mut daemon = scene.up();
+    daemon.wait_err("the host is asked");
+    let asked = std::time::Instant::now();
+    until("some questions", || {
+        assert!(!free(), "{}", daemon.story());
+        (asked.elapsed() > std::time::Duration::from_secs(2)).then_some(())
+    });
+    assert!(
+        !daemon.err().contains("locks are not kept"),
+        "{}",
+        daemon.err()
+    );
     signal(&sessions, "-KILL");
+    assert!(sshd.up());
     daemon.wait("run_ended", &[("job", "work")]);
     assert!(!alive(pid));
     daemon.wait("session_closed", &[]);

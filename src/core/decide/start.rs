@@ -192,10 +192,20 @@ impl Turn<'_> {
             attempt: running.attempt,
             host: self.policy.hosts.get(running.what.host()).cloned(),
             way: running.way.clone(),
+            locks: contract::locks(&running.what, self.named_locks(&running.what)),
             until: until.unwrap_or(self.now),
         };
         self.state.live.unheard.insert(run);
         self.effect(ask);
+    }
+
+    fn named_locks(&self, what: &What) -> &[Name] {
+        match what {
+            What::Step { job, .. } => self.policy.maintenance.get(job).map(|job| &*job.locks),
+            What::Periodic { job, .. } => self.policy.periodic.get(job).map(|job| &*job.locks),
+            _ => None,
+        }
+        .unwrap_or_default()
     }
 
     /// Whether how something of a session ended on a host is not known yet.
