@@ -17,7 +17,14 @@ const EMPTY_NAMES: [&str; 7] = [
 ];
 
 /// What the core may use of other crates; the engine of schedules is in files of its own.
-const CORE_CRATES: [&str; 5] = ["std", "jiff", "indexmap", "serde", "serde_json"];
+const CORE_CRATES: [&str; 6] = [
+    "std",
+    "jiff",
+    "indexmap",
+    "serde",
+    "serde_json",
+    "thiserror",
+];
 const CORE_CRON: [&str; 2] = ["cron", "chrono"];
 /// What touches the machine.
 const IMPURE: [&str; 7] = ["fs", "env", "process", "net", "thread", "os", "time"];

@@ -10,6 +10,7 @@ use super::programs::{PATH, Program};
 use super::reading::Reading;
 use super::tree::{Fields, Item};
 use crate::core::policy::{Command, Hook, LOCAL, Name, Retry};
+use crate::ssh::order::is_variable;
 
 const MOST_ARGUMENTS: usize = 1_000;
 const MOST_HOOKS: usize = 100;
@@ -46,7 +47,10 @@ impl<'a> Reading<'a> {
             .get("env")
             .map(|item| self.variables(item))
             .unwrap_or_default();
-        let dir = self.dir(fields);
+        if there {
+            self.variables_of_hosts(fields, &env);
+        }
+        let dir = self.dir(fields, (here, there));
         let argv = match (fields.get("run"), fields.get("script")) {
             (Some(run), None) => {
                 let (argv, found) = self.run(run, &env, (hook, here), user.as_ref())?;
@@ -92,6 +96,17 @@ impl<'a> Reading<'a> {
             beside,
             dir_named: fields.has("dir"),
         })
+    }
+
+    /// What a shell on a host would not take, or take for its own.
+    fn variables_of_hosts(&mut self, fields: &Fields<'a>, env: &[(String, String)]) {
+        for (name, _) in env.iter().filter(|(name, _)| !is_variable(name)) {
+            let message = format!("a command on a host cannot be given the variable `{name}`");
+            let hint = "letters, digits and `_`, and none that shells use themselves, such as UID";
+            self.problems
+                .error(fields.place_of("env"), message)
+                .hint(hint);
+        }
     }
 
     /// What cannot be had on a host.
@@ -171,6 +186,13 @@ impl<'a> Reading<'a> {
             return None;
         }
         let program = self.line(first)?;
+        if program.starts_with('-') {
+            self.problems.error(
+                first.place,
+                format!("`{program}` is an option, and no program"),
+            );
+            return None;
+        }
         let path = env
             .iter()
             .find(|(name, _)| name == "PATH")
@@ -241,15 +263,20 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn dir(&mut self, fields: &Fields<'a>) -> Arc<PathBuf> {
+    fn dir(&mut self, fields: &Fields<'a>, (here, there): (bool, bool)) -> Arc<PathBuf> {
         let Some(item) = fields.get("dir") else {
             return self.folder.clone();
         };
         let Some(text) = self.line(item) else {
             return self.folder.clone();
         };
+        if there && !text.starts_with('/') {
+            self.problems
+                .error(item.place, "a folder on a host has to be absolute")
+                .hint(r#"dir = "/srv/app""#);
+        }
         let dir = self.folder.join(text);
-        if self.purpose != Purpose::Read && !self.programs.is_folder(&dir) {
+        if here && self.purpose != Purpose::Read && !self.programs.is_folder(&dir) {
             self.problems
                 .warning(item.place, format!("there is no folder {}", dir.display()));
         }

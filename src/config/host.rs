@@ -8,6 +8,7 @@ use super::command::SECOND;
 use super::keys;
 use super::reading::Reading;
 use super::tree::{Field, Fields, Item};
+use super::{Place, Purpose};
 use crate::core::policy::{Host, LOCAL, Name};
 
 /// Hosts of one job.
@@ -67,14 +68,43 @@ impl<'a> Reading<'a> {
             locks: self.host_locks(&fields),
             name: self.name(field.key),
         };
-        let paths = [&host.identity, &host.known_hosts, &host.ssh_config];
-        let (jump, port) = (host.jump.as_deref(), host.port);
-        if let Some(what) = refused_place(&host.ssh, jump, port, &paths) {
-            self.problems
-                .error(place, format!("{what} of this host cannot be used"))
-                .hint("letters, digits and `.`, `_`, `-`, `+`, `@`, `:` only; paths without quotes and wildcards");
-        }
+        self.places_of(&fields, place, &host);
         Some(host)
+    }
+
+    /// What `ssh` is to be given: each that cannot be used, at its place.
+    fn places_of(&mut self, fields: &Fields<'a>, place: Place, host: &Host) {
+        const LETTERS: &str = "letters, digits and `.`, `_`, `-`, `+`, `@`, `:` only";
+        if refused_place(&host.ssh, None, None, &[]).is_some() {
+            let message = "this is no destination of SSH";
+            self.problems.error(place, message).hint(LETTERS);
+        } else if let Some((name, port)) = with_port(&host.ssh) {
+            self.problems
+                .error(place, "a port is no part of the destination")
+                .hint(format!("ssh = \"{name}\", and port = {port}"));
+        }
+        if refused_place("host", host.jump.as_deref(), None, &[]).is_some() {
+            let message = "this is no way to jump: USER@HOST:PORT, several with commas";
+            self.problems
+                .error(fields.place_of("jump"), message)
+                .hint(LETTERS);
+        }
+        let files = [
+            ("identity", &host.identity),
+            ("known_hosts", &host.known_hosts),
+            ("ssh_config", &host.ssh_config),
+        ];
+        for (key, path) in files {
+            let Some(file) = path else { continue };
+            if refused_place("host", None, None, &[path]).is_some() {
+                self.problems
+                    .error(fields.place_of(key), "ssh cannot be given this path")
+                    .hint("without quotes, wildcards, `$` and braces");
+            } else if self.purpose == Purpose::Check && file.is_absolute() && !file.exists() {
+                let message = format!("there is no file {}", file.display());
+                self.problems.warning(fields.place_of(key), message);
+            }
+        }
     }
 
     /// A path for ssh: relative ones are beside the file, `~/` is left to ssh.
@@ -178,6 +208,7 @@ impl<'a> Reading<'a> {
         if members.is_empty() && self.document.complete {
             let groups: Vec<String> = self.groups().keys().cloned().collect();
             let near = keys::nearest(group, groups.iter().map(String::as_str));
+            let near = near.filter(|near| !near.is_empty());
             let hint = near.map(|near| format!("did you mean `@{near}`?"));
             self.problems
                 .error(item.place, format!("no host is in the group `{group}`"))
@@ -214,6 +245,13 @@ pub fn refused_place(
     }
     let fine = paths.iter().filter_map(|path| path.as_deref()).all(is_path);
     (!fine).then_some("a path")
+}
+
+/// Name and port where both are in one word, as `ssh` does not take them. An IPv6 address has more colons.
+fn with_port(ssh: &str) -> Option<(&str, &str)> {
+    let (name, port) = ssh.split_once(':')?;
+    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then_some((name, port))
 }
 
 /// `[user@]host[:port]`, of letters that mean nothing to a shell: `ssh` puts them into the commands of a configuration.

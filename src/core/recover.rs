@@ -8,6 +8,14 @@ use super::fact::Fact;
 use super::run::{End, Found, Report, RunId, SessionId};
 use super::session::{Code, Phase, SessionResult};
 
+/// That the command has ended with which a host restarts says nothing of whether it came up.
+pub(super) fn restarted_unseen() -> End {
+    End::Unheard {
+        why: "offhours was stopped while the host restarted: whether it came up is not known"
+            .into(),
+    }
+}
+
 /// The daemon is up. Attempts of the last life are cut off first; entered apps are left before anything new starts.
 pub(super) fn started(
     turn: &mut Turn<'_>,
@@ -38,6 +46,7 @@ pub(super) fn started(
                 turn.ask_of(run);
                 continue;
             }
+            Some(Found::Ended(_)) if turn.restarts_its_host(run) => restarted_unseen(),
             Some(Found::Ended(end)) => end.clone(),
             // By the end of the last life, which the supervisors saw.
             None => End::Stopped { code: None },

@@ -452,6 +452,8 @@ pub enum Code {
     Unhealthy,
     /// Too few of the hosts that are to stay in service are well.
     TooFewInService,
+    /// How a run ended on its host was not heard, and the host could not tell.
+    EndUnknown,
 }
 
 impl Code {
@@ -487,6 +489,7 @@ impl Code {
             Self::Healthy => "the host is well",
             Self::Unhealthy => "the host is not well",
             Self::TooFewInService => "too few other hosts are well",
+            Self::EndUnknown => "how it ended is not known",
         }
     }
 
@@ -520,6 +523,7 @@ impl Code {
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
             Self::TooFewInService => "too_few_in_service",
+            Self::EndUnknown => "end_unknown",
         }
     }
 }

@@ -1,14 +1,15 @@
 //! What runs on hosts, over SSH: started here as a client that holds the lifeline, and believed only as far as the host
 //! was heard. What was not heard is asked for until nothing of it can be left there.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::unheard::Unheard;
@@ -16,7 +17,7 @@ use super::world::Heard;
 use crate::clock;
 use crate::core::effect::{LockWait, Start};
 use crate::core::event::Event;
-use crate::core::policy::{Host, Way};
+use crate::core::policy::{Host, Name, Way};
 use crate::core::run::{End, Found, Report, RunId, What};
 use crate::core::state::State;
 use crate::process::{self, Launcher, RunEvent, RunSpec};
@@ -29,6 +30,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Between two questions to a host, at first and at last.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 const ASK_SELDOM: Duration = Duration::from_secs(30);
+/// Periodic runs on one host at once: an sshd has room for ten sessions in a connection, and hooks never wait.
+const PERIODIC: usize = 6;
 /// Beside time bound and grace: what a host may take where nobody here ends a run.
 const LATE: Duration = Duration::from_secs(75);
 
@@ -39,6 +42,8 @@ pub struct Hosts {
     verdicts: PathBuf,
     /// None where it cannot be had: clients do not stay, then.
     unheard: Option<Unheard>,
+    /// Where periodic runs of a host wait for each other.
+    places: Mutex<HashMap<Name, Arc<Semaphore>>>,
 }
 
 /// What an attempt on a host needs of the world.
@@ -71,6 +76,7 @@ impl Hosts {
             masters: made.map_err(|error| error.to_string()),
             verdicts,
             unheard,
+            places: Mutex::default(),
         }
     }
 
@@ -88,6 +94,13 @@ impl Hosts {
             .map_err(|why| format!("hosts cannot be reached from here: {why}"))?;
         let reached = masters.reach(&Destination::from(host)).await;
         reached.map_err(|unreachable| unreachable.why)
+    }
+
+    fn places(&self, host: &Name) -> Arc<Semaphore> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = places.entry(host.clone());
+        of.or_insert_with(|| Arc::new(Semaphore::new(PERIODIC)))
+            .clone()
     }
 
     fn verdict(&self, run: RunId, attempt: u32) -> PathBuf {
@@ -181,6 +194,15 @@ async fn once(
     tell: &mpsc::Sender<Heard>,
 ) -> Report {
     let run = attempt.start.run;
+    let places = hosts.places(&attempt.host.name);
+    let _place = match attempt.start.what {
+        What::Periodic { .. } => tokio::select! {
+            // It is never closed.
+            place = places.acquire() => place.ok(),
+            () = attempt.stop.notified() => return bare(End::Stopped { code: None }),
+        },
+        _ => None,
+    };
     let control = tokio::select! {
         reached = hosts.reach(&attempt.host) => match reached {
             Ok(control) => control,
@@ -202,11 +224,14 @@ async fn once(
         }
     };
     // The client stays while the host is asked, and with it what is locked for the run here.
+    // The host bounds it from a moment later on.
+    let begun = Mutex::new(Instant::now());
     let asks = AtomicBool::new(false);
     let asked = async {
         let client = falls.await;
         asks.store(true, Ordering::Relaxed);
-        let end = ask_for(hosts, attempt, &verdict, tell).await;
+        let since = *begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = ask_for(hosts, attempt, (&verdict, since), tell).await;
         drop(client);
         end
     };
@@ -231,6 +256,7 @@ async fn once(
         match event {
             Some(RunEvent::Ended(result)) => break result,
             Some(event) => {
+                *begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                 let event = super::heard::heard_of(run, event, &attempt.mark, LAST_WORD).await;
                 if matches!(event, Event::Ended { .. }) {
                     // A lock here was held by somebody else.
@@ -256,7 +282,10 @@ async fn once(
         (Some(known), _) => known,
         // It did not stay, or no longer.
         (None, Verdict::Unknown { .. }) if asks.load(Ordering::Relaxed) => asked.await,
-        (None, Verdict::Unknown { .. }) => ask_for(hosts, attempt, &verdict, tell).await,
+        (None, Verdict::Unknown { .. }) => {
+            let since = *begun.lock().unwrap_or_else(PoisonError::into_inner);
+            ask_for(hosts, attempt, (&verdict, since), tell).await
+        }
         (None, heard) => end_of(heard, &report.end),
     };
     report
@@ -280,7 +309,7 @@ async fn heard(verdict: &Path) -> Verdict {
 async fn ask_for(
     hosts: &Hosts,
     attempt: &Attempt,
-    verdict: &Path,
+    (verdict, since): (&Path, Instant),
     tell: &mpsc::Sender<Heard>,
 ) -> End {
     let start = &attempt.start;
@@ -288,7 +317,7 @@ async fn ask_for(
     let left = to_std(start.timeout)
         .saturating_add(grace)
         .saturating_add(LATE);
-    let until = Instant::now() + left;
+    let until = since + left;
     let why = match heard(verdict).await {
         Verdict::Unknown { why } => why,
         heard => return end_of(heard, &End::Exited { code: 0 }),

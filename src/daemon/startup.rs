@@ -188,7 +188,7 @@ fn longest_grace(policy: &Policy) -> Duration {
 fn make_private(dir: &Path) -> Result<(), StartError> {
     use std::os::unix::fs::MetadataExt;
     make_folder(dir)?;
-    let found = std::fs::metadata(dir).map_err(|source| StartError::Io {
+    let found = std::fs::symlink_metadata(dir).map_err(|source| StartError::Io {
         verb: "look at",
         path: dir.into(),
         source,

@@ -229,6 +229,9 @@ impl Words {
     }
 
     fn keep(&mut self, line: &[u8]) {
+        if line.is_empty() {
+            return;
+        }
         let room = NOISE.saturating_sub(self.noise.len());
         self.noise.extend_from_slice(&line[..line.len().min(room)]);
         if room > line.len() {

@@ -5,7 +5,8 @@
 # Standard input is the order, a value a line, for printf %b; kept open afterwards, it is the lifeline. Standard error
 # has our own words, each after the nonce of this order; whatever else is said there is noise of the host.
 say() {
-    printf "%s %s\n" "$nonce" "$*" >&2
+    # Whatever was printed before without an end of its line.
+    printf "\n%s %s\n" "$nonce" "$*" >&2
 }
 refuse() {
     say error "$*"

@@ -67,6 +67,17 @@ pub(super) fn end_below(folder: &Path) {
     }
 }
 
+/// Refuses a folder that somebody else made, or could put something into; and a link to one.
+pub(super) fn require_own(dir: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(dir)?;
+    let own = found.uid() == rustix::process::geteuid().as_raw();
+    if found.is_dir() && own && found.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let why = format!("{} is not ours alone", dir.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
 /// Removes the folders that a predecessor left. A master that is still there ends by itself a while after the last run
 /// that it carries; new ones do not find it.
 pub(super) fn sweep(dir: &Path) -> io::Result<()> {

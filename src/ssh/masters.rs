@@ -76,7 +76,7 @@ impl Masters {
     }
 
     /// `dir` is made where it is missing (0700), and belongs to these connections alone: what a predecessor left in it
-    /// is removed. Its path is short, at most 39 bytes: those of sockets are.
+    /// is removed. One that somebody else made, or could change, is refused: what is in it says what is executed. Its path is short, at most 39 bytes: those of sockets are.
     pub fn new(dir: &Path) -> io::Result<Self> {
         if !dir.is_absolute() || dir.as_os_str().as_bytes().len() + BELOW > ADDRESS {
             let why = format!(
@@ -88,6 +88,7 @@ impl Masters {
         }
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(dir)?;
+        folder::require_own(dir)?;
         folder::sweep(dir)?;
         Ok(Self {
             shared: Arc::new(Shared {

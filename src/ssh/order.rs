@@ -93,6 +93,16 @@ pub enum Refused {
     Value(&'static str),
 }
 
+/// Whether a run on a host can have a variable of this name.
+pub fn is_variable(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty()
+        && name.chars().all(plain)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.starts_with("__offhours_")
+        && !RESERVED.contains(&name)
+}
+
 impl Order {
     /// The value of [`VARIABLE`].
     pub fn to_variable(&self) -> Result<String, Refused> {
@@ -135,16 +145,8 @@ impl Order {
             !program.is_empty() && !program.starts_with('-'),
             "a program without a name, or with one that begins with -",
         )?;
-        let variable = |name: &str| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            !name.is_empty()
-                && name.chars().all(plain)
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && !name.starts_with("__offhours_")
-                && !RESERVED.contains(&name)
-        };
         require(
-            self.env.iter().all(|(name, _)| variable(name)),
+            self.env.iter().all(|(name, _)| is_variable(name)),
             "a variable whose name is none, or one that shells use themselves",
         )?;
         let dir = self.dir.as_ref();

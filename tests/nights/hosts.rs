@@ -214,6 +214,39 @@ fn what_is_locked_for_a_run_stays_locked_until_it_is_known_that_it_has_ended() {
 }
 
 #[test]
+fn a_host_that_restarts_while_the_daemon_is_killed_has_not_succeeded() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"60s\"\nreboot = true");
+    // The command comes to its end, and the machine does not go down.
+    let toml = scene.read("windows.toml");
+    let toml = toml.replace("hosts = [\"@web\", \"local\"]", "hosts = [\"web1\"]");
+    scene.write("windows.toml", &toml);
+    let mut daemon = scene.up();
+    scene.wait_line("order", "web1 work");
+    let state = scene.offhours(&["status", "--json"]).expect(0).json();
+    let verdicts = std::path::Path::new(state["lock_dir"].as_str().unwrap()).join("../verdicts");
+    until("what the client heard", || {
+        let all = std::fs::read_dir(&verdicts).ok()?.flatten();
+        let mut texts = all.map(|entry| std::fs::read_to_string(entry.path()).unwrap_or_default());
+        texts.any(|text| text.contains("exited")).then_some(())
+    });
+    daemon.kill();
+    let mut daemon = scene.up();
+    let ended = daemon.wait("run_ended", &[("job", "work")]);
+    assert_eq!(
+        (&ended["outcome"], &ended["reason"]),
+        (&"interrupted".into(), &"end_unknown".into())
+    );
+    let closed = daemon.wait("session_closed", &[]);
+    assert_eq!(closed["outcome"], "failed");
+    assert_eq!(
+        scene.lines("order"),
+        ["web1 enter", "web1 work", "web1 leave"]
+    );
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn a_timeout_ends_the_tree_on_the_host() {
     let Some(sshd) = Sshd::start() else { return };
     let scene = scene(&sshd, "timeout = \"2s\"");

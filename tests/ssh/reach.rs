@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use offhours::ssh::{Destination, Masters};
 
-use super::lab::{self, Lab, kill, processes, until};
+use super::lab::{self, Lab, folder, kill, processes, until};
 
 #[tokio::test]
 async fn who_asks_at_the_same_time_shares_a_connection() {
@@ -163,4 +163,28 @@ async fn one_who_may_not_get_in_is_told_so() {
     fs::write(lab.path("authorized"), "").unwrap();
     let why = lab.masters.reach(&lab.destination).await.unwrap_err().why;
     assert!(why.contains("Permission denied"), "{why}");
+}
+
+#[tokio::test]
+async fn a_folder_that_somebody_else_made_or_could_change_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = folder();
+    let at = |name: &str| dir.path().join(name);
+    let make = |name: &str, mode: u32| {
+        fs::create_dir(at(name)).unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    make("open", 0o777);
+    make("own", 0o700);
+    symlink(at("own"), at("link")).unwrap();
+    make("theirs", 0o700);
+    if nix::unistd::geteuid().is_root() {
+        let nobody = nix::unistd::Uid::from_raw(65_534);
+        nix::unistd::chown(&at("theirs"), Some(nobody), None).unwrap();
+        assert!(Masters::new(&at("theirs")).is_err());
+    }
+    assert!(Masters::new(&at("open")).is_err());
+    assert!(Masters::new(&at("link")).is_err());
+    assert!(Masters::new(&at("own")).is_ok());
+    assert!(Masters::new(&at("new")).is_ok());
 }

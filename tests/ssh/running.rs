@@ -291,3 +291,16 @@ async fn the_supervisor_runs_it_as_every_run() {
     let verdict = Verdict::read(&order.verdict).unwrap();
     assert_eq!(verdict, Verdict::Signalled { signal: 15 });
 }
+
+#[tokio::test]
+async fn noise_without_an_end_of_its_line_hides_nothing() {
+    let test = "noise_without_an_end_of_its_line_hides_nothing";
+    // As one who sets the title of a terminal does it, whoever logs in.
+    let noisy = "\nForceCommand printf title >&2; eval \"$SSH_ORIGINAL_COMMAND\"";
+    let Some(lab) = Lab::start_with(test, noisy, &[]) else {
+        return;
+    };
+    let done = finish(lab.shell("echo out; exit 3").await);
+    assert_eq!(done.verdict, Verdict::Exited { code: 3 });
+    assert_eq!(done.output, "out\n");
+}

@@ -12,8 +12,9 @@ use crate::ssh::{self, Destination, Found, Masters};
 /// Clocks further apart than this are worth a word; that much further they are wrong.
 const APART_S: i64 = 5;
 const WRONG_S: i64 = 60;
-/// Less room than this on a host is worth a word.
+/// Less room than this on a host is worth a word; with that little no script can be sent there.
 const ROOM: u64 = 64 << 20;
+const NO_ROOM: u64 = 1 << 20;
 
 /// Connections of this command alone; they are ended with it.
 struct Connections {
@@ -123,7 +124,11 @@ fn judged(host: &Host, found: &Found) -> Vec<(Level, String)> {
         None => said.push((Level::Failure, format!("{} cannot be written", found.state))),
         Some(free) if free < ROOM => {
             let text = format!("{} KiB are free in {}", free / 1024, found.state);
-            said.push((Level::Warning, text));
+            let level = match free < NO_ROOM {
+                true => Level::Failure,
+                false => Level::Warning,
+            };
+            said.push((level, text));
         }
         Some(_) => {}
     }

@@ -6,7 +6,7 @@ use super::Turn;
 use super::session::{anything_fits, sight};
 use crate::core::fact::{AttemptEnded, Fact, RetryAt};
 use crate::core::plan::fits;
-use crate::core::policy::{OnFailure, Retry};
+use crate::core::policy::{LOCAL, OnFailure, Retry};
 use crate::core::run::{End, Outcome, Report, RunId, Verdict, What};
 use crate::core::session::{Code, Phase, Reason, SessionResult, StepState};
 use crate::core::state::{AttentionKind, Running};
@@ -40,8 +40,12 @@ impl Turn<'_> {
         let Some(running) = self.state.running.get(&run).cloned() else {
             return;
         };
-        let meaning = self.meaning(run, &running, report);
-        self.record_end(run, &running, report, meaning);
+        let mut report = report.clone();
+        if self.state.live.unheard.contains(&run) && self.restarts_its_host(run) {
+            report.end = crate::core::recover::restarted_unseen();
+        }
+        let meaning = self.meaning(run, &running, &report);
+        self.record_end(run, &running, &report, meaning);
         if self.state.live.unheard.remove(&run) {
             self.leave_at_last(&running);
         }
@@ -129,7 +133,8 @@ impl Turn<'_> {
                 if outcome == Outcome::Succeeded && !self.is_to_be_seen(&running.what) {
                     self.prove(session, job, host);
                 }
-                self.after_step(session, *step, outcome, retry);
+                let unknown = reason.is_some_and(|reason| reason.code == Code::EndUnknown);
+                self.after_step(session, *step, (outcome, unknown), retry);
             }
             What::Enter { session, .. } => self.after_enter(session, outcome, reason, retry),
             What::Leave { session, .. } => {
@@ -178,8 +183,13 @@ impl Turn<'_> {
     /// Stopped, or lost: by the window, by a stop of the daemon, by somebody's kill.
     fn cut_off(&self, run: RunId, running: &Running, report: &Report) -> Meaning {
         let stopped = self.state.live.stopped.contains(&run);
-        let overdue = running.stop_by.is_some_and(|at| at <= self.now);
+        let unheard = match &report.end {
+            End::Unheard { why } => Some(why),
+            _ => None,
+        };
+        let overdue = running.stop_by.is_some_and(|at| at <= self.now) && unheard.is_none();
         let reason = match stopped {
+            _ if let Some(why) = unheard => Reason::new(Code::EndUnknown, why.clone()),
             _ if overdue && stopped => {
                 Reason::new(Code::DoesNotFit, "ended so that the app is back in time")
             }
@@ -403,7 +413,7 @@ impl Turn<'_> {
         &mut self,
         id: &str,
         index: usize,
-        outcome: Outcome,
+        (outcome, unknown): (Outcome, bool),
         retry: Option<RetryAt>,
     ) {
         self.agenda.stir();
@@ -413,7 +423,8 @@ impl Turn<'_> {
         if retry.is_some() || !outcome.is_bad() {
             return;
         }
-        if outcome == Outcome::Interrupted {
+        // One host that fell silent counts as one that failed.
+        if outcome == Outcome::Interrupted && !unknown {
             return self.begin_leaving(
                 &session,
                 SessionResult::Interrupted,
@@ -429,7 +440,15 @@ impl Turn<'_> {
             .get(&step.job)
             .is_none_or(|job| job.on_failure == OnFailure::Stop);
         if stop && self.is_last_straw(&session, &step.job) {
-            let why = Reason::new(Code::JobFailed, format!("{} {}", step.job, outcome.word()));
+            let place = match *step.host == *LOCAL {
+                true => String::new(),
+                false => format!(" on {}", step.host),
+            };
+            let said = match unknown {
+                true => Code::EndUnknown.words(),
+                false => outcome.word(),
+            };
+            let why = Reason::new(Code::JobFailed, format!("{}{place}: {said}", step.job));
             let rest = Reason::new(Code::Stopped, step.job.to_string());
             for (other_index, other) in session.steps.iter().enumerate() {
                 if other.state == StepState::Waiting {

@@ -188,7 +188,7 @@ impl Turn<'_> {
                 let text = format!("the host is not well: {words}");
                 let why = Reason::new(Code::Unhealthy, text);
                 self.step_done(&session, index, Outcome::Failed, why);
-                self.after_step(id, index, Outcome::Failed, None);
+                self.after_step(id, index, (Outcome::Failed, false), None);
             }
         }
     }

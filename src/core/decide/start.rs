@@ -199,6 +199,16 @@ impl Turn<'_> {
         self.effect(ask);
     }
 
+    /// Whether an attempt is to restart another machine: that its command has ended says nothing of that.
+    pub(in crate::core) fn restarts_its_host(&self, run: RunId) -> bool {
+        let Some(What::Step { job, host, .. }) = self.state.running.get(&run).map(|r| &r.what)
+        else {
+            return false;
+        };
+        let job = self.policy.maintenance.get(job);
+        **host != *LOCAL && job.is_some_and(|job| job.reboot)
+    }
+
     fn named_locks(&self, what: &What) -> &[Name] {
         match what {
             What::Step { job, .. } => self.policy.maintenance.get(job).map(|job| &*job.locks),

@@ -246,3 +246,30 @@ fn what_is_put_off_is_told_to_be_done_when_its_host_may_be_touched() {
     assert_eq!(next(jobs), "01 22:00");
     assert_eq!(next(&alone), "03 22:00");
 }
+
+#[test]
+fn a_host_that_falls_silent_counts_as_one_that_failed() {
+    let silent = |name: &str, n| {
+        let why = "it does not answer".into();
+        let end = offhours::core::run::End::Unheard { why };
+        (name == "roll" && n == 1).then_some(Fate::Ends(SignedDuration::from_secs(9), end))
+    };
+    for (most, runs) in [(0, 1), (1, 3)] {
+        let played = rolling("1", &format!("max_failures = {most}"))
+            .when(silent)
+            .play();
+        assert_eq!(count(&played, "roll"), runs, "{most}");
+        let first = played.trace.facts().find_map(|(_, fact)| match fact {
+            Fact::AttemptEnded(e) if matches!(e.what, What::Step { .. }) => Some(e.clone()),
+            _ => None,
+        });
+        let first = first.unwrap();
+        let code = first.reason.unwrap().code;
+        assert_eq!(
+            (first.outcome, code),
+            (Outcome::Interrupted, Code::EndUnknown)
+        );
+        let closed = closed(&played)[0].clone();
+        assert_eq!(closed.1, Outcome::Failed, "{closed:?}");
+    }
+}
