@@ -168,6 +168,9 @@ pub fn without_state(policy: Policy, app: &str, form: Form) -> anyhow::Result<bo
     Ok(back)
 }
 
+/// For the leave hook that runs when it is told to stop.
+const STOPS_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Runs until no app is in maintenance, or it is told to stop; whether all are back.
 async fn until_back(
     state_dir: PathBuf,
@@ -195,6 +198,7 @@ async fn until_back(
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    let (give_up, given_up) = tokio::sync::oneshot::channel();
     let watch = tokio::spawn(async move {
         loop {
             ask_whether_done(&tell).await;
@@ -208,8 +212,24 @@ async fn until_back(
             }
         }
         let _ = tell.send(Event::Shutdown.into()).await;
+        tracing::warn!(
+            "it is stopped once the leave hook that runs has ended, or when it is asked again"
+        );
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = tokio::time::sleep(STOPS_WITHIN) => {}
+        }
+        let _ = give_up.send(());
     });
-    let ended = daemon.turns.run(daemon.first).await;
+    let ended = tokio::select! {
+        ended = daemon.turns.run(daemon.first) => ended,
+        // Closed without a word: nobody asked for a stop.
+        Ok(()) = given_up => {
+            tracing::error!("the app is not back: it is left at the next start");
+            return Ok(false);
+        }
+    };
     watch.abort();
     Ok(matches!(ended, Ended::Asked { clean: true }))
 }

@@ -153,7 +153,8 @@ fn level(kind: &str) -> Level {
         AttentionKind::SessionFailed,
         AttentionKind::Unannounced,
     ];
-    match kind == "daemon_down" || critical.iter().any(|known| known.word() == kind) {
+    let down = ["daemon_down", "daemon_silent"].contains(&kind);
+    match down || critical.iter().any(|known| known.word() == kind) {
         true => Level::Critical,
         false => Level::Warning,
     }

@@ -17,8 +17,10 @@ use crate::core::report::{AppState, Next, RunningItem, Status, relative, span, s
 use crate::exit::Exit;
 use crate::surroundings;
 use crate::text::clean;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+/// A daemon serves commands by then.
+const STARTS_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// How far ahead the next sessions are looked for.
 const DAYS: u32 = 35;
 /// Lines of a part, for people.
@@ -48,16 +50,30 @@ pub fn run(args: &StatusArgs, context: &Context, out: &mut Out<'_>) -> anyhow::R
 pub(super) fn of(loaded: &Loaded, now: Timestamp) -> anyhow::Result<Status> {
     let policy = &loaded.policy;
     let mut state = load::state(loaded)?;
+    let mut silent = None;
     let settings = &loaded.settings;
     let shell = surroundings::shell(&settings.state_dir, &state, now)
         .map_err(|e| refused(e.to_string()))?;
     if shell.daemon.running {
         // That it can record nothing it says itself; where it cannot be asked, its disk shows most of it.
-        state.live.unwritable = control::trouble(&settings.control.socket)
-            .unwrap_or_else(|_| surroundings::takes_nothing(&settings.state_dir).map(Into::into));
+        match control::trouble(&settings.control.socket) {
+            Ok(trouble) => state.live.unwritable = trouble,
+            Err(error) => {
+                let trouble = surroundings::takes_nothing(&settings.state_dir);
+                state.live.unwritable = trouble.map(Into::into);
+                silent = Some(error.to_string());
+            }
+        }
     }
+    // One that has just been started has no socket yet.
+    let since = shell.daemon.since;
+    let old = since.is_some_and(|since| now.duration_since(since) > STARTS_WITHIN);
     let plan = outlook(policy, &state, now, load::days_after(now, DAYS));
-    Ok(status(policy, &state, &plan, now).with(policy, shell))
+    let status = status(policy, &state, &plan, now).with(policy, shell);
+    Ok(match silent.filter(|_| old) {
+        Some(why) => status.silent(&why),
+        None => status,
+    })
 }
 
 /// The status for people: what waits for somebody first.

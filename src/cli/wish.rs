@@ -236,13 +236,17 @@ fn ask(
     let settings = &loaded.settings;
     let socket = &settings.control.socket;
     // A daemon is asked first: who asks may be nobody who can open the state.
-    match std::os::unix::net::UnixStream::connect(socket) {
+    match control::connect(socket) {
         Ok(_) => return through_daemon(socket, wish, because, context, out),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let path = socket.display();
             return Err(refused(format!(
                 "{path} may be opened by its owner and by [control] group only"
             )));
+        }
+        // Somebody listens, and is behind with it: that is no reason to do it without.
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            return through_daemon(socket, wish, because, context, out);
         }
         Err(_) => {}
     }

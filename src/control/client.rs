@@ -13,6 +13,8 @@ use crate::exit::Exit;
 
 /// A daemon that is alive answers within this.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What was taken is done, or refused, within this.
+const DONE_WITHIN: Duration = Duration::from_secs(30);
 /// What only adds to an answer is not waited for that long.
 const A_MOMENT: Duration = Duration::from_secs(3);
 /// The daemon gives up on reading before.
@@ -27,6 +29,8 @@ pub enum ControlError {
     Refused(String),
     #[error("the daemon does not answer; nothing was asked of it")]
     Silent,
+    #[error("the daemon took it and says no more; `offhours status` says whether it was done")]
+    Stuck,
     #[error("the daemon went away; `offhours status` says how far it came")]
     Gone,
     #[error("the daemon's answer is not understood: {0}")]
@@ -37,7 +41,7 @@ impl ControlError {
     /// What the command ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } | Self::Silent | Self::Gone => Exit::Unreachable,
+            Self::Unreachable { .. } | Self::Silent | Self::Stuck | Self::Gone => Exit::Unreachable,
             Self::Refused(_) => Exit::Refused,
             Self::Garbled(_) => Exit::Failed,
         }
@@ -113,7 +117,10 @@ fn one_by_one(
 }
 
 /// A socket that nobody takes from any more is not waited for.
-fn connect(socket: &Path) -> io::Result<UnixStream> {
+///
+/// # Errors
+/// Where there is none, or none that takes more.
+pub fn connect(socket: &Path) -> io::Result<UnixStream> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let own = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&own, &SocketAddrUnix::new(socket)?)?;
@@ -131,8 +138,8 @@ fn hears_anyway(sent: io::Result<()>) -> io::Result<()> {
 }
 
 impl Replies {
-    fn wait_for_ever(&self) -> Result<(), ControlError> {
-        let set = self.from.get_ref().set_read_timeout(None);
+    fn wait(&self, patience: Option<Duration>) -> Result<(), ControlError> {
+        let set = self.from.get_ref().set_read_timeout(patience);
         set.map_err(|_| ControlError::Gone)
     }
 
@@ -184,12 +191,21 @@ pub fn ask(
     mut show: impl FnMut(&Reply) -> anyhow::Result<()>,
 ) -> anyhow::Result<Exit> {
     let mut replies = one_by_one(socket, request, PATIENCE)?;
+    let mut taken = false;
     loop {
-        match replies.next()? {
+        let reply = replies.next().map_err(|error| match error {
+            ControlError::Silent if taken => ControlError::Stuck,
+            error => error,
+        });
+        match reply? {
             Reply::Done { well } => return Ok(if well { Exit::Ok } else { Exit::Failed }),
             reply => show(&reply)?,
         }
-        // Once it was accepted a session takes as long as it takes.
-        replies.wait_for_ever()?;
+        match request {
+            // Once it was accepted a session takes as long as it takes.
+            Request::Rehearse { .. } => replies.wait(None)?,
+            _ => replies.wait(Some(DONE_WITHIN))?,
+        }
+        taken = true;
     }
 }

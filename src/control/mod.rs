@@ -22,7 +22,7 @@ mod watch;
 mod wire;
 mod wishes;
 
-pub use client::{ControlError, ask, read, rehearse, trouble, wait};
+pub use client::{ControlError, ask, connect, read, rehearse, trouble, wait};
 pub use peer::Peer;
 pub use reading::Readings;
 pub use server::{Ears, bind, serve};

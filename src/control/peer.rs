@@ -30,9 +30,7 @@ impl Peer {
     /// Who that is: behind `sudo` the one who logged in. Asks the system's databases, which may be slow.
     pub fn asker(&self, control: &ControlConfig) -> Asker {
         let login_uid = self
-            .pid
-            .and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/loginuid")).ok())
-            .and_then(|text| text.trim().parse().ok())
+            .login()
             .filter(|uid| *uid != NOBODY && *uid != self.uid);
         let uid = login_uid.unwrap_or(self.uid);
         let roles = match login_uid {
@@ -43,6 +41,8 @@ impl Peer {
                 pid: None,
             }
             .roles(control),
+            // Who sent it and is gone already cannot be told from whom he may be hiding behind.
+            None if self.is_gone() => Vec::new(),
             None => self.roles(control),
         };
         let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
@@ -53,6 +53,17 @@ impl Peer {
             name: crate::text::clean(&name).into_owned(),
             roles,
         }
+    }
+
+    /// Who logged in, as audit knows it.
+    fn login(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(format!("/proc/{}/loginuid", self.pid?)).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// Whether the process is not there any more, though this machine would tell who logged in.
+    fn is_gone(&self) -> bool {
+        self.pid.is_some() && self.login().is_none() && Peer::own().login().is_some()
     }
 
     /// Its roles. Asks the system's databases.
@@ -73,7 +84,7 @@ impl Peer {
         if self.uid == 0 || self.uid == rustix::process::geteuid().as_raw() {
             return true;
         }
-        !self.roles(control).is_empty()
+        !self.is_gone() && !self.roles(control).is_empty()
     }
 
     fn groups(&self) -> Vec<u32> {

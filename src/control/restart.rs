@@ -48,12 +48,13 @@ pub(super) async fn restart(
     let Ok(words) = answer.await else {
         return say(write, &stopping()).await;
     };
+    // Whoever asked may have given up meanwhile: then nothing is done.
+    say(write, &Reply::Accepted).await?;
     tracing::info!(
         by,
         "the daemon is to be started anew when nothing is under way"
     );
     let _ = ears.tell.send(Event::RestartWanted.into()).await;
-    say(write, &Reply::Accepted).await?;
     let event = serde_json::json!({ "restart": "when_idle", "under_way": words });
     let words = match &*words {
         "" => "it is started anew now".to_owned(),

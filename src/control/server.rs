@@ -21,6 +21,7 @@ use crate::core::policy::{Name, Policy};
 use crate::core::report::Line;
 use crate::core::session::Override;
 use crate::core::state::State;
+use crate::core::wish::LONGEST_REASON;
 use crate::daemon::Heard;
 
 /// A request is one line, and comes at once.
@@ -47,11 +48,12 @@ pub struct Ears {
 pub fn bind(control: &ControlConfig) -> std::io::Result<UnixListener> {
     let path = &*control.socket;
     if let Some(folder) = path.parent() {
+        let alone = is_alone(folder, path);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
-        if let Some(group) = control.group {
+        if let Some(group) = control.group.filter(|_| alone) {
             open_to(folder, group)?;
         }
     }
@@ -76,7 +78,20 @@ pub fn bind(control: &ControlConfig) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Lets a group into the folder of the socket, where that is this user's own: it is made for this alone.
+/// Whether a folder is there for the socket alone: it is still to be made, or has nothing else but folders of ours.
+fn is_alone(folder: &Path, socket: &Path) -> bool {
+    let ours = |entry: std::fs::DirEntry| {
+        let own = entry.path() == socket;
+        // Connections to hosts: nobody else gets into that.
+        own || entry.file_name() == "ssh" && entry.metadata().is_ok_and(|m| m.mode() & 0o077 == 0)
+    };
+    match std::fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().all(ours),
+        Err(_) => true,
+    }
+}
+
+/// Lets a group into the folder of the socket, where that is this user's own.
 fn open_to(folder: &Path, group: u32) -> std::io::Result<()> {
     let found = std::fs::metadata(folder)?;
     let own = found.uid() == rustix::process::geteuid().as_raw();
@@ -165,6 +180,17 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
                 let why = "a rehearsal is for who has a role in [control] roles".into();
                 return say(&mut write, &Reply::Refused { why }).await;
             }
+            let control = Arc::clone(&ears.control);
+            let who = tokio::task::spawn_blocking(move || peer.asker(&control).name).await;
+            let Ok(who) = who else {
+                let why = "it is not known who asks".into();
+                return say(&mut write, &Reply::Refused { why }).await;
+            };
+            if reason.trim().is_empty() || reason.len() > LONGEST_REASON {
+                let why = format!("a rehearsal needs a reason, of at most {LONGEST_REASON} octets");
+                return say(&mut write, &Reply::Refused { why }).await;
+            }
+            let reason = format!("{} ({who})", crate::text::clean(&reason));
             rehearse(
                 &mut write,
                 ears,

@@ -63,8 +63,11 @@ pub(super) async fn ask(
         Err(_) => return say(write, &refuse(gone.into())).await,
     };
     if dry_run {
+        say(write, &Reply::Accepted).await?;
         return tell_all(write, &foreseen).await;
     }
+    // Whoever asked may have given up meanwhile: then nothing is done.
+    say(write, &Reply::Accepted).await?;
     let mut events = ears.events.subscribe();
     let (word, text) = (asked.wish.word(), asked.said());
     let event = Event::Asked(Box::new(asked));
@@ -102,7 +105,6 @@ async fn tell_all(
     write: &mut (impl AsyncWriteExt + Unpin),
     foreseen: &Foreseen,
 ) -> std::io::Result<()> {
-    say(write, &Reply::Accepted).await?;
     let mut words = foreseen.words();
     let mut event = serde_json::to_value(foreseen).unwrap_or_default();
     // What thousands are told of does not fit into one line of the socket.

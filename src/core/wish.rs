@@ -3,15 +3,17 @@
 //! A wish is one fact. What follows from it is decided like everything else, at once or after the next start: it can be
 //! recorded while nobody is there to act on it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::policy::{Name, Policy};
 use super::run::SessionId;
-use super::session::{Phase, Session};
+use super::session::{Phase, Session, Step, StepState};
 use super::state::{Requested, State};
 
 /// The longest reason that is recorded, in octets.
+/// The farthest that a session is put off.
+const FARTHEST: SignedDuration = SignedDuration::from_hours(24 * 92);
 pub const LONGEST_REASON: usize = 1_000;
 
 /// Who asked. Behind `sudo` the one who logged in is known, too.
@@ -204,6 +206,12 @@ impl Wish {
                 emergency,
                 ..
             } => request(policy, state, job, hosts).or_else(|| {
+                let going = emergency_of(state, job, hosts).filter(|_| *emergency);
+                if let Some(session) = going {
+                    return Some(format!(
+                        "{job} is under way for that reason already: {session}"
+                    ));
+                }
                 let app = policy.maintenance.get(job).map(|job| &*job.app);
                 let paused = state.pause_of(app).filter(|_| *emergency)?;
                 Some(format!("{job} is paused ({}): resume it first", paused.by))
@@ -233,6 +241,14 @@ impl Wish {
                     return Some(format!(
                         "{} is in maintenance: it can be cancelled, not postponed",
                         session.app
+                    ));
+                }
+                let far = to.filter(|to| to.duration_since(session.opens) > FARTHEST);
+                if let Some(far) = far {
+                    return Some(format!(
+                        "{far} is more than {} days after {}: nothing would be maintained until then; pause it instead",
+                        FARTHEST.as_hours() / 24,
+                        session.opens
                     ));
                 }
                 let early = to.filter(|to| *to <= session.opens)?;
@@ -312,6 +328,20 @@ fn request(policy: &Policy, state: &State, job: &Name, hosts: &[Name]) -> Option
     }
     let known = state.maintenance.contains_key(job);
     (!known).then(|| format!("the daemon does not know {job} yet: its configuration is older"))
+}
+
+/// The session that does this at once already, on one of these hosts.
+fn emergency_of<'a>(state: &'a State, job: &Name, hosts: &[Name]) -> Option<&'a Name> {
+    let mut sessions = state.sessions.values().filter(|s| {
+        let emergency = s.overridden.as_ref().is_some_and(|o| o.emergency);
+        emergency && !matches!(s.phase, Phase::Leaving | Phase::Left | Phase::Closed)
+    });
+    let serves = |step: &Step| {
+        let open = !matches!(step.state, StepState::Done { .. });
+        open && step.job == *job && (hosts.is_empty() || hosts.contains(&step.host))
+    };
+    let found = sessions.find(|s| s.steps.iter().any(serves));
+    found.map(|session| &session.id)
 }
 
 fn withdraw(state: &State, job: &Name) -> Option<String> {

@@ -191,11 +191,17 @@ impl Announcer {
 
     /// Tells one event.
     pub fn tell(&self, line: Line) {
+        self.write(&line);
+        let _ = self.listeners.send(line);
+    }
+
+    /// The same for the log alone: no listener hears of it.
+    pub fn write(&self, line: &Line) {
         match (&self.out, self.form) {
-            (Some(Out::Entries(out)), _) => self.say(out, entry(&line)),
+            (Some(Out::Entries(out)), _) => self.say(out, entry(line)),
             // The fields are plain: this cannot fail.
             (Some(Out::Lines(out)), Form::Json) => {
-                self.say(out, serde_json::to_string(&line).unwrap_or_default());
+                self.say(out, serde_json::to_string(line).unwrap_or_default());
             }
             (Some(Out::Lines(out)), _) => {
                 let words = crate::text::clean(&line.to_string()).into_owned();
@@ -203,7 +209,6 @@ impl Announcer {
             }
             (None, _) => {}
         }
-        let _ = self.listeners.send(line);
     }
 
     /// Writes a line of words; nothing where events are JSON.

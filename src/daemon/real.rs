@@ -532,7 +532,11 @@ impl World for Real {
                 counters.count(at, fact, state);
             }
             for line in report::event(at, fact) {
-                self.announcer.tell(line);
+                // Whoever asked for something hears of it once it is recorded.
+                match fact {
+                    Fact::Asked(_) if !durable => self.announcer.write(&line),
+                    _ => self.announcer.tell(line),
+                }
             }
         }
         if let Some(pinger) = self.pinger.as_ref().filter(|_| durable) {

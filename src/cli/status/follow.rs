@@ -3,6 +3,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{of, show};
 use crate::cli::changes::Changes;
@@ -55,6 +56,9 @@ pub fn here(mut loaded: Loaded, context: &Context, out: &mut Out<'_>) -> anyhow:
         out.flush()?;
         let shown = Instant::now();
         changes.wait(Some(A_WHILE))?;
+        if nobody_reads() {
+            return Ok(Exit::Ok);
+        }
         rest(shown);
     }
 }
@@ -99,8 +103,23 @@ pub fn there(socket: &Path, json: bool, out: &mut Out<'_>) -> anyhow::Result<Exi
         if control::wait(socket).is_err() {
             std::thread::sleep(A_WHILE);
         }
+        if nobody_reads() {
+            return Ok(Exit::Ok);
+        }
         rest(shown);
     }
+}
+
+/// Whether the other end of standard output was closed: where nothing changes, nothing is written that would tell.
+fn nobody_reads() -> bool {
+    let out = std::io::stdout();
+    let mut fds = [PollFd::new(&out, PollFlags::empty())];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let told = poll(&mut fds, Some(&at_once));
+    told.is_ok() && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 fn unreachable(error: &anyhow::Error) -> bool {

@@ -113,6 +113,15 @@ fn request(state: &mut State, job: &Name, requested: &mut Requested) -> Result<(
     if let Some(known) = waiting {
         // What is planned for it serves both.
         requested.at = known.at;
+        // A consent that was given is one to the same, and not to more.
+        let same = !requested.emergency || known.emergency;
+        let within = requested
+            .hosts
+            .iter()
+            .all(|host| known.hosts.contains(host));
+        if known.approval.is_none() && same && within {
+            requested.approval = None;
+        }
         requested.emergency |= known.emergency;
         let hosts = &mut requested.hosts;
         let more = known.hosts.iter().filter(|host| !hosts.contains(host));

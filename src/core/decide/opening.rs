@@ -368,7 +368,9 @@ impl Turn<'_> {
             .policy
             .maintenance
             .values()
-            .filter(|job| job.app == *name && rehearsal.jobs);
+            .filter(|job| job.app == *name && rehearsal.jobs)
+            // What needs another's consent is nothing to be tried by one.
+            .filter(|job| job.approval.is_none());
         let jobs = jobs.map(|job| (job, &*job.hosts)).collect();
         self.open_now(app, REHEARSAL, jobs, rehearsal);
     }

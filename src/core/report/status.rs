@@ -230,6 +230,22 @@ impl Status {
         self
     }
 
+    /// The daemon runs, and nobody can ask it anything.
+    #[must_use]
+    pub fn silent(mut self, why: &str) -> Self {
+        let item = AttentionItem {
+            key: "daemon".into(),
+            kind: "daemon_silent",
+            text: format!("the daemon runs and does not answer: {why}"),
+            since: self.now,
+            app: None,
+        };
+        self.attention.insert(0, item);
+        self.counts.attention += 1;
+        self.well = false;
+        self
+    }
+
     /// The same for readers who are not known: states, times and outcomes; no addresses, hosts, paths, or words that
     /// a command, a mail server or an operator said.
     #[must_use]
