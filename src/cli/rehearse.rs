@@ -52,6 +52,21 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
         .enable_all()
         .build()?;
     let settings = &loaded.settings;
+    let socket = &settings.control.socket;
+    // A daemon is asked first: who asks may be nobody who can open the state.
+    match control::connect(socket) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let path = socket.display();
+            return Err(refused(format!(
+                "{path} may be opened by its owner and by [control] group only"
+            )));
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {}
+        Ok(_) | Err(_) => {
+            let show = |reply: &Reply| show(reply, context.json, out);
+            return control::rehearse(socket, &app, &rehearsal, show).map_err(by_daemon);
+        }
+    }
     let opened = startup::open(&settings.state_dir, &loaded.policy, Kind::Command, false);
     match opened {
         Ok(opened) => {
@@ -69,13 +84,17 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
             } else {
                 Form::Words
             };
+            let who = control::Peer::own().asker(&settings.control).name;
+            let rehearsal = Override {
+                reason: format!("{} ({who})", rehearsal.reason),
+                ..rehearsal
+            };
             let policy = Arc::new(loaded.policy);
             runtime.block_on(alone(policy, settings, opened, form, app, rehearsal))
         }
         Err(startup::StartError::Lock(LockError::Held { holder, .. }))
             if holder.kind == Some(Kind::Daemon) =>
         {
-            let socket = &settings.control.socket;
             let show = |reply: &Reply| show(reply, context.json, out);
             control::rehearse(socket, &app, &rehearsal, show).map_err(by_daemon)
         }

@@ -9,8 +9,8 @@ use super::Purpose;
 use super::programs::{PATH, Program};
 use super::reading::Reading;
 use super::tree::{Fields, Item};
+use crate::core::contract::is_variable;
 use crate::core::policy::{Command, Hook, LOCAL, Name, Retry};
-use crate::ssh::order::is_variable;
 
 const MOST_ARGUMENTS: usize = 1_000;
 const MOST_HOOKS: usize = 100;

@@ -70,9 +70,10 @@ pub fn read(
     look: Look,
     mut show: impl FnMut(&str) -> io::Result<()>,
 ) -> anyhow::Result<(u8, String)> {
-    let mut replies = one_by_one(socket, &Request::Read { what, look }, READS)?;
+    let mut replies = one_by_one(socket, &Request::Read { what, look }, PATIENCE)?;
     loop {
         match replies.next()? {
+            Reply::Accepted => replies.wait(Some(READS))?,
             Reply::Output { text } => show(&text)?,
             Reply::Ended { code, said } => return Ok((code, said)),
             _ => return Err(ControlError::Garbled("an answer to something else".into()).into()),

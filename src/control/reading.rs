@@ -1,8 +1,9 @@
 //! Commands that only read, for who may ask the daemon but not read its files: the same program, run by the daemon.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -37,6 +38,8 @@ pub struct Readings {
     program: PathBuf,
     config: PathBuf,
     turns: Arc<Semaphore>,
+    /// One user's commands wait for each other, so that they leave a turn to others.
+    users: Arc<Mutex<HashMap<u32, Arc<Semaphore>>>>,
 }
 
 impl Readings {
@@ -46,17 +49,30 @@ impl Readings {
             program,
             config,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            users: Arc::default(),
         }
+    }
+
+    fn of(&self, uid: u32) -> Arc<Semaphore> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = users.entry(uid);
+        of.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
     }
 
     pub(super) async fn answer(
         &self,
         write: &mut (impl AsyncWriteExt + Unpin),
-        what: &Reading,
-        look: Look,
+        uid: u32,
+        (what, look): (&Reading, Look),
     ) -> std::io::Result<()> {
-        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(_turn)) = turn else {
+        // That somebody is there is said at once.
+        say(write, &Reply::Accepted).await?;
+        let turn = async {
+            let own = self.of(uid).acquire_owned().await.ok()?;
+            let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+            Some((own, turn))
+        };
+        let Ok(Some(_turn)) = tokio::time::timeout(PATIENCE, turn).await else {
             let why = "too much is being read at once; try again".into();
             return say(write, &Reply::Refused { why }).await;
         };

@@ -211,7 +211,11 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
         }) => wishes::ask(&mut write, ears, peer, (wish, reason, dry_run)).await,
         Ok(Request::Restart) => super::restart::restart(&mut write, &ears, peer).await,
         Ok(Request::Trouble) => trouble(&mut write, &ears).await,
-        Ok(Request::Read { what, look }) => ears.readings.answer(&mut write, &what, look).await,
+        Ok(Request::Read { what, look }) => {
+            ears.readings
+                .answer(&mut write, peer.uid, (&what, look))
+                .await
+        }
         Ok(Request::Next) => {
             let mut events = ears.events.subscribe();
             // Whatever comes of it: something happened, or time has passed.

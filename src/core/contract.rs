@@ -91,6 +91,27 @@ pub fn locks(what: &What, named: &[Name]) -> Vec<String> {
     locks
 }
 
+/// Shells use these themselves.
+const SHELL_OWN: [&str; 7] = [
+    "PPID",
+    "UID",
+    "EUID",
+    "OPTIND",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "BASH_VERSINFO",
+];
+
+/// Whether a run on a host can have a variable of this name.
+pub fn is_variable(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty()
+        && name.chars().all(plain)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.starts_with("__offhours_")
+        && !SHELL_OWN.contains(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

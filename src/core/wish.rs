@@ -212,6 +212,9 @@ impl Wish {
                         "{job} is under way for that reason already: {session}"
                     ));
                 }
+                if let Some(by) = consented(policy, state, job, hosts).filter(|_| !*emergency) {
+                    return Some(format!("{job} is asked for by {by} already, with consent"));
+                }
                 let app = policy.maintenance.get(job).map(|job| &*job.app);
                 let paused = state.pause_of(app).filter(|_| *emergency)?;
                 Some(format!("{job} is paused ({}): resume it first", paused.by))
@@ -328,6 +331,19 @@ fn request(policy: &Policy, state: &State, job: &Name, hosts: &[Name]) -> Option
     }
     let known = state.maintenance.contains_key(job);
     (!known).then(|| format!("the daemon does not know {job} yet: its configuration is older"))
+}
+
+/// Who asked for the same, which somebody has consented to, and which is still to be done: asked for anew, it would
+/// need that again.
+fn consented<'a>(policy: &Policy, state: &'a State, job: &Name, hosts: &[Name]) -> Option<&'a str> {
+    let of = policy.maintenance.get(job)?;
+    of.approval.as_ref()?;
+    let hosts = if hosts.is_empty() { &of.hosts } else { hosts };
+    let past = state.maintenance.get(job)?;
+    let known = past.requested.as_deref()?;
+    let same = hosts.iter().all(|host| known.hosts.contains(host));
+    let waits = past.is_requested() && known.approval.is_none();
+    (waits && same).then_some(&*known.by)
 }
 
 /// The session that does this at once already, on one of these hosts.

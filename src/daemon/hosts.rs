@@ -27,6 +27,8 @@ use crate::ssh::{self, Destination, Fate, Masters, Order, Verdict};
 const LAST_WORD: Duration = Duration::from_secs(30);
 /// The longest wait for a lock on a host: what holds it there says nothing of when it ends.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// Granted to the client beside the time of the job: for the host to begin.
+const BEGINS_WITHIN: Duration = Duration::from_secs(45);
 /// Between two questions to a host, at first and at last.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 const ASK_SELDOM: Duration = Duration::from_secs(30);
@@ -538,6 +540,12 @@ fn spec(
         user: None,
         umask: None,
         grace: attempt.spec.grace.saturating_add(LAST_WORD),
+        // The client bounds it from when it has begun there.
+        timeout: attempt
+            .spec
+            .timeout
+            .saturating_add(lock_wait)
+            .saturating_add(BEGINS_WITHIN),
         ..attempt.spec.clone()
     })
 }

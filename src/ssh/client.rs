@@ -147,9 +147,19 @@ async fn listen(
     let grace = seconds(order.grace_s) + LATE;
     let bound = seconds(order.lock_wait_s + order.bound_s() + order.grace_s) + grace;
     let mut deadline = Instant::now() + bound;
+    // The time of the job is its own: what it waited for a lock there is none of it.
+    let mut ends_at: Option<Instant> = None;
+    let mut timed_out = false;
     loop {
+        let ends = ends_at.unwrap_or(deadline);
         let word = tokio::select! {
             word = conversation.words.next() => word,
+            () = sleep_until(ends), if ends_at.is_some() && !timed_out => {
+                timed_out = true;
+                conversation.lifeline = None;
+                deadline = deadline.min(Instant::now() + grace);
+                continue;
+            }
             () = stop.asked(), if !stop.was_asked => {
                 conversation.lifeline = None;
                 deadline = deadline.min(Instant::now() + grace);
@@ -184,10 +194,16 @@ async fn listen(
                     why: one_line(rest),
                 };
             }
+            "began" => ends_at = Some(Instant::now() + seconds(order.timeout_s)),
             _ => {}
         }
         if let Some(end) = Verdict::from_end(&word) {
-            return end;
+            // One that was over at that very moment is what it is.
+            return match end {
+                Verdict::Exited { code: 0 } => end,
+                _ if timed_out => Verdict::TimedOut,
+                end => end,
+            };
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::conversation::encoded;
+use crate::core::contract;
 
 /// The variable of the client's environment that holds the order. Arguments can be read by everybody on this machine.
 pub const VARIABLE: &str = "OFFHOURS_ORDER";
@@ -19,16 +20,6 @@ pub const LOCKS: usize = 6;
 const LONGEST_TIME: u64 = 366 * 24 * 3600;
 /// What the bound on the host grants beside time bound and grace, so that the side here decides first.
 const LATE: u64 = 15;
-/// Shells use these themselves.
-const RESERVED: [&str; 7] = [
-    "PPID",
-    "UID",
-    "EUID",
-    "OPTIND",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "BASH_VERSINFO",
-];
 
 /// One attempt of a run on a host.
 ///
@@ -93,16 +84,6 @@ pub enum Refused {
     Value(&'static str),
 }
 
-/// Whether a run on a host can have a variable of this name.
-pub fn is_variable(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !name.is_empty()
-        && name.chars().all(plain)
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.starts_with("__offhours_")
-        && !RESERVED.contains(&name)
-}
-
 impl Order {
     /// The value of [`VARIABLE`].
     pub fn to_variable(&self) -> Result<String, Refused> {
@@ -146,7 +127,7 @@ impl Order {
             "a program without a name, or with one that begins with -",
         )?;
         require(
-            self.env.iter().all(|(name, _)| is_variable(name)),
+            self.env.iter().all(|(name, _)| contract::is_variable(name)),
             "a variable whose name is none, or one that shells use themselves",
         )?;
         let dir = self.dir.as_ref();

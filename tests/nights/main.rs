@@ -34,6 +34,7 @@ mod recovery;
 mod rehearse;
 mod sending;
 mod service;
+mod silent;
 mod slow;
 mod sshd;
 mod state;

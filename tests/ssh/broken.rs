@@ -92,7 +92,7 @@ async fn cut() {
     // One that its bound has to end, and one that ends by itself.
     let mark = format!("5{}", fastrand::u32(..));
     let mut endless = lab.order(&["sleep", &mark]).await;
-    endless.timeout_s = 0;
+    endless.timeout_s = 10;
     endless.grace_s = 1;
     let go = lab.path("go");
     let short = lab

@@ -110,18 +110,19 @@ fn request(state: &mut State, job: &Name, requested: &mut Requested) -> Result<(
         let mut hosts = known.hosts.iter();
         hosts.any(|host| known.at > past.accounted(host))
     });
+    // What was cancelled is served, and is wished for anew.
+    let last = requested
+        .hosts
+        .iter()
+        .map(|host| past.accounted(host))
+        .max();
+    if let Some(last) = last.filter(|last| !requested.emergency && *last >= requested.at) {
+        let later = last.saturating_add(SignedDuration::from_nanos(1));
+        requested.at = later.unwrap_or(last);
+    }
     if let Some(known) = waiting {
         // What is planned for it serves both.
         requested.at = known.at;
-        // A consent that was given is one to the same, and not to more.
-        let same = !requested.emergency || known.emergency;
-        let within = requested
-            .hosts
-            .iter()
-            .all(|host| known.hosts.contains(host));
-        if known.approval.is_none() && same && within {
-            requested.approval = None;
-        }
         requested.emergency |= known.emergency;
         let hosts = &mut requested.hosts;
         let more = known.hosts.iter().filter(|host| !hosts.contains(host));

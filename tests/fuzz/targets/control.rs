@@ -92,6 +92,9 @@ fn judge(asked: &[u8], said: &[u8]) {
             .split(|byte| *byte == b'\n')
             .next()
             .unwrap_or_default();
-        assert!(String::from_utf8_lossy(line).contains("rehearse"));
+        // Of what is known to be heard at once, and done then.
+        let line = String::from_utf8_lossy(line);
+        let known = ["rehearse", "ask", "read", "restart"];
+        assert!(known.iter().any(|word| line.contains(word)), "{line}");
     }
 }
