@@ -61,16 +61,17 @@ pub(super) fn of(loaded: &Loaded, now: Timestamp) -> anyhow::Result<Status> {
             Err(error) => {
                 let trouble = surroundings::takes_nothing(&settings.state_dir);
                 state.live.unwritable = trouble.map(Into::into);
-                silent = Some(error.to_string());
+                // One that has just been started has no socket yet.
+                let since = shell.daemon.since;
+                let old = since.is_some_and(|since| now.duration_since(since) > STARTS_WITHIN);
+                let hangs = matches!(error, control::ControlError::Silent);
+                silent = Some(error.to_string()).filter(|_| hangs || old);
             }
         }
     }
-    // One that has just been started has no socket yet.
-    let since = shell.daemon.since;
-    let old = since.is_some_and(|since| now.duration_since(since) > STARTS_WITHIN);
     let plan = outlook(policy, &state, now, load::days_after(now, DAYS));
     let status = status(policy, &state, &plan, now).with(policy, shell);
-    Ok(match silent.filter(|_| old) {
+    Ok(match silent {
         Some(why) => status.silent(&why),
         None => status,
     })

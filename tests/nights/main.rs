@@ -20,6 +20,7 @@ mod figures;
 mod fresh;
 mod hosts;
 mod http;
+mod hung;
 mod locks;
 mod logs;
 mod machine;

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use crate::scene::{Said, Scene, mail_without_lead, once, until};
 
 /// A night that begins after so many seconds; what is asked for only, and what is done every night.
-fn scene(from: i64, until: i64) -> Scene {
+pub fn scene(from: i64, until: i64) -> Scene {
     let toml = format!(
         r#"
 {}
@@ -44,7 +44,7 @@ timeout = "5s"
     scene
 }
 
-fn ask(scene: &Scene, command: &[&str]) -> Said {
+pub fn ask(scene: &Scene, command: &[&str]) -> Said {
     let mut all = command.to_vec();
     all.extend(["--reason", "because of the fair"]);
     scene.offhours(&all)
