@@ -29,6 +29,8 @@ const LAST_WORD: Duration = Duration::from_secs(30);
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Granted to the client beside the time of the job: for the host to begin.
 const BEGINS_WITHIN: Duration = Duration::from_secs(45);
+/// Where a lock is held that is none of this machine.
+const ON_THE_HOST: &str = "on the host";
 /// Between two questions to a host, at first and at last.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 const ASK_SELDOM: Duration = Duration::from_secs(30);
@@ -173,6 +175,14 @@ pub(super) async fn run(
         false => once(&hosts, &launcher, &attempt, &tell).await,
     };
     let mut report = report;
+    if let End::Busy { lock, holder } = &mut report.end
+        && lock == ON_THE_HOST
+    {
+        *lock = format!("on {}", attempt.host.name);
+        if !holder.is_empty() {
+            holder.push_str(&format!(" {lock}"));
+        }
+    }
     if report.elapsed.is_zero() {
         report.elapsed = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
     }
@@ -338,7 +348,7 @@ fn end_of(heard: Verdict, here: &End) -> End {
     };
     match (heard, here) {
         (Verdict::Busy { holder }, _) => End::Busy {
-            lock: "on the host".into(),
+            lock: ON_THE_HOST.into(),
             holder,
         },
         (Verdict::NotStarted { .. } | Verdict::Unreachable { .. }, End::Stopped { .. }) => {
@@ -430,10 +440,9 @@ async fn restart(
     tell: &mpsc::Sender<Heard>,
 ) -> Report {
     let until = Instant::now() + to_std(attempt.start.timeout);
-    let Some(before) = boot_of(hosts, &attempt.host).await else {
-        return bare(End::Unreachable {
-            why: "it does not say in which boot it is".into(),
-        });
+    let before = match boot_of(hosts, &attempt.host).await {
+        Ok(before) => before,
+        Err(why) => return bare(End::Unreachable { why }),
     };
     let mut report = tokio::select! {
         report = once(hosts, launcher, attempt, tell) => report,
@@ -449,7 +458,7 @@ async fn restart(
     }
     loop {
         let up = boot_of(hosts, &attempt.host).await;
-        if up.is_some_and(|boot| boot != before) {
+        if up.is_ok_and(|boot| boot != before) {
             report.end = End::Exited { code: 0 };
             return report;
         }
@@ -467,10 +476,13 @@ async fn restart(
     }
 }
 
-async fn boot_of(hosts: &Hosts, host: &Host) -> Option<String> {
-    let control = hosts.reach(host).await.ok()?;
-    let found = ssh::probe(&control, &[]).await.ok()?;
-    Some(found.boot_id).filter(|boot| !boot.is_empty())
+async fn boot_of(hosts: &Hosts, host: &Host) -> Result<String, String> {
+    let control = hosts.reach(host).await?;
+    let found = ssh::probe(&control, &[]).await.map_err(|error| error.why)?;
+    match found.boot_id.is_empty() {
+        true => Err("it does not say in which boot it is".into()),
+        false => Ok(found.boot_id),
+    }
 }
 
 /// The client as a run of this machine.

@@ -188,7 +188,8 @@ fn longest_grace(policy: &Policy) -> Duration {
 fn make_private(dir: &Path) -> Result<(), StartError> {
     use std::os::unix::fs::MetadataExt;
     make_folder(dir)?;
-    let found = std::fs::symlink_metadata(dir).map_err(|source| StartError::Io {
+    // A service whose user is made up finds a link in its place, made by systemd.
+    let found = std::fs::metadata(dir).map_err(|source| StartError::Io {
         verb: "look at",
         path: dir.into(),
         source,

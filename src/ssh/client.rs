@@ -95,7 +95,8 @@ async fn run(order: &Order) -> io::Result<Verdict> {
     };
     // From the next moment on this is the truth, unless more is heard.
     let unknown = |why: &str| Verdict::Unknown { why: one_line(why) };
-    if let Err(error) = unknown("the client was killed").write(&order.verdict) {
+    // Without a file nothing was started: that has to hold after a loss of power, too.
+    if let Err(error) = unknown("the client was killed").write_durably(&order.verdict) {
         let why = format!("cannot write {}: {error}", order.verdict.display());
         return Ok(Verdict::NotStarted {
             why: one_line(&why),

@@ -124,6 +124,23 @@ impl Destination {
         text
     }
 
+    /// How a person gets as far as the first host on the way.
+    pub(super) fn by_hand_to(&self, jump: &str) -> String {
+        let (ssh, port) = match jump.rsplit_once(':') {
+            Some((ssh, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+                (ssh, port.parse().ok())
+            }
+            _ => (jump, None),
+        };
+        let first = Self {
+            ssh: ssh.to_owned(),
+            port,
+            jump: None,
+            ..self.clone()
+        };
+        format!("{} true", first.by_hand())
+    }
+
     /// How a person gets there.
     pub(super) fn by_hand(&self) -> String {
         let mut words = vec!["ssh".to_owned()];

@@ -39,6 +39,17 @@ impl Unreachable {
         // Of the picture that ssh draws around a warning nothing is told.
         let lines = lines.filter(|line| line.contains(|c: char| c.is_alphanumeric()));
         let said = lines.collect::<Vec<_>>().join("; ");
+        // What is wrong on the way is said by another `ssh`, whose words are not heard.
+        let first = destination
+            .jump
+            .as_deref()
+            .and_then(|jump| jump.split(',').next());
+        if let Some(first) = first.filter(|_| said.is_empty() || said.contains("kex_exchange")) {
+            return Self::new(&format!(
+                "the way over {first} does not lead to {name}; try it as this user: {}; ssh says: {said}",
+                destination.by_hand_to(first)
+            ));
+        }
         if said.is_empty() {
             return Self::new("ssh did not connect, and did not say why");
         }
@@ -86,6 +97,22 @@ mod tests {
         assert_eq!(one_line("a\r\n\tb\u{1b}[31mc\u{202e}"), "a bc");
         let long = one_line(&"ü".repeat(400));
         assert!(long.len() <= LONGEST && long.ends_with('…'), "{long}");
+    }
+
+    #[test]
+    fn a_way_that_does_not_lead_there_is_named_with_its_first_step() {
+        let mut destination = Destination::new("web1", "deploy@web1");
+        destination.jump = Some("ops@gate:2222,second".into());
+        let said = "kex_exchange_identification: Connection closed by remote host";
+        let Unreachable { why } = Unreachable::from_ssh(said, &destination);
+        assert!(
+            why.contains("over ops@gate:2222 does not lead to web1"),
+            "{why}"
+        );
+        assert!(why.contains("ssh -p 2222 ops@gate true"), "{why}");
+        destination.jump = None;
+        let Unreachable { why } = Unreachable::from_ssh(said, &destination);
+        assert_eq!(why, said);
     }
 
     #[test]

@@ -62,6 +62,16 @@ impl Verdict {
         }
     }
 
+    /// The same, and it is there after a loss of power.
+    pub fn write_durably(&self, path: &Path) -> io::Result<()> {
+        self.write(path)?;
+        File::open(path)?.sync_all()?;
+        match path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
     /// Replaces the file (0600) in one step.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut new = path.as_os_str().to_owned();
