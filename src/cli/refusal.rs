@@ -1,5 +1,8 @@
 //! Errors that decide the exit code.
-use crate::control::ControlError;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::control::{self, ControlError};
 use crate::exit::Exit;
 
 /// A command that could not be done, with the code that says why.
@@ -24,6 +27,24 @@ pub fn by_daemon(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<ControlError>() {
         Ok(error) => Refusal::from(error).into(),
         Err(error) => error,
+    }
+}
+
+/// Whether a daemon is there to be asked; one that is behind with it is, too.
+///
+/// # Errors
+/// It is there for others alone.
+pub fn is_listening(socket: &Path) -> anyhow::Result<bool> {
+    match control::connect(socket) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let path = socket.display();
+            Err(refused(format!(
+                "{path} may be opened by its owner and by [control] group only"
+            )))
+        }
+        Err(_) => Ok(false),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{HooksWhen, RehearseArgs};
 use super::load::Context;
 use super::out::Out;
-use super::refusal::{by_daemon, refused, usage};
+use super::refusal::{by_daemon, is_listening, refused, usage};
 use super::run::refusal;
 use crate::config::Purpose;
 use crate::control::{self, Reply};
@@ -54,18 +54,9 @@ pub fn run(args: &RehearseArgs, context: &Context, out: &mut Out<'_>) -> anyhow:
     let settings = &loaded.settings;
     let socket = &settings.control.socket;
     // A daemon is asked first: who asks may be nobody who can open the state.
-    match control::connect(socket) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            let path = socket.display();
-            return Err(refused(format!(
-                "{path} may be opened by its owner and by [control] group only"
-            )));
-        }
-        Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {}
-        Ok(_) | Err(_) => {
-            let show = |reply: &Reply| show(reply, context.json, out);
-            return control::rehearse(socket, &app, &rehearsal, show).map_err(by_daemon);
-        }
+    if is_listening(socket)? {
+        let show = |reply: &Reply| show(reply, context.json, out);
+        return control::rehearse(socket, &app, &rehearsal, show).map_err(by_daemon);
     }
     let opened = startup::open(&settings.state_dir, &loaded.policy, Kind::Command, false);
     match opened {

@@ -6,7 +6,7 @@ use super::args::{
 };
 use super::load::{self, Context};
 use super::out::Out;
-use super::refusal::{by_daemon, did_you_mean, refused, usage};
+use super::refusal::{by_daemon, did_you_mean, is_listening, refused, usage};
 use super::run::refusal;
 use crate::config::{Loaded, Purpose};
 use crate::control::{self, Peer, Reply, Request};
@@ -236,19 +236,8 @@ fn ask(
     let settings = &loaded.settings;
     let socket = &settings.control.socket;
     // A daemon is asked first: who asks may be nobody who can open the state.
-    match control::connect(socket) {
-        Ok(_) => return through_daemon(socket, wish, because, context, out),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            let path = socket.display();
-            return Err(refused(format!(
-                "{path} may be opened by its owner and by [control] group only"
-            )));
-        }
-        // Somebody listens, and is behind with it: that is no reason to do it without.
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-            return through_daemon(socket, wish, because, context, out);
-        }
-        Err(_) => {}
+    if is_listening(socket)? {
+        return through_daemon(socket, wish, because, context, out);
     }
     let opened = startup::open(&settings.state_dir, &loaded.policy, Kind::Command, false);
     let opened = match opened {

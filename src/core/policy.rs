@@ -133,6 +133,14 @@ pub struct Host {
 }
 
 impl Host {
+    /// Whether a word of an operator means it: its name, or `@` and one of its groups.
+    pub fn is_meant(&self, word: &str) -> bool {
+        match word.strip_prefix('@') {
+            Some(group) => self.groups.iter().any(|own| **own == *group),
+            None => *word == *self.name,
+        }
+    }
+
     /// How what runs as this user gets there.
     pub fn way(&self, user: Option<&Name>) -> Way {
         let to = match self.port {

@@ -153,22 +153,14 @@ impl Wish {
             && let Some(job) = policy.maintenance.get(job)
         {
             approval.clone_from(&job.approval);
-            let within = |host: &Name, group: &str| {
-                let host = policy.hosts.get(host);
-                host.is_some_and(|host| host.groups.iter().any(|own| **own == *group))
+            // This machine is no host of the file, and has its name alone.
+            let means = |word: &Name, host: &Name| match policy.hosts.get(host) {
+                Some(host) => host.is_meant(word),
+                None => word == host,
             };
-            let named = |host: &&Name| {
-                let meant = |word: &Name| match word.strip_prefix('@') {
-                    Some(group) => within(host, group),
-                    None => *word == **host,
-                };
-                hosts.is_empty() || hosts.iter().any(meant)
-            };
+            let named = |host: &&Name| hosts.is_empty() || hosts.iter().any(|w| means(w, host));
             // In the order of the job. What means none of them stays, to be refused by its name.
-            let unknown = |word: &&Name| match word.strip_prefix('@') {
-                Some(group) => !job.hosts.iter().any(|host| within(host, group)),
-                None => !job.hosts.contains(*word),
-            };
+            let unknown = |word: &&Name| !job.hosts.iter().any(|host| means(word, host));
             let meant = job.hosts.iter().filter(named).cloned();
             *hosts = meant.chain(hosts.iter().filter(unknown).cloned()).collect();
         }

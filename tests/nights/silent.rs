@@ -3,6 +3,17 @@ use crate::hosts::scene;
 use crate::scene::{alive, until};
 use crate::sshd::Sshd;
 
+/// To all of these processes; there are some.
+fn signal(of: &[i32], signal: &str) {
+    assert!(!of.is_empty());
+    for pid in of {
+        let sent = std::process::Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+}
+
 #[test]
 fn a_run_as_somebody_else_is_asked_for_where_it_ran() {
     let Some(sshd) = Sshd::start() else { return };
@@ -31,11 +42,7 @@ fn a_run_as_somebody_else_is_asked_for_where_it_ran() {
     let mut daemon = scene.up();
     scene.wait_pid("pid.slow");
     // The host's end of the connection: nobody hears of the end.
-    for session in sshd.sessions() {
-        let _ = std::process::Command::new("kill")
-            .args(["-KILL", &session.to_string()])
-            .status();
-    }
+    signal(&sshd.sessions(), "-KILL");
     let ended = daemon.wait("run_ended", &[("job", "work")]);
     assert_eq!(ended["exit_code"], 7, "{ended}");
     daemon.wait("session_closed", &[]);
@@ -52,14 +59,6 @@ fn what_is_locked_for_a_run_stays_locked_until_it_is_known_that_it_has_ended() {
     scene.write("hold.work", "");
     let mut daemon = scene.up();
     let pid = scene.wait_pid("pid.work");
-    let signal = |of: &[i32], signal: &str| {
-        for pid in of {
-            let sent = std::process::Command::new("kill")
-                .args([signal, &pid.to_string()])
-                .status();
-            assert!(sent.unwrap().success());
-        }
-    };
     // The connection is silent, and what runs behind it goes on.
     let sessions = sshd.sessions();
     signal(&sessions, "-STOP");
@@ -146,11 +145,7 @@ fn a_connection_that_breaks_in_the_middle_is_asked_about_and_repeated_by_nobody(
     let mut daemon = scene.up();
     let pid = scene.wait_pid("pid.work");
     // The host's end of the connection: with it the lifeline is cut, and nobody is told of the end.
-    for session in sshd.sessions() {
-        let _ = std::process::Command::new("kill")
-            .args(["-KILL", &session.to_string()])
-            .status();
-    }
+    signal(&sshd.sessions(), "-KILL");
     let ended = daemon.wait("run_ended", &[("job", "work")]);
     assert!(
         ["signalled", "interrupted"].contains(&ended["outcome"].as_str().unwrap()),

@@ -30,15 +30,11 @@ impl Drop for Connections {
 
 /// Asks these hosts, or all.
 pub(super) fn ask(policy: &Policy, only: &[String], asked: &mut JoinSet<Vec<Finding>>) {
-    let means = |word: &str, host: &Host| match word.strip_prefix('@') {
-        Some(group) => host.groups.iter().any(|own| **own == *group),
-        None => *word == *host.name,
-    };
-    let named = |host: &&Arc<Host>| only.is_empty() || only.iter().any(|word| means(word, host));
+    let named = |host: &&Arc<Host>| only.is_empty() || only.iter().any(|word| host.is_meant(word));
     let hosts: Vec<Arc<Host>> = policy.hosts.values().filter(named).cloned().collect();
     for name in only
         .iter()
-        .filter(|word| !policy.hosts.values().any(|host| means(word, host)))
+        .filter(|word| !policy.hosts.values().any(|host| host.is_meant(word)))
     {
         let text = "there is no such host, or none in such a group";
         let finding = Finding::new("host", name, Level::Failure, text);
