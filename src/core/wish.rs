@@ -91,7 +91,10 @@ pub struct Asked {
 impl Asked {
     /// Why it cannot be had as things are; none where it can.
     pub fn refusal(&self, policy: &Policy, state: &State, now: Timestamp) -> Option<String> {
-        let refusal = self.wish.refusal(policy, state, now);
+        // Of what it means, however it was said.
+        let mut wish = self.wish.clone();
+        wish.complete(policy);
+        let refusal = wish.refusal(policy, state, now);
         let Wish::Approve { job } = &self.wish else {
             return refusal;
         };
@@ -328,9 +331,7 @@ fn request(policy: &Policy, state: &State, job: &Name, hosts: &[Name]) -> Option
 /// Who asked for the same, which somebody has consented to, and which is still to be done: asked for anew, it would
 /// need that again.
 fn consented<'a>(policy: &Policy, state: &'a State, job: &Name, hosts: &[Name]) -> Option<&'a str> {
-    let of = policy.maintenance.get(job)?;
-    of.approval.as_ref()?;
-    let hosts = if hosts.is_empty() { &of.hosts } else { hosts };
+    policy.maintenance.get(job)?.approval.as_ref()?;
     let past = state.maintenance.get(job)?;
     let known = past.requested.as_deref()?;
     let same = hosts.iter().all(|host| known.hosts.contains(host));
@@ -346,7 +347,7 @@ fn emergency_of<'a>(state: &'a State, job: &Name, hosts: &[Name]) -> Option<&'a 
     });
     let serves = |step: &Step| {
         let open = !matches!(step.state, StepState::Done { .. });
-        open && step.job == *job && (hosts.is_empty() || hosts.contains(&step.host))
+        open && step.job == *job && hosts.contains(&step.host)
     };
     let found = sessions.find(|s| s.steps.iter().any(serves));
     found.map(|session| &session.id)

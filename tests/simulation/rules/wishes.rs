@@ -1,7 +1,11 @@
 //! What comes of an operator's wish, and what people are told of it.
 
+use offhours::core::agenda::Agenda;
+use offhours::core::decide::decide;
+use offhours::core::event::Event;
 use offhours::core::letter::LetterKind;
-use offhours::core::wish::Wish;
+use offhours::core::state::State;
+use offhours::core::wish::{Asked, Asker, Wish};
 use offhours::simulate::Longing;
 
 use super::*;
@@ -92,13 +96,41 @@ fn hosts_may_be_asked_for_by_their_group() {
     ];
     let job = format!("{A}hosts = [\"d1\", \"w2\", \"w1\"]\n");
     let policy = scene::policy(&format!("{HEAD}{job}{}", hosts.concat()));
-    let meant = |words: &[&str]| {
-        let mut wish = Wish::Request {
-            job: "a".into(),
-            hosts: words.iter().map(|word| (*word).into()).collect(),
-            emergency: false,
-            approval: None,
+    let request = |words: &[&str]| Wish::Request {
+        job: "a".into(),
+        hosts: words.iter().map(|word| (*word).into()).collect(),
+        emergency: false,
+        approval: None,
+    };
+    // As it comes from who asks.
+    let (mut state, now) = (State::default(), scene::at(FROM));
+    decide(
+        &policy,
+        &mut state,
+        &mut Agenda::default(),
+        Event::PolicyChanged,
+        now,
+    );
+    let refused = |words: &[&str]| {
+        let by = Asker {
+            uid: 0,
+            login_uid: None,
+            name: "root".into(),
+            roles: Vec::new(),
         };
+        let asked = Asked {
+            wish: request(words),
+            by,
+            reason: "x".into(),
+        };
+        asked.refusal(&policy, &state, now).is_some()
+    };
+    for fine in [&[][..], &["@web"], &["@web", "d1"]] {
+        assert!(!refused(fine), "{fine:?}");
+    }
+    assert!(refused(&["@odd"]) && refused(&["@web", "x"]));
+    let meant = |words: &[&str]| {
+        let mut wish = request(words);
         wish.complete(&policy);
         let Wish::Request { hosts, .. } = wish else {
             panic!()
