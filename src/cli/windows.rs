@@ -9,7 +9,7 @@ use super::load::{self, Context};
 use super::out::{Out, note};
 use super::refusal::usage;
 use super::table::{Cell, Paint, Table};
-use crate::core::calendar::{Freeze, Window, Zone, subtract};
+use crate::core::calendar::{Freeze, Window, Work, Zone, subtract};
 use crate::core::policy::Policy;
 use crate::core::report::{clock_change, span, when};
 use crate::exit::Exit;
@@ -117,7 +117,7 @@ fn of<'a>(
     let freezes: Vec<_> = policy
         .freezes
         .iter()
-        .filter(|f| f.applies(&window.name, None, &[]))
+        .filter(|f| f.applies(&Work::of_window(&window.name)))
         .collect();
     window
         .occurrences(wanted.from, wanted.until)

@@ -13,7 +13,7 @@ use super::Purpose;
 use super::duration;
 use super::reading::Reading;
 use crate::core::calendar::{LONGEST, Occurrence, Spans, Window};
-use crate::core::policy::{Name, Policy};
+use crate::core::policy::{MaintenanceJob, Name, Policy};
 
 const YEAR: SignedDuration = SignedDuration::from_hours(24 * 366);
 /// Enough for an hourly window; one that opens more often is looked at for less than a year.
@@ -49,7 +49,7 @@ struct Year {
     windows: HashMap<Name, Vec<Occurrence>>,
     /// The spans of each freeze in the year ahead.
     frozen: Vec<Spans>,
-    /// Those of all maintenance jobs.
+    /// Those of all maintenance jobs and of their hosts.
     labels: BTreeSet<Name>,
     /// By window and the freezes that apply.
     visible: HashMap<(Name, Vec<usize>), Option<Occurrence>>,
@@ -57,7 +57,7 @@ struct Year {
 
 impl Year {
     /// Leaves out, and tells of, windows that never close.
-    fn of(policy: &Policy, reading: &mut Reading<'_>) -> Self {
+    fn of<'a>(policy: &'a Policy, reading: &mut Reading<'_>) -> Self {
         let now = reading.now;
         let until = now.saturating_add(YEAR).unwrap_or(Timestamp::MAX);
         let mut windows = HashMap::new();
@@ -92,12 +92,13 @@ impl Year {
                 .map(|freeze| Spans::of(freeze.spans(now, until).into_owned()))
                 .collect(),
         };
+        let labels = |job: &'a MaintenanceJob| job.labels.iter().chain(&job.host_labels);
         Self {
             now,
             until,
             windows,
             frozen,
-            labels: jobs.flat_map(|job| job.labels.iter().cloned()).collect(),
+            labels: jobs.flat_map(labels).cloned().collect(),
             visible: HashMap::new(),
         }
     }
@@ -120,17 +121,12 @@ impl Year {
             .copied()
     }
 
-    /// The longest occurrence that work with these labels sees.
-    fn longest_visible(
-        &mut self,
-        policy: &Policy,
-        window: &Name,
-        app: &str,
-        labels: &[Name],
-    ) -> Option<Occurrence> {
+    /// The longest occurrence that the job sees.
+    fn longest_visible(&mut self, policy: &Policy, job: &MaintenanceJob) -> Option<Occurrence> {
+        let window = &job.window;
         let applies = |at: &usize| {
             let frozen = !self.frozen[*at].all().is_empty();
-            frozen && policy.freezes[*at].applies(window, Some(app), labels)
+            frozen && policy.freezes[*at].applies(&job.work())
         };
         let freezes: Vec<usize> = (0..policy.freezes.len()).filter(applies).collect();
         if freezes.is_empty() {

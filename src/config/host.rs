@@ -61,6 +61,7 @@ impl<'a> Reading<'a> {
                 SignedDuration::from_secs(15),
             ),
             groups: self.labels(&fields, "groups"),
+            labels: self.labels(&fields, "labels"),
             window: fields
                 .get("window")
                 .and_then(|item| self.existing(item, "window")),

@@ -128,6 +128,7 @@ pub const HOST: &[&str] = &[
     "connect_timeout",
     "alive_interval",
     "groups",
+    "labels",
     "window",
     "become",
     "host_locks",

@@ -1,5 +1,6 @@
 //! One load: find, read, merge, validate, look ahead.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use super::source::{Place, Sources};
 use super::tree::{self, Document, Fields, Item};
 use super::trust::Trust;
 use super::{Env, ahead, files, order};
-use crate::core::policy::{Name, Policy};
+use crate::core::calendar::Freeze;
+use crate::core::policy::{Host, Name, Policy};
 
 /// What the configuration is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,14 +229,18 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Role
         );
     }
     let freezes = reading.document.table("freeze").to_vec();
-    let freezes = freezes
+    let mut freezes: Vec<Freeze> = freezes
         .into_iter()
         .filter_map(|field| reading.freeze(field))
         .collect();
-    let mut hosts = IndexMap::new();
+    let mut hosts: IndexMap<Name, Arc<Host>> = IndexMap::new();
     for field in reading.document.table("host").to_vec() {
         let host = reading.host(field);
         hosts.extend(host.map(|host| (host.name.clone(), Arc::new(host))));
+    }
+    for freeze in &mut freezes {
+        let labelled = hosts.values().filter(|host| freeze.excepts(&host.labels));
+        freeze.except_hosts = labelled.map(|host| host.name.clone()).collect();
     }
     let (mut apps, mut app_windows) = (IndexMap::new(), std::collections::HashMap::new());
     for field in reading.document.table("app").to_vec() {
@@ -243,7 +249,12 @@ fn read_all(reading: &mut Reading<'_>, file: PathBuf) -> (Policy, Settings, Role
     }
     let mut maintenance = IndexMap::new();
     for field in reading.document.table("maintenance").to_vec() {
-        let job = reading.maintenance(field, &app_windows);
+        let mut job = reading.maintenance(field, &app_windows);
+        if let Some(job) = &mut job {
+            let on = job.hosts.iter().filter_map(|host| hosts.get(host));
+            let labels: BTreeSet<&Name> = on.flat_map(|host| &host.labels).collect();
+            job.host_labels = labels.into_iter().cloned().collect();
+        }
         maintenance.extend(job.map(|job| (job.name.clone(), job)));
     }
     let mut periodic: IndexMap<Name, _> = IndexMap::new();

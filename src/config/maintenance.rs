@@ -102,6 +102,7 @@ impl<'a> Reading<'a> {
             after,
             proven_by,
             labels: self.labels(&fields, "labels"),
+            host_labels: Vec::new(),
             only_if: fields
                 .get("only_if")
                 .and_then(|item| self.asked(item, MINUTE, (false, &hosts))),

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{CronExpr, DayTime, Freeze, Window, Zone};
+use super::calendar::{CronExpr, DayTime, Freeze, Window, Work, Zone};
 
 /// A name from the configuration: cheap to copy, compared by text.
 pub type Name = Arc<str>;
@@ -124,6 +124,8 @@ pub struct Host {
     /// A connection that is silent for three of these is broken.
     pub alive_interval: SignedDuration,
     pub groups: Vec<Name>,
+    /// Work on it has these beside those of its job, for the exceptions of freezes.
+    pub labels: Vec<Name>,
     /// Maintenance of it happens only while this window is open, too.
     pub window: Option<Name>,
     /// What goes in front of every command there: `["sudo", "-n"]`.
@@ -246,6 +248,8 @@ pub struct MaintenanceJob {
     /// Higher first.
     pub priority: i32,
     pub labels: Vec<Name>,
+    /// Those of its hosts, each once.
+    pub host_labels: Vec<Name>,
     pub only_if: Option<Probe>,
     pub retry: Retry,
     pub on_failure: OnFailure,
@@ -257,6 +261,18 @@ pub struct MaintenanceJob {
     pub reboot: bool,
     /// The role whose consent a request of it needs.
     pub approval: Option<Name>,
+}
+
+impl MaintenanceJob {
+    /// What freezes ask of it.
+    pub fn work(&self) -> Work<'_> {
+        Work {
+            window: &self.window,
+            app: Some(&self.app),
+            labels: &self.labels,
+            host_labels: &self.host_labels,
+        }
+    }
 }
 
 /// How a job goes over its hosts.

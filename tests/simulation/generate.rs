@@ -208,14 +208,19 @@ pub fn installation(seed: u64, less: bool) -> String {
         let hosts = apart.u32(2..7);
         // Some have times of their own.
         let own_times = seed / 12 % 2 == 1;
+        let labelled = own_times && seed / 24 % 2 == 1;
         for host in 0..hosts {
+            let labels = match labelled && host + 1 == hosts {
+                true => "\nlabels = [\"spare\"]",
+                false => "",
+            };
             let window = match own_times && host == 0 {
                 true => "\nwindow = \"own\"",
                 false => "",
             };
             writeln!(
                 text,
-                "[host.h{host}]\nssh = \"h{host}.example.org\"\ngroups = [\"h\"]{window}"
+                "[host.h{host}]\nssh = \"h{host}.example.org\"\ngroups = [\"h\"]{labels}{window}"
             )
             .unwrap();
         }
@@ -225,6 +230,9 @@ pub fn installation(seed: u64, less: bool) -> String {
                 "[window.own]\ndays = \"daily\"\nstart = \"00:40\"\nduration = \"20h\"\n[freeze.own]\ndays = \"Tue,Thu,Sat\"\nstart = \"02:30\"\nduration = \"19h\"\nhosts = [\"h1\"]"
             )
             .unwrap();
+        }
+        if labelled {
+            text.push_str("[freeze.all-but-spare]\ndays = \"Mon,Wed,Fri\"\nstart = \"19:00\"\nduration = \"26h\"\nexcept_labels = [\"spare\"]\n");
         }
         let parallel = pick(apart, &["1", "2", "3", "\"50%\""]);
         let failures = pick(apart, &["0", "0", "1", "\"30%\""]);

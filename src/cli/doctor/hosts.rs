@@ -148,6 +148,7 @@ mod tests {
             connect_timeout: jiff::SignedDuration::from_secs(10),
             alive_interval: jiff::SignedDuration::from_secs(15),
             groups: Vec::new(),
+            labels: Vec::new(),
             window: None,
             r#become: vec!["sudo".into(), "-n".into()],
             locks: Vec::new(),

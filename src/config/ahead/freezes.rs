@@ -137,7 +137,7 @@ fn hole(spans: &Spans, all: &[Occurrence], year: &Year) -> Option<(Timestamp, Ti
     (without > MONTH && without > widest).then_some((longest[0], longest[1]))
 }
 
-/// A label that no job has keeps the freeze shut for what was meant.
+/// A label that nothing has keeps the freeze shut for what was meant.
 fn labels(freeze: &Freeze, policy: &Policy, year: &Year, reading: &mut Reading<'_>) {
     if policy.maintenance.is_empty() {
         return;
@@ -157,7 +157,10 @@ fn labels(freeze: &Freeze, policy: &Policy, year: &Year, reading: &mut Reading<'
         let hint = near.map(|near| format!("did you mean `{near}`?"));
         reading
             .problems
-            .warning(place, format!("no maintenance job has the label `{label}`"))
+            .warning(
+                place,
+                format!("no maintenance job, and no host of one, has the label `{label}`"),
+            )
             .maybe_hint(hint);
     }
 }

@@ -215,7 +215,7 @@ fn fits(
     let Some(window) = policy.windows.get(&job.window) else {
         return;
     };
-    let Some(longest) = year.longest_visible(policy, &job.window, &app.name, &job.labels) else {
+    let Some(longest) = year.longest_visible(policy, job) else {
         return;
     };
     let shortest = year.shortest(&job.window);

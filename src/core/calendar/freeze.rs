@@ -40,8 +40,32 @@ pub struct Freeze {
     pub windows: Vec<Arc<str>>,
     /// Where it names some, it holds for work on these alone.
     pub hosts: BTreeSet<Arc<str>>,
+    /// Those that have one of `except_labels` themselves: it does not hold for work on them.
+    pub except_hosts: BTreeSet<Arc<str>>,
     frozen: Frozen,
     known: Known,
+}
+
+/// What a freeze asks of work.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    pub window: &'a str,
+    pub app: Option<&'a str>,
+    pub labels: &'a [Arc<str>],
+    /// Those that one or another of its hosts has.
+    pub host_labels: &'a [Arc<str>],
+}
+
+impl<'a> Work<'a> {
+    /// Whatever may be done in a window.
+    pub fn of_window(window: &'a str) -> Self {
+        Self {
+            window,
+            app: None,
+            labels: &[],
+            host_labels: &[],
+        }
+    }
 }
 
 /// The spans that were worked out when the freeze was read.
@@ -64,36 +88,42 @@ impl Freeze {
             apps: Vec::new(),
             windows: Vec::new(),
             hosts: BTreeSet::new(),
+            except_hosts: BTreeSet::new(),
             frozen,
             known,
         }
     }
 
-    /// Whether work with these labels is held back in this window, wherever it is done. Work of no app is not meant by a
-    /// freeze of apps.
-    pub fn applies(&self, window: &str, app: Option<&str>, labels: &[Arc<str>]) -> bool {
-        self.hosts.is_empty() && self.means(window, app, labels)
+    /// Whether such work is held back wherever it is done. Work of no app is not meant by a freeze of apps.
+    pub fn applies(&self, work: &Work<'_>) -> bool {
+        self.hosts.is_empty() && self.means(work) && !self.excepts(work.host_labels)
     }
 
-    /// Whether it holds such work back on this host alone.
-    pub fn applies_on(
-        &self,
-        host: &str,
-        window: &str,
-        app: Option<&str>,
-        labels: &[Arc<str>],
-    ) -> bool {
-        self.hosts.contains(host) && self.means(window, app, labels)
+    /// Whether it holds such work back on this host, and may let it happen on another.
+    pub fn applies_on(&self, host: &str, work: &Work<'_>) -> bool {
+        self.tells_apart(host) && self.means(work) && !self.except_hosts.contains(host)
     }
 
-    fn means(&self, window: &str, app: Option<&str>, labels: &[Arc<str>]) -> bool {
-        let window_meant = self.windows.is_empty() || self.windows.iter().any(|w| **w == *window);
-        let app_meant =
-            self.apps.is_empty() || app.is_some_and(|app| self.apps.iter().any(|a| **a == *app));
-        let exempt = labels
+    /// Whether it may mean work on this host and not the same on another, or the other way round.
+    pub fn tells_apart(&self, host: &str) -> bool {
+        match self.hosts.is_empty() {
+            true => !self.except_hosts.is_empty(),
+            false => self.hosts.contains(host),
+        }
+    }
+
+    /// Whether one of these labels is among its exceptions.
+    pub fn excepts(&self, labels: &[Arc<str>]) -> bool {
+        labels
             .iter()
-            .any(|label| self.except_labels.contains(label));
-        window_meant && app_meant && !exempt
+            .any(|label| self.except_labels.contains(label))
+    }
+
+    fn means(&self, work: &Work<'_>) -> bool {
+        let window = self.windows.is_empty() || self.windows.iter().any(|w| **w == *work.window);
+        let named = |app: &str| self.apps.iter().any(|a| **a == *app);
+        let app = self.apps.is_empty() || work.app.is_some_and(named);
+        window && app && !self.excepts(work.labels)
     }
 
     pub fn frozen(&self) -> &Frozen {

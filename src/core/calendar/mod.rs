@@ -31,7 +31,7 @@ pub use cron::CronExpr;
 pub use cron_instants::{COUNT_CAP, Instants};
 pub use day_time::DayTime;
 pub use days::Days;
-pub use freeze::{Freeze, Frozen};
+pub use freeze::{Freeze, Frozen, Work};
 pub use ics::{Holidays, LARGEST_CALENDAR};
 pub use malformed::Malformed;
 pub use occurrence::{Occurrence, subtract};

@@ -179,7 +179,7 @@ pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) ->
     let mut spans = Vec::new();
     for freeze in &policy.freezes {
         let touching = freeze.spans(occurrence.opens, occurrence.closes);
-        if !touching.is_empty() && freeze.applies(&job.window, Some(&job.app), &job.labels) {
+        if !touching.is_empty() && freeze.applies(&job.work()) {
             spans.extend_from_slice(&touching);
         }
     }
@@ -187,7 +187,7 @@ pub fn visible(policy: &Policy, job: &MaintenanceJob, occurrence: Occurrence) ->
 }
 
 /// The parts of an occurrence, as the job sees it, in which a host may be touched: its own window is open, and no freeze
-/// of hosts holds.
+/// holds that tells hosts apart.
 pub fn visible_on(
     policy: &Policy,
     job: &MaintenanceJob,
@@ -205,10 +205,9 @@ pub fn visible_on(
             })
             .collect(),
     };
-    let app = Some(&*job.app);
     let freezes = policy.freezes.iter();
     let spans: Vec<_> = freezes
-        .filter(|freeze| freeze.applies_on(host, &job.window, app, &job.labels))
+        .filter(|freeze| freeze.applies_on(host, &job.work()))
         .flat_map(|freeze| freeze.spans(piece.opens, piece.closes).into_owned())
         .collect();
     if spans.is_empty() {
@@ -224,7 +223,7 @@ pub fn is_bounded(policy: &Policy, host: &Name) -> bool {
         .hosts
         .get(host)
         .is_some_and(|host| host.window.is_some());
-    own || policy.freezes.iter().any(|f| f.hosts.contains(host))
+    own || policy.freezes.iter().any(|f| f.tells_apart(host))
 }
 
 /// The freezes that keep a job from running at `at`.
@@ -232,7 +231,7 @@ pub fn frozen_by<'a>(policy: &'a Policy, job: &MaintenanceJob, at: Timestamp) ->
     let freezes = policy.freezes.iter();
     freezes
         .filter(|f| f.holds(at))
-        .filter(|f| f.applies(&job.window, Some(&job.app), &job.labels))
+        .filter(|f| f.applies(&job.work()))
         .map(|f| &f.name)
         .collect()
 }

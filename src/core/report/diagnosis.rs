@@ -3,7 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::when::{counted, relative, since, when};
-use crate::core::calendar::{Freeze, Occurrence, Span, Window, Zone, subtract};
+use crate::core::calendar::{Freeze, Occurrence, Span, Window, Work, Zone, subtract};
 use crate::core::notice::Progress;
 use crate::core::policy::{Name, Policy};
 use crate::core::state::{MailTrouble, ROOM_GIVEN, State, UNWRITABLE};
@@ -303,7 +303,7 @@ fn window(policy: &Policy, window: &Window, now: Timestamp) -> WindowState {
     let freezes: Vec<_> = policy
         .freezes
         .iter()
-        .filter(|f| f.applies(&window.name, None, &[]))
+        .filter(|f| f.applies(&Work::of_window(&window.name)))
         .collect();
     let next = next(window, &freezes, now);
     let frozen_by = freezes

@@ -58,6 +58,10 @@ fn view(freeze: &Freeze, now: Timestamp) -> FreezeView {
     }
     if !freeze.except_labels.is_empty() {
         text += &format!("; jobs labelled {} may run", list(&freeze.except_labels));
+        text += &match freeze.except_hosts.len() {
+            0 => String::new(),
+            few => format!(", and all on {}", counted(few, "host", "hosts")),
+        };
     }
     if let Some(description) = &freeze.description {
         text += &format!("; {description}");

@@ -16,10 +16,15 @@ pub(super) fn left(
     job: Option<&str>,
     occurrence: Occurrence,
 ) -> Vec<Occurrence> {
-    let labels = job
-        .and_then(|job| policy.maintenance.get(job))
-        .map(|job| job.labels.as_slice())
-        .unwrap_or_default();
+    let job = job.and_then(|job| policy.maintenance.get(job));
+    let on = job.into_iter().flat_map(|job| &job.hosts);
+    let on = on.filter_map(|host| policy.hosts.get(host));
+    // It takes place where one host is an exception; what may be done on which is another question.
+    let labels: Vec<_> = job
+        .into_iter()
+        .flat_map(|job| &job.labels)
+        .chain(on.flat_map(|host| &host.labels))
+        .collect();
     let none_or = |list: &[_], name: &str| {
         list.is_empty() || list.iter().any(|n: &std::sync::Arc<str>| **n == *name)
     };

@@ -1,5 +1,7 @@
 //! A host is not touched while its own window is closed, or a freeze of hosts holds.
 
+use offhours::core::policy::Name;
+
 use super::*;
 
 pub(super) fn own_times(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut Bad) {
@@ -36,11 +38,17 @@ pub(super) fn own_times(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut 
             ));
         }
         for freeze in &policy.freezes {
-            let exempt = of
-                .labels
-                .iter()
-                .any(|label| freeze.except_labels.contains(label));
-            if freeze.hosts.contains(host) && !exempt && freeze.holds(at) {
+            let own = |host: &Name| policy.hosts.get(host).map_or(&[][..], |h| &h.labels);
+            let excepted =
+                |labels: &[Name]| labels.iter().any(|l| freeze.except_labels.contains(l));
+            // What means all hosts alike bounds sessions.
+            let apart =
+                freeze.hosts.is_empty() && policy.hosts.keys().any(|host| excepted(own(host)));
+            let meant = (freeze.hosts.contains(host) || apart)
+                && (freeze.windows.is_empty() || freeze.windows.contains(&of.window))
+                && (freeze.apps.is_empty() || freeze.apps.contains(&of.app));
+            let exempt = excepted(&of.labels) || excepted(own(host));
+            if meant && !exempt && freeze.holds(at) {
                 bad.push(format!(
                     "{job} begins on {host} at {at}, in freeze {}",
                     freeze.name

@@ -229,6 +229,35 @@ fn a_host_alone_waits_for_its_own_window() {
     assert!(at.iter().any(|at| at.starts_with("03T00:3")), "{at:?}");
 }
 
+/// Where the job began, in the first of two nights, which are frozen but for one label.
+fn begun_in_a_freeze(on: &str) -> Vec<String> {
+    let hosts = HOSTS.replace(
+        "ssh = \"w2.example.org\"",
+        "ssh = \"w2.example.org\"\nlabels = [\"staging\"]",
+    );
+    let played = given(&format!(
+        "{hosts}[freeze.fair]\nfrom = \"2027-03-01\"\nuntil = \"2027-03-02T12:00\"\nexcept_labels = [\"staging\"]\n\
+         [maintenance.roll]\napp = \"shop\"\nrun = [\"/bin/job\"]\nevery = \"window\"\nhosts = [{on}]\ntimeout = \"20m\"\n"
+    ))
+    .days(1)
+    .play();
+    let facts = played.trace.facts().filter_map(|(_, fact)| match fact {
+        Fact::AttemptStarted {
+            what: What::Step { host, .. },
+            ..
+        } => Some(host.to_string()),
+        _ => None,
+    });
+    facts.collect()
+}
+
+#[test]
+fn a_freeze_does_not_hold_on_hosts_with_an_exempt_label() {
+    assert_eq!(begun_in_a_freeze("\"w1\", \"w2\", \"w3\""), ["w2"]);
+    assert_eq!(begun_in_a_freeze("\"w2\""), ["w2"]);
+    assert!(begun_in_a_freeze("\"w1\", \"w3\"").is_empty());
+}
+
 #[test]
 fn what_is_put_off_is_told_to_be_done_when_its_host_may_be_touched() {
     // Only the host that is frozen until Tuesday morning, and then again until Wednesday.

@@ -44,28 +44,62 @@ fn yearly(from: (i8, i8), until: (i8, i8)) -> Frozen {
     Frozen::Yearly(Yearly::new(day(from), day(until)).unwrap())
 }
 
+fn work<'a>(window: &'a str, app: Option<&'a str>, labels: &'a [Arc<str>]) -> Work<'a> {
+    Work {
+        app,
+        labels,
+        ..Work::of_window(window)
+    }
+}
+
 #[test]
 fn without_lists_it_means_everything() {
-    assert!(named(&[], &[], &[]).applies("night", Some("shop"), &[]));
-    assert!(named(&[], &[], &[]).applies("night", None, &["security".into()]));
+    let all = named(&[], &[], &[]);
+    assert!(all.applies(&work("night", Some("shop"), &[])));
+    assert!(all.applies(&work("night", None, &["security".into()])));
 }
 
 #[test]
 fn lists_narrow_it() {
     let of_shop = named(&[], &["shop"], &[]);
-    assert!(of_shop.applies("night", Some("shop"), &[]));
-    assert!(!of_shop.applies("night", Some("blog"), &[]));
-    assert!(!of_shop.applies("night", None, &[]));
+    assert!(of_shop.applies(&work("night", Some("shop"), &[])));
+    assert!(!of_shop.applies(&work("night", Some("blog"), &[])));
+    assert!(!of_shop.applies(&work("night", None, &[])));
     let of_night = named(&[], &[], &["night"]);
-    assert!(of_night.applies("night", None, &[]));
-    assert!(!of_night.applies("weekend", Some("shop"), &[]));
+    assert!(of_night.applies(&work("night", None, &[])));
+    assert!(!of_night.applies(&work("weekend", Some("shop"), &[])));
 }
 
 #[test]
 fn an_exempt_label_may_run() {
     let christmas = named(&["security"], &[], &[]);
-    assert!(christmas.applies("night", None, &["routine".into()]));
-    assert!(!christmas.applies("night", None, &["routine".into(), "security".into()]));
+    assert!(christmas.applies(&work("night", None, &["routine".into()])));
+    let both = ["routine".into(), "security".into()];
+    assert!(!christmas.applies(&work("night", None, &both)));
+}
+
+#[test]
+fn a_host_may_be_exempt() {
+    let mut christmas = named(&["staging"], &[], &["night"]);
+    christmas.except_hosts = ["s1".into()].into();
+    let labels = ["staging".into()];
+    let with_it = Work {
+        host_labels: &labels,
+        ..work("night", Some("shop"), &[])
+    };
+    // The job may run, and only there.
+    assert!(!christmas.applies(&with_it));
+    assert!(!christmas.applies_on("s1", &with_it));
+    assert!(christmas.applies_on("p1", &with_it));
+    assert!(christmas.applies(&work("night", Some("shop"), &[])));
+    assert!(!christmas.applies_on("p1", &work("weekend", Some("shop"), &[])));
+    // Of the hosts that are named, too.
+    christmas.hosts = ["s1".into(), "p1".into()].into();
+    assert!(!christmas.applies_on("s1", &with_it));
+    assert!(christmas.applies_on("p1", &with_it));
+    assert!(!christmas.applies_on("p2", &with_it));
+    let security = work("night", None, &labels);
+    assert!(!christmas.applies_on("p1", &security));
 }
 
 #[test]
