@@ -567,5 +567,6 @@ fn order(control: PathBuf, run: String, argv: Vec<String>, verdict: PathBuf) -> 
         umask: None,
         verdict,
         unheard: None,
+        regardless: false,
     }
 }

@@ -537,6 +537,7 @@ fn spec(
         timeout_s: to_std(start.timeout).as_secs().max(1),
         grace_s: to_std(start.grace).as_secs(),
         umask: command.umask,
+        regardless: matches!(start.what, What::Leave { .. }),
         verdict: verdict.to_owned(),
         unheard: unheard.map(Path::to_owned),
     };

@@ -1,7 +1,7 @@
 # What became of a run, from its marker.
 take
 marker=$base/runs/$value
-[ -e "$marker" ] || {
+[ -e "$marker" ] || { elsewhere && marker=$base/runs/$value && [ -e "$marker" ]; } || {
     say fate never
     exit
 }

@@ -63,6 +63,13 @@ uptime() {
     read -r now _ </proc/uptime
     now=${now%%.*}
 }
+# Another place for what a run keeps, where none can be kept in $base. It is gone after a boot, and others may make there
+# what they like.
+elsewhere() { # [make]
+    base=/dev/shm/offhours.$(id -u) days=0
+    [ "$#" = 0 ] || mkdir "$base"
+    [ -d "$base" ] && [ ! -L "$base" ] && [ -O "$base" ]
+} 2>/dev/null
 # When a process was started, in $start: with it a number that was given again is told from the old one.
 start_of() {
     start=

@@ -55,6 +55,9 @@ pub struct Order {
     pub grace_s: u64,
     /// The file mode mask; without one that of the login.
     pub umask: Option<u32>,
+    /// It is run also where the host can record nothing, for want of room: asked for it may say that it never began.
+    #[serde(default)]
+    pub regardless: bool,
     /// Where the client writes its [`Verdict`](super::Verdict).
     pub verdict: PathBuf,
     /// A socket of who asks the host if how it ended is not heard. The client says there which run it is, and stays until
@@ -191,6 +194,7 @@ impl Order {
         add(&self
             .umask
             .map_or(String::new(), |mask| format!("{mask:04o}")));
+        add(if self.regardless { "yes" } else { "" });
         add(self.dir.as_deref().unwrap_or_default());
         let locks = self.locks();
         add(&locks.len().to_string());
@@ -234,6 +238,7 @@ mod tests {
             timeout_s: 60,
             grace_s: 10,
             umask: None,
+            regardless: false,
             verdict: "/tmp/v".into(),
             unheard: None,
         }

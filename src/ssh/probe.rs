@@ -30,20 +30,49 @@ pub struct Found {
     pub user: String,
     /// Where markers, locks and scripts are.
     pub state: String,
-    /// Bytes that are free there; `None` where it cannot be written.
+    /// Bytes that are free there, or where it is going to be made; `None` where it cannot be written.
     pub free: Option<u64>,
 }
 
-/// Asks a host in one command, as who logs in; `become` is only tried.
+/// Asks a host in one command as who logs in, and where somebody else is wanted and may be had, once more as that.
 pub async fn probe(control: &Path, r#become: &[String]) -> Result<Found, Unreachable> {
-    match timeout(ANSWERED_WITHIN, answer(control, r#become)).await {
+    let all = async {
+        let mut found = answer(control, &[], r#become).await?;
+        if found.may_become == Some(true) {
+            // What is needed is needed there.
+            match answer(control, r#become, &[]).await {
+                Ok(there) => {
+                    let Found {
+                        missing,
+                        state,
+                        free,
+                        ..
+                    } = there;
+                    found = Found {
+                        missing,
+                        state,
+                        free,
+                        ..found
+                    };
+                }
+                Err(error) => (found.may_become, found.noise) = (Some(false), error.why),
+            }
+        }
+        Ok(found)
+    };
+    match timeout(ANSWERED_WITHIN, all).await {
         Ok(answer) => answer,
         Err(_) => Err(Unreachable::new("the host did not answer in time")),
     }
 }
 
-async fn answer(control: &Path, r#become: &[String]) -> Result<Found, Unreachable> {
-    let mut conversation = ask::open(control, &[], Text::Probe).await?;
+/// As whom it is asked, and whom to try to become.
+async fn answer(
+    control: &Path,
+    becoming: &[String],
+    r#become: &[String],
+) -> Result<Found, Unreachable> {
+    let mut conversation = ask::open(control, becoming, Text::Probe).await?;
     let mut order = format!("{}\n", r#become.len());
     for word in r#become {
         order.push_str(&encoded(word));

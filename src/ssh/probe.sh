@@ -16,9 +16,12 @@ for tool in setsid timeout flock mkfifo head tr sed; do
     find_program "$tool" "$PATH" || say missing "$tool"
 done
 say state "$base"
-if mkdir -p "$base" && [ -w "$base" ]; then
+# Or where it is going to be made.
+place=$base
+while [ ! -d "$place" ] && [ -n "$place" ]; do place=${place%/*}; done
+if [ -w "${place:-/}" ]; then
     # The fourth field of the last line: what is free, in KiB.
-    df -Pk "$base" | {
+    df -Pk "${place:-/}" | {
         while read -r line; do last=$line; done
         set -- $last
         say free "$4"

@@ -27,6 +27,8 @@ mask=$value
 [ -n "$mask" ] || umask_of_login
 umask 077
 take
+regardless=$value
+take
 dir=$value
 take
 locks=$value
@@ -60,10 +62,6 @@ done
 # In busybox it is the job that goes on as this process, and a child of it keeps the time, with all that is open.
 poll=
 if [ -L "$at_timeout" ] || [ "$at_timeout" -ef "$at_setsid" ]; then poll=yes; fi
-own=$base/tmp/$nonce
-marker=$base/runs/$run
-[ -d "$base/locks" ] && [ -d "$base/runs" ] && [ -d "$base/tmp" ] ||
-    mkdir -p "$base/locks" "$base/runs" "$base/tmp" || refuse "cannot make folders in $base"
 # A folder of this run, where it needs one.
 owned=
 make_own() {
@@ -72,22 +70,58 @@ make_own() {
 tidy() {
     [ -z "$owned" ] || rm -rf "$own"
 }
-if [ "$size" != - ]; then
-    make_own || refuse "cannot make folders in $base"
-    head -c "$size" >"$own/script" && [ "$(($(wc -c <"$own/script")))" = "$size" ] && chmod 700 "$own/script" || {
-        tidy
-        refuse "the script did not arrive whole"
-    }
-fi
-
 start_of "$$"
 keeper=$start
-set -C
-if ! { printf "%s\n" "order $nonce $$ $keeper $boot" >"$marker"; } 2>/dev/null; then
-    tidy
-    refuse "cannot write $marker, or that run was ordered before"
+first_line() {
+    IFS= read -r line
+    printf "%s" "$line"
+}
+# Whatever was made of this run. A shell does not say why something cannot be written, or not to whom it should.
+undo() {
+    room=4096
+    [ "$size" = - ] || room=$((room + size))
+    why=$({ head -c "$room" /dev/zero >"$own.try"; } 2>&1 | first_line)
+    rm -rf "$own" "$own.try" "$marker"
+    owned=
+}
+# What a run needs in $base; false, with the reason in $why, where there is no room for it.
+prepare() {
+    own=$base/tmp/$nonce
+    marker=$base/runs/$run
+    if ! [ -d "$base/locks" ] || ! [ -d "$base/runs" ] || ! [ -d "$base/tmp" ]; then
+        why=$(mkdir -p "$base/locks" "$base/runs" "$base/tmp" 2>&1 | first_line)
+        [ -z "$why" ] || return
+    fi
+    set -C
+    { printf "" >"$marker"; } 2>/dev/null
+    made=$?
+    set +C
+    if [ "$made" != 0 ]; then
+        [ ! -e "$marker" ] || refuse "that run was ordered before"
+        undo
+        return 1
+    fi
+    { printf "%s\n" "order $nonce $$ $keeper $boot" >>"$marker"; } 2>/dev/null || {
+        undo
+        return 1
+    }
+    [ "$size" != - ] || return 0
+    # The script can be read only once. That there is room for it is tried where there is another place for it.
+    make_own 2>/dev/null && { [ -z "$regardless" ] || head -c "$size" /dev/zero >"$own/script"; } 2>/dev/null || {
+        undo
+        return 1
+    }
+}
+# Leaving does not wait until somebody makes room.
+prepare || { [ -n "$regardless" ] && elsewhere make && prepare; } ||
+    refuse "cannot write in $base${why:+: $why}"
+if [ "$size" != - ]; then
+    { head -c "$size" >"$own/script"; } 2>/dev/null && [ "$(($(wc -c <"$own/script")))" = "$size" ] &&
+        chmod 700 "$own/script" || {
+        undo
+        refuse "the script did not arrive whole${why:+: $why}"
+    }
 fi
-set +C
 
 held=0
 # Free before the end is told: whoever hears of it may start the next run.
@@ -384,6 +418,6 @@ tidied= then=
 { read -r tidied then <"$base/tidied"; } 2>/dev/null
 if [ "$then" != "$boot" ] || [ "$now" -lt "$tidied" ] || [ "$((now - tidied))" -ge 86400 ]; then
     printf "%s\n" "$now $boot" >"$base/tidied"
-    find "$base/runs" "$base/tmp" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+    find "$base/runs" "$base/tmp" -mindepth 1 -maxdepth 1 -mtime "+${days-30}" -exec rm -rf {} +
 fi
 exit "$code"

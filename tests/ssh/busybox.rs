@@ -94,7 +94,10 @@ async fn a_host_with_busybox_alone_does_the_same() {
     order.script = Some(script);
     assert_eq!(finish(order).output, "it's\n$(id)\n");
 
-    let found = probe(&lab.control().await, &["true".into()]).await.unwrap();
+    let found = probe(&lab.control().await, &["env".into()]).await.unwrap();
     assert_eq!((found.missing.len(), found.may_become), (0, Some(true)));
     assert!(found.free.is_some() && found.clock_ahead_s == 0);
+    // What only says that all went well becomes nobody.
+    let found = probe(&lab.control().await, &["true".into()]).await.unwrap();
+    assert_eq!(found.may_become, Some(false), "{found:?}");
 }

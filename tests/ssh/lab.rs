@@ -195,6 +195,7 @@ impl Lab {
             control: self.control().await,
             verdict: self.path(&format!("{run}.verdict")),
             unheard: None,
+            regardless: false,
             run,
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
             script: None,

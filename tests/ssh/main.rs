@@ -2,6 +2,7 @@
 mod broken;
 mod busybox;
 mod ending;
+mod full;
 mod lab;
 mod locks;
 mod reach;
