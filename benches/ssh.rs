@@ -566,7 +566,7 @@ fn order(control: PathBuf, run: String, argv: Vec<String>, verdict: PathBuf) -> 
         grace_s: 10,
         umask: None,
         verdict,
-        unheard: None,
+        tell: None,
         regardless: false,
     }
 }

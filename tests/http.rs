@@ -95,6 +95,7 @@ fn state() -> State {
         started: now(),
         stop_by: None,
         waiting: Some("secret-holder".into()),
+        unheard: Some(("secret-host".into(), now())),
         pid: Some(4711),
     };
     state.running.insert(42, running);
@@ -247,6 +248,7 @@ async fn strangers_learn_states_and_no_secrets() {
         "/secret-folder/locks",
         "secret-output",
         "secret-holder",
+        "secret-host",
         "4711",
         "secret-host",
         "notice:secret@",

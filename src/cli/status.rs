@@ -57,7 +57,10 @@ pub(super) fn of(loaded: &Loaded, now: Timestamp) -> anyhow::Result<Status> {
     if shell.daemon.running {
         // That it can record nothing it says itself; where it cannot be asked, its disk shows most of it.
         match control::trouble(&settings.control.socket) {
-            Ok(trouble) => state.live.unwritable = trouble,
+            Ok((trouble, runs)) => {
+                state.live.unwritable = trouble;
+                control::Seen::show(runs, &mut state);
+            }
             Err(error) => {
                 let trouble = surroundings::takes_nothing(&settings.state_dir);
                 state.live.unwritable = trouble.map(Into::into);
@@ -179,10 +182,20 @@ fn running(zone: &Zone, status: &Status, bars: bool, out: &mut Out<'_>) -> anyho
     heading("running", out)?;
     let mut table = Table::indented(2);
     for item in status.running.iter().take(LINES) {
-        let state = match (&item.waiting, item.stop_by) {
-            (Some(holder), _) => Cell::painted(format!("waits for {holder}"), Paint::Warn),
-            (None, Some(stop_by)) => format!("ended by {}", when(zone, stop_by)).into(),
-            (None, None) => Cell::default(),
+        let state = match (&item.unheard, &item.waiting, item.stop_by) {
+            (Some(unheard), ..) => {
+                let until = when(zone, unheard.until);
+                let text = format!(
+                    "how it ended is not known, the host is asked until {until}: {}",
+                    clean(&unheard.why)
+                );
+                Cell::painted(text, Paint::Warn)
+            }
+            (_, Some(holder), _) => {
+                Cell::painted(format!("waits for {}", clean(holder)), Paint::Warn)
+            }
+            (.., Some(stop_by)) => format!("ended by {}", when(zone, stop_by)).into(),
+            (None, None, None) => Cell::default(),
         };
         let run = format!("run {}", item.run).into();
         let since = format!("for {}", span(status.now.duration_since(item.started))).into();

@@ -36,10 +36,13 @@ impl<'a> Reading<'a> {
                 )
                 .hint("canary = 1; or `pause`, which comes after each host");
         }
+        let in_service = self.in_service(fields, hosts);
+        // It is run on those, too.
+        let peers = in_service.iter().flat_map(|service| &service.hosts);
+        let looked_at: Vec<Name> = hosts.iter().chain(peers).cloned().collect();
         let healthy = fields
             .get("healthy")
-            .and_then(|item| self.health(item, hosts));
-        let in_service = self.in_service(fields, hosts);
+            .and_then(|item| self.health(item, &looked_at));
         Rolling {
             parallel: parallel.flatten().unwrap_or(Share::Count(1)),
             max_failures: max_failures.flatten().unwrap_or(Share::Count(0)),

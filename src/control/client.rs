@@ -1,5 +1,6 @@
 //! A command's side of the control socket.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::wire::{LONGEST, Look, Reading, Reply, Request};
+use super::wire::{LONGEST, Look, Reading, Reply, Request, Seen};
+use crate::core::run::RunId;
 use crate::core::session::Override;
 use crate::exit::Exit;
 
@@ -48,13 +50,13 @@ impl ControlError {
     }
 }
 
-/// Asks the daemon why it can record nothing; none where it can. Blocks, for a moment.
+/// Asks the daemon why it can record nothing, none where it can, and what it sees of runs. Blocks, for a moment.
 ///
 /// # Errors
 /// A daemon that cannot be reached, or says something else.
-pub fn trouble(socket: &Path) -> Result<Option<String>, ControlError> {
+pub fn trouble(socket: &Path) -> Result<(Option<String>, BTreeMap<RunId, Seen>), ControlError> {
     match one_by_one(socket, &Request::Trouble, A_MOMENT)?.next()? {
-        Reply::Trouble { why } => Ok(why),
+        Reply::Trouble { why, runs } => Ok((why, runs)),
         _ => Err(ControlError::Garbled("an answer to something else".into())),
     }
 }

@@ -27,4 +27,4 @@ pub use peer::Peer;
 pub use reading::Readings;
 pub use server::{Ears, bind, serve};
 pub use watch::{Watch, active_session};
-pub use wire::{Look, Reading, Reply, Request, Rows};
+pub use wire::{Look, Reading, Reply, Request, Rows, Seen};

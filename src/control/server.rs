@@ -13,7 +13,7 @@ use super::peer::Peer;
 use super::reading::Readings;
 use super::rooms::Rooms;
 use super::watch::{Watch, active_session};
-use super::wire::{LONGEST, Reply, Request};
+use super::wire::{LONGEST, Reply, Request, Seen};
 use super::wishes;
 use crate::config::ControlConfig;
 use crate::core::event::Event;
@@ -237,7 +237,7 @@ async fn answer(stream: UnixStream, ears: Ears) -> std::io::Result<()> {
 async fn trouble(write: &mut (impl AsyncWriteExt + Unpin), ears: &Ears) -> std::io::Result<()> {
     let (asked, answer) = oneshot::channel();
     let look = move |_: &Policy, state: &State, _| {
-        let _ = asked.send(state.live.unwritable.clone());
+        let _ = asked.send((state.live.unwritable.clone(), Seen::of(state)));
     };
     let reply = match ears.tell.send(Heard::Look(Box::new(look))).await {
         Ok(()) => answer.await.ok(),
@@ -246,7 +246,7 @@ async fn trouble(write: &mut (impl AsyncWriteExt + Unpin), ears: &Ears) -> std::
     let stopping = || Reply::Refused {
         why: "the daemon is being stopped".into(),
     };
-    let reply = reply.map_or_else(stopping, |why| Reply::Trouble { why });
+    let reply = reply.map_or_else(stopping, |(why, runs)| Reply::Trouble { why, runs });
     say(write, &reply).await
 }
 

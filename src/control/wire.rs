@@ -1,7 +1,12 @@
 //! Requests and replies, one JSON object a line.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::core::run::RunId;
+use crate::core::state::State;
 use crate::core::wish::Wish;
 
 /// The longest line either side reads, in bytes.
@@ -179,6 +184,48 @@ impl Rows {
     }
 }
 
+/// Runs of which the daemon says what it sees, and characters of each text: they all go into one line.
+const SEEN: usize = 64;
+const WORDS: usize = 160;
+
+/// What a daemon sees of a run and does not record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Who holds the lock that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// Why it is not known how it ended, and until when its host is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<(String, Timestamp)>,
+}
+
+impl Seen {
+    /// Of the first runs of which there is something to say.
+    pub fn of(state: &State) -> BTreeMap<RunId, Self> {
+        let short = |text: &String| text.chars().take(WORDS).collect();
+        let seen = state.running.iter().map(|(run, running)| {
+            let unheard = running.unheard.as_ref();
+            let seen = Self {
+                waiting: running.waiting.as_ref().map(short),
+                unheard: unheard.map(|(why, until)| (short(why), *until)),
+            };
+            (*run, seen)
+        });
+        seen.filter(|(_, seen)| *seen != Self::default())
+            .take(SEEN)
+            .collect()
+    }
+
+    /// Has a state that was read from the record show it, too.
+    pub fn show(runs: BTreeMap<RunId, Self>, state: &mut State) {
+        for (run, seen) in runs {
+            if let Some(running) = state.running.get_mut(&run) {
+                (running.waiting, running.unheard) = (seen.waiting, seen.unheard);
+            }
+        }
+    }
+}
+
 /// What the daemon says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
@@ -192,8 +239,12 @@ pub enum Reply {
         event: serde_json::Value,
         words: String,
     },
-    /// Why nothing can be recorded; none where it can.
-    Trouble { why: Option<String> },
+    /// Why nothing can be recorded, none where it can; and what is seen of runs.
+    Trouble {
+        why: Option<String>,
+        #[serde(default)]
+        runs: BTreeMap<RunId, Seen>,
+    },
     /// A part of what a command prints.
     Output { text: String },
     /// The command has ended: its exit code, and what it said on standard error.

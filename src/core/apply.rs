@@ -3,10 +3,13 @@
 mod attempts;
 mod clock;
 mod notices;
+mod observe;
 mod revised;
 mod wishes;
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use observe::observe;
 
 use attempts::{attempt_ended, attempt_started};
 use notices::{
@@ -14,7 +17,6 @@ use notices::{
     operators_told, owe, repeated, settle,
 };
 
-use super::event::Event;
 use super::fact::Fact;
 use super::notice::{Notice, NoticeId, Progress};
 use super::policy::Name;
@@ -183,6 +185,11 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 leaving.reason.clone_from(reason);
             }
         }
+        Fact::LeaveChanged { session, leave } => {
+            let leaving = in_phase(state, session, &[Phase::Leaving])?;
+            leaving.leave.clone_from(leave);
+            leaving.hook = HookState::default();
+        }
         Fact::SessionLeft { session } => {
             in_phase(state, session, &[Phase::Leaving])?.phase = Phase::Left
         }
@@ -294,6 +301,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
                 reboot: *reboot,
                 way: way.clone(),
                 waiting: None,
+                unheard: None,
                 pid: None,
             };
             state.running.insert(*run, running);
@@ -431,42 +439,6 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
         Fact::AttentionRepeated { group, key, text } => repeated(state, group, key, text),
     }
     Ok(())
-}
-
-/// What an event tells of this process only: nothing that is recorded.
-pub fn observe(state: &mut State, at: Timestamp, event: &Event) {
-    match event {
-        Event::Waiting { run, holder } => {
-            if let Some(running) = state.running.get_mut(run) {
-                running.waiting = Some(holder.clone());
-            }
-        }
-        Event::Began { run, pid } => {
-            if let Some(running) = state.running.get_mut(run) {
-                running.waiting = None;
-                running.pid = Some(*pid);
-            }
-        }
-        Event::Resumed { after } => {
-            state.live.asleep_since = at.saturating_sub(*after).unwrap_or(at);
-            state.live.awake_since = at;
-        }
-        Event::Shutdown => {
-            state.live.stopping.get_or_insert(at);
-        }
-        Event::RestartWanted => state.live.restart = true,
-        Event::Unwritable { why, .. } => {
-            if state.live.unwritable.is_none() {
-                state.live.asleep_since = at;
-            }
-            state.live.unwritable = Some(why.clone());
-        }
-        Event::Writable => {
-            state.live.unwritable = None;
-            state.live.awake_since = at;
-        }
-        _ => {}
-    }
 }
 
 fn find<'a>(state: &'a mut State, id: &Name) -> Result<&'a mut Session, String> {

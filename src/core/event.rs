@@ -1,6 +1,6 @@
 //! What the shell tells the core.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::notice::NoticeId;
 use super::policy::Name;
@@ -36,6 +36,12 @@ pub enum Event {
     Waiting {
         run: RunId,
         holder: String,
+    },
+    /// How it ended on its host is not known, and the host is asked until then.
+    Unheard {
+        run: RunId,
+        why: String,
+        until: Timestamp,
     },
     Began {
         run: RunId,

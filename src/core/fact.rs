@@ -67,6 +67,11 @@ pub enum Fact {
         enter_count: usize,
         leave: Vec<(usize, Hook)>,
     },
+    /// The leave hooks of its app were changed while it is being left: these are owed now, from the first on.
+    LeaveChanged {
+        session: SessionId,
+        leave: Vec<(usize, Hook)>,
+    },
     SessionActive {
         session: SessionId,
     },
@@ -330,6 +335,7 @@ impl Fact {
             Self::SessionStarting { .. } => "session_starting",
             Self::SessionEntering { .. } => "session_entering",
             Self::SessionReentered { .. } => "session_reentered",
+            Self::LeaveChanged { .. } => "leave_changed",
             Self::SessionActive { .. } => "session_active",
             Self::SessionEnding { .. } => "session_ending",
             Self::SessionLeaving { .. } => "session_leaving",
@@ -394,6 +400,7 @@ impl Fact {
             | Self::SessionStarting { session }
             | Self::SessionEntering { session, .. }
             | Self::SessionReentered { session, .. }
+            | Self::LeaveChanged { session, .. }
             | Self::SessionActive { session }
             | Self::SessionLeaving { session, .. }
             | Self::SessionEnding { session, .. }

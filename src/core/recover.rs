@@ -42,8 +42,8 @@ pub(super) fn started(
         }
         let known = found.iter().find(|(known, _)| *known == run);
         let end = match known.map(|(_, found)| found) {
-            Some(Found::Unheard) => {
-                turn.ask_of(run);
+            Some(Found::Unheard { ordered }) => {
+                turn.ask_of(run, *ordered);
                 continue;
             }
             Some(Found::Ended(_)) if turn.restarts_its_host(run) => restarted_unseen(),

@@ -243,8 +243,8 @@ pub enum End {
 pub enum Found {
     /// It heard the end.
     Ended(End),
-    /// It was begun, and the host has to be asked.
-    Unheard,
+    /// It was ordered at this time, and the host has to be asked.
+    Unheard { ordered: Option<Timestamp> },
 }
 
 /// What is known of an attempt when it is over.

@@ -322,6 +322,9 @@ pub struct Running {
     /// It waits for a lock, held by this.
     #[serde(skip)]
     pub waiting: Option<String>,
+    /// How it ended on its host is not known, why that is so, and until when the host is asked.
+    #[serde(skip)]
+    pub unheard: Option<(String, Timestamp)>,
     #[serde(skip)]
     pub pid: Option<i32>,
 }

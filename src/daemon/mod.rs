@@ -27,7 +27,6 @@ pub mod real;
 pub mod startup;
 pub mod templates;
 pub mod turns;
-mod unheard;
 pub mod world;
 
 pub use turns::{Ended, Turns};

@@ -95,6 +95,22 @@ impl Dice {
         SignedDuration::from_millis(self.rng.i64(0..=millis))
     }
 
+    /// What a host tells that is asked how something ended, and when: soon, or when nothing of it can be `left` there.
+    pub fn told(&mut self, left: SignedDuration) -> (SignedDuration, End) {
+        let pause = match self.below(3) {
+            0 => left.max(SignedDuration::ZERO),
+            _ => SignedDuration::from_secs(i64::from(self.below(600))),
+        };
+        let end = match self.below(3) {
+            0 => End::Exited { code: 0 },
+            1 => End::Exited { code: 1 },
+            _ => End::Unheard {
+                why: "it vanished".into(),
+            },
+        };
+        (pause, end)
+    }
+
     fn quiet(&self) -> bool {
         self.calm || self.faults == Faults::None
     }

@@ -222,6 +222,7 @@ fn bare(state: &State) -> State {
     };
     for running in state.running.values_mut() {
         running.waiting = None;
+        running.unheard = None;
         running.pid = None;
     }
     state

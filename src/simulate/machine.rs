@@ -200,7 +200,7 @@ impl<'o> Machine<'o> {
         }
         let found = match self.dice.below(4) {
             0 => return,
-            1 => Found::Unheard,
+            1 => Found::Unheard { ordered: None },
             2 => Found::Ended(End::Exited { code: 0 }),
             _ => Found::Ended(End::Stopped { code: None }),
         };
@@ -405,15 +405,11 @@ impl<'o> Machine<'o> {
                 self.terminate(run, |code| End::Stopped { code });
             }
             Effect::Send { notice, letter } => self.send(notice, letter),
-            Effect::Ask { run, .. } => {
-                let pause = SignedDuration::from_secs(i64::from(self.dice.below(600)));
-                let end = match self.dice.below(3) {
-                    0 => End::Exited { code: 0 },
-                    1 => End::Exited { code: 1 },
-                    _ => End::Unheard {
-                        why: "it vanished".into(),
-                    },
-                };
+            Effect::Ask { run, until, .. } => {
+                let why = "nobody is there".into();
+                self.tell(Event::Unheard { run, why, until });
+                let left = until.duration_since(self.wall());
+                let (pause, end) = self.dice.told(left);
                 self.after(pause, Later::Tells(run, end, self.life));
             }
             Effect::Exit { .. } => {}

@@ -1,7 +1,21 @@
 # What became of a run, from its marker.
 take
 marker=$base/runs/$value
-[ -e "$marker" ] || { elsewhere && marker=$base/runs/$value && [ -e "$marker" ]; } || {
+if [ ! -e "$marker" ]; then
+    find_places
+    for place in $places; do
+        if [ -e "$place/runs/$value" ] && is_ours "$place"; then marker=$place/runs/$value; fi
+    done
+fi
+# It never began, and what is said is so from now on: an order that comes late finds its name taken.
+umask 077
+[ -d "$base/runs" ] || mkdir -p "$base/runs" 2>/dev/null
+set -C
+if { printf "" >"$marker"; } 2>/dev/null; then
+    { printf "order - 0 0 %s\nend never\n" "$boot" >>"$marker"; } 2>/dev/null || rm -f "$marker"
+fi
+set +C
+[ -e "$marker" ] || {
     say fate never
     exit
 }
@@ -22,7 +36,7 @@ read_marker() {
         esac
     done <"$marker"
 }
-# It is made a moment before its first line is there.
+# It is made a moment before its first line is there; where that is all, nothing is known.
 tries=20
 read_marker
 while [ -z "$then" ] && [ "$tries" -gt 0 ]; do
@@ -30,6 +44,7 @@ while [ -z "$then" ] && [ "$tries" -gt 0 ]; do
     sleep .1 2>/dev/null || sleep 1
     read_marker
 done
+[ -n "$then" ] || exit 1
 alive=
 if [ -n "$then" ] && [ "$then" = "$boot" ]; then
     if is_alive "$keeper" "$keeper_start"; then alive=yes; fi

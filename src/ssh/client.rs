@@ -24,6 +24,14 @@ use super::unreachable::one_line;
 /// The hidden command, as the first argument.
 pub const COMMAND: &str = "internal-ssh";
 
+/// What it says of a run before its end, after the name of the run: somebody holds a lock on the host (and who), it
+/// began after that, the host fell silent.
+pub const WAITS: &str = "waits";
+pub const BEGAN: &str = "began";
+pub const SILENT: &str = "silent";
+/// For the daemon to hear a word.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+
 /// What a host may take beside its own bounds: to start, to end a tree, for what is on the way.
 const LATE: Duration = Duration::from_secs(60);
 /// After the last word: for the next bytes of output, and for all of them.
@@ -50,8 +58,13 @@ fn start() -> Result<u8, String> {
         .map_err(|_| format!("{VARIABLE} is not set; this is no command for people"))?;
     let order = Order::from_variable(&order).map_err(|error| error.to_string())?;
     // The supervisor's own setting would kill this process. So it has time to hear the last word of the host.
+    let supervisor = rustix::process::getppid();
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
         .map_err(|error| format!("cannot follow the supervisor: {error}"))?;
+    // One that was killed before that tells nobody.
+    if rustix::process::getppid() != supervisor {
+        return Err("the supervisor is gone".into());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -124,17 +137,26 @@ async fn run(order: &Order) -> io::Result<Verdict> {
 
 /// While somebody asks the host. SIGTERM says nothing new: the handler for it stays.
 async fn stay(order: &Order) {
-    let Some(path) = &order.unheard else { return };
     let bound = Duration::from_secs(order.bound_s() + 2 * order.grace_s) + LATE;
     let asked = async {
-        let mut stream = UnixStream::connect(path).await?;
-        stream
-            .write_all(format!("{}\n", order.run).as_bytes())
-            .await?;
-        stream.read(&mut [0]).await
+        // Who cannot be reached asks nobody.
+        if let Some(mut stream) = say(order, SILENT).await {
+            let _ = stream.read(&mut [0]).await;
+        }
     };
-    // Who cannot be reached asks nobody.
     let _ = timeout(bound, asked).await;
+}
+
+/// Says something of the run to the daemon, if that can be done.
+async fn say(order: &Order, words: &str) -> Option<UnixStream> {
+    let path = order.tell.as_ref()?;
+    let said = async {
+        let mut stream = UnixStream::connect(path).await?;
+        let line = format!("{} {words}\n", order.run);
+        stream.write_all(line.as_bytes()).await?;
+        io::Result::Ok(stream)
+    };
+    timeout(HEARD_WITHIN, said).await.ok()?.ok()
 }
 
 /// Until the host has said how it ended, or can say it no longer.
@@ -151,6 +173,7 @@ async fn listen(
     // The time of the job is its own: what it waited for a lock there is none of it.
     let mut ends_at: Option<Instant> = None;
     let mut timed_out = false;
+    let mut waited = false;
     loop {
         let ends = ends_at.unwrap_or(deadline);
         let word = tokio::select! {
@@ -195,7 +218,16 @@ async fn listen(
                     why: one_line(rest),
                 };
             }
-            "began" => ends_at = Some(Instant::now() + seconds(order.timeout_s)),
+            "waits" => {
+                waited = true;
+                say(order, &format!("{WAITS} {}", one_line(rest))).await;
+            }
+            "began" => {
+                ends_at = Some(Instant::now() + seconds(order.timeout_s));
+                if waited {
+                    say(order, BEGAN).await;
+                }
+            }
             _ => {}
         }
         if let Some(end) = Verdict::from_end(&word) {

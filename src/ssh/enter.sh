@@ -63,13 +63,29 @@ uptime() {
     read -r now _ </proc/uptime
     now=${now%%.*}
 }
-# Another place for what a run keeps, where none can be kept in $base. It is gone after a boot, and others may make there
-# what they like.
-elsewhere() { # [make]
-    base=/dev/shm/offhours.$(id -u) days=0
-    [ "$#" = 0 ] || mkdir "$base"
-    [ -d "$base" ] && [ ! -L "$base" ] && [ -O "$base" ]
-} 2>/dev/null
+# Other places for what a run keeps, where none can be kept in $base, in $places: in folders in which others may make
+# things, too, but cannot replace ours.
+find_places() {
+    user=$(id -u)
+    places="/run/user/$user/offhours /dev/shm/offhours.$user /tmp/offhours.$user /var/tmp/offhours.$user"
+}
+# Whether a folder, itself and no link to it, is ours alone. What others may write in is sticky.
+is_ours() { # FOLDER
+    owned_by "${1%/*}" && case $mode in
+    d????????[tT]* | d????-??-*) ;;
+    *) return 1 ;;
+    esac
+    owned_by "$1" && case $mode in
+    drwx------*) [ "$owner" = "$user" ] ;;
+    *) return 1 ;;
+    esac
+}
+owned_by() { # FOLDER
+    mode= owner=
+    set -- $(ls -ldn -- "$1" 2>/dev/null)
+    mode=${1-} owner=${3-}
+    [ "$owner" = 0 ] || [ "$owner" = "$user" ]
+}
 # When a process was started, in $start: with it a number that was given again is told from the old one.
 start_of() {
     start=

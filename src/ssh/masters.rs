@@ -115,15 +115,16 @@ impl Masters {
         {
             return Err(why.clone());
         }
-        if let Some(Ok(mut master)) = state.take() {
+        // It stays where it is while it is looked at: others work over it, and this may be given up at any moment.
+        if let Some(Ok(master)) = &mut *state {
             match master.look().await {
-                Look::Lives => {
-                    let control = master.control.clone();
-                    *state = Some(Ok(master));
-                    return Ok(control);
+                Look::Lives => return Ok(master.control.clone()),
+                Look::Gone => *state = None,
+                Look::Silent => {
+                    if let Some(Ok(master)) = state.take() {
+                        self.shared.abandon(master.folder);
+                    }
                 }
-                Look::Gone => drop(master),
-                Look::Silent => self.shared.abandon(master.folder),
             }
         }
         let attempt = self.shared.connect(destination).await;

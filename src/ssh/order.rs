@@ -60,10 +60,11 @@ pub struct Order {
     pub regardless: bool,
     /// Where the client writes its [`Verdict`](super::Verdict).
     pub verdict: PathBuf,
-    /// A socket of who asks the host if how it ended is not heard. The client says there which run it is, and stays until
-    /// that is closed, or nothing of the run can be left: what is locked here for the run stays locked.
+    /// A socket of who is told, one connection a word, that a lock on the host is waited for, and that the run began then.
+    /// Who asks the host if how it ended is not heard: the client says so there, and stays until that connection is closed,
+    /// or nothing of the run can be left: what is locked here for the run stays locked.
     #[serde(default)]
-    pub unheard: Option<PathBuf>,
+    pub tell: Option<PathBuf>,
 }
 
 /// Without arguments and environment, which may hold secrets.
@@ -240,7 +241,7 @@ mod tests {
             umask: None,
             regardless: false,
             verdict: "/tmp/v".into(),
-            unheard: None,
+            tell: None,
         }
     }
 

@@ -76,18 +76,22 @@ first_line() {
     IFS= read -r line
     printf "%s" "$line"
 }
-# Whatever was made of this run. A shell does not say why something cannot be written, or not to whom it should.
+# Whatever was made of this run goes, and the reason comes into $why: a shell does not say why something cannot be
+# written, or not to whom it should.
 undo() {
     room=4096
     [ "$size" = - ] || room=$((room + size))
     why=$({ head -c "$room" /dev/zero >"$own.try"; } 2>&1 | first_line)
-    rm -rf "$own" "$own.try" "$marker"
+    rm -rf "$own" "$own.try"
+    [ "$made" != 0 ] || rm -f "$marker"
     owned=
+    false
 }
-# What a run needs in $base; false, with the reason in $why, where there is no room for it.
+# What a run needs in $base; false, with the reason in $why, where it cannot be had there.
 prepare() {
     own=$base/tmp/$nonce
     marker=$base/runs/$run
+    made=1
     if ! [ -d "$base/locks" ] || ! [ -d "$base/runs" ] || ! [ -d "$base/tmp" ]; then
         why=$(mkdir -p "$base/locks" "$base/runs" "$base/tmp" 2>&1 | first_line)
         [ -z "$why" ] || return
@@ -98,28 +102,49 @@ prepare() {
     set +C
     if [ "$made" != 0 ]; then
         [ ! -e "$marker" ] || refuse "that run was ordered before"
-        undo
-        return 1
+        undo || return
     fi
-    { printf "%s\n" "order $nonce $$ $keeper $boot" >>"$marker"; } 2>/dev/null || {
-        undo
-        return 1
-    }
+    { printf "%s\n" "order $nonce $$ $keeper $boot" >>"$marker"; } 2>/dev/null || undo || return
     [ "$size" != - ] || return 0
-    # The script can be read only once. That there is room for it is tried where there is another place for it.
-    make_own 2>/dev/null && { [ -z "$regardless" ] || head -c "$size" /dev/zero >"$own/script"; } 2>/dev/null || {
-        undo
-        return 1
-    }
+    make_own 2>/dev/null || undo || return
+    # The script can be read only once: where there are other places, it is tried before.
+    [ -n "$regardless" ] || return 0
+    { head -c "$size" /dev/urandom >"$own/script"; } 2>/dev/null || undo || return
+    may_execute || undo || return
+}
+may_execute() {
+    chmod 700 "$own/script" && [ -x "$own/script" ] && return
+    why="nothing there may be executed"
+    false
 }
 # Leaving does not wait until somebody makes room.
-prepare || { [ -n "$regardless" ] && elsewhere make && prepare; } ||
-    refuse "cannot write in $base${why:+: $why}"
+prepare_elsewhere() {
+    first=$base days=0
+    for base in $places; do
+        mkdir "$base" 2>/dev/null
+        is_ours "$base" && prepare && return
+    done
+    base=$first
+    false
+}
+if [ -n "$regardless" ]; then
+    find_places
+    for place in $places; do
+        [ ! -e "$place/runs/$run" ] || ! is_ours "$place" || refuse "that run was ordered before"
+    done
+    prepare || {
+        reason=$why
+        prepare_elsewhere || refuse "cannot write in $base${reason:+: $reason}, nor in $places"
+    }
+else
+    prepare || refuse "cannot write in $base${why:+: $why}"
+fi
 if [ "$size" != - ]; then
-    { head -c "$size" >"$own/script"; } 2>/dev/null && [ "$(($(wc -c <"$own/script")))" = "$size" ] &&
-        chmod 700 "$own/script" || {
-        undo
-        refuse "the script did not arrive whole${why:+: $why}"
+    why=
+    { head -c "$size" >"$own/script"; } 2>/dev/null && [ "$(($(wc -c <"$own/script")))" = "$size" ] && may_execute || {
+        [ -n "$why" ] || undo
+        rm -rf "$own"
+        refuse "the script did not arrive whole, or is not to be executed in $base${why:+: $why}"
     }
 fi
 
@@ -131,7 +156,7 @@ unlock() {
         count=$((count + 1))
         eval "file=\$lock$count"
         case $file in
-        "$base"/*) : >"$file" ;;
+        "$base"/*) { printf "" >"$file"; } 2>/dev/null ;;
         esac
     done
     exec 3>&- 5>&- 6>&- 7>&- 8>&- 9>&-
@@ -257,6 +282,10 @@ stop=
 lifeline=$!
 exec 3<&-
 
+holder() {
+    printf "%s " "${file##*/}"
+    head -c 300 "$file" 2>/dev/null | tr "\n" " "
+}
 uptime
 limit=$((now + patience))
 for fd in 3 5 6 8 7 9; do
@@ -268,6 +297,7 @@ for fd in 3 5 6 8 7 9; do
     code=$?
     uptime
     if [ "$code" = 1 ] && [ "$now" -lt "$limit" ]; then
+        say waits "$(holder)"
         "$at_timeout" "$((limit - now))" "$at_flock" "$fd" 2>/dev/null 4>&- &
         waiting=$!
         wait "$waiting"
@@ -279,7 +309,7 @@ for fd in 3 5 6 8 7 9; do
     [ -z "$stop" ] || break
     case $code in
     0) held=$((held + 1)) ;;
-    1) leave busy "${file##*/} $(head -c 300 "$file" 2>/dev/null | tr "\n" " ")" ;;
+    1) leave busy "$(holder)" ;;
     *) leave error "cannot lock $file" ;;
     esac
     # For people; a file elsewhere may be anything.

@@ -131,7 +131,12 @@ pub fn installation(seed: u64, less: bool) -> String {
             .map(|h| format!("{{ run = [\"/bin/down{h}\"], timeout = \"2m\" }}"))
             .collect();
         writeln!(part, "enter = [{}]", enter.join(", ")).unwrap();
-        writeln!(part, "leave = [{}]", enter.join(", ").replace("down", "up")).unwrap();
+        // Sometimes a change has other hooks.
+        let up = match less && seed % 3 == 1 {
+            true => "restore",
+            false => "up",
+        };
+        writeln!(part, "leave = [{}]", enter.join(", ").replace("down", up)).unwrap();
         let jobs = rng.usize(1..4);
         for job in 0..jobs {
             let dropped = less && job == 2;
@@ -435,6 +440,12 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
             let soon = at + SignedDuration::from_secs(extra.i64(2..90));
             let leave = Longing::Leave { app: "app0".into() };
             list.push((soon, Happening::Ask(leave)));
+            // And somebody changes the hooks meanwhile.
+            if seed % 3 == 1 {
+                let then = Rng::with_seed(seed ^ 0x7eaf).i64(5..60);
+                let then = soon + SignedDuration::from_secs(then);
+                list.push((then, Happening::Reload { index: 1 }));
+            }
         }
         if let Longing::Request { job, .. } = &longing {
             let job = job.clone();

@@ -55,11 +55,15 @@ async fn who_does_not_listen_is_killed_after_the_grace() {
         return;
     };
     let mark = mark();
-    let script = format!("trap '' TERM; echo up; while :; do sleep 1; done; : {mark}");
+    let listens = lab.path("listens-no-more");
+    let script = format!(
+        "trap '' TERM; : >{}; while :; do sleep 1; done; : {mark}",
+        listens.display()
+    );
     let mut order = lab.shell(&script).await;
     order.grace_s = 1;
     let client = start(order);
-    until("it runs", || !processes(&mark).is_empty());
+    until("it runs", || listens.exists());
     client.signal(Signal::SIGTERM);
     let done = client.done();
     assert_eq!(processes(&mark), [0i32; 0]);

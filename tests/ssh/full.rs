@@ -62,11 +62,15 @@ async fn what_brings_an_app_back_is_run_all_the_same() {
     };
     let state = lab.path("state").display().to_string();
     let verdict = Verdict::Exited { code: 0 };
-    for disk in ["full", "read-only"] {
-        if disk == "read-only" {
-            let remount = format!("rm {state}/full; mount -o remount,ro {state}");
-            finish(lab.shell(&remount).await);
-        }
+    for disk in ["full", "read-only", "without the right to execute"] {
+        let change = match disk {
+            "full" => "true".to_owned(),
+            "read-only" => format!("rm {state}/full; mount -o remount,ro {state}"),
+            _ => "mount -o remount,noexec /dev/shm".to_owned(),
+        };
+        let mut change = lab.shell(&change).await;
+        change.regardless = true;
+        assert_eq!(finish(change).verdict, verdict, "{disk}");
         let order = order(&lab, true).await;
         let done = finish(order.clone());
         assert_eq!(
@@ -86,10 +90,14 @@ async fn what_brings_an_app_back_is_run_all_the_same() {
         assert!(why.contains("ordered before"), "{disk}: {why}");
     }
     let mut look = lab
-        .shell("ls /dev/shm/offhours.*/tmp; ls -ld /dev/shm/offhours.* | cut -c1-10")
+        .shell("ls /dev/shm/offhours.*/tmp /tmp/offhours.*/tmp; ls -ld /dev/shm/offhours.* | cut -c1-10")
         .await;
     look.regardless = true;
-    assert_eq!(finish(look).output, "drwx------\n");
+    let said = finish(look).output;
+    assert!(
+        said.ends_with("\n\ndrwx------\n") || said.ends_with("tmp:\ndrwx------\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -98,18 +106,39 @@ async fn a_place_that_others_made_is_not_used() {
         return;
     };
     let own = nix::unistd::geteuid();
+    let places = format!("/dev/shm/offhours.{own} /tmp/offhours.{own} /var/tmp/offhours.{own}");
+    // A link to a folder of ours, one of somebody else, and one in which others may write.
     let mut trap = lab
         .shell(&format!(
-            "mkdir /dev/shm/elsewhere && chown 65534 /dev/shm/elsewhere && rm -r /dev/shm/offhours.{own} &&
-             ln -s /dev/shm/elsewhere /dev/shm/offhours.{own}"
+            "mount -t tmpfs -o mode=1777 tmpfs /var/tmp && mkdir -p /run/user && mount -t tmpfs tmpfs /run/user && set -- {places} &&
+             rm -rf $1 && mkdir -m 700 /dev/shm/ours && ln -s /dev/shm/ours $1 &&
+             mkdir -m 700 $2.trap && mkdir -m 777 $3 && rm -rf $2 && mv $2.trap $2 && chown 65534 $2"
         ))
         .await;
     trap.regardless = true;
     finish(trap);
     let done = finish(order(&lab, true).await);
+    let Verdict::NotStarted { why } = done.verdict else {
+        panic!("{:?}", done.verdict);
+    };
     assert!(
-        matches!(done.verdict, Verdict::NotStarted { .. }),
-        "{:?}",
-        done.verdict
+        why.contains("No space left on device, nor in /run/user/"),
+        "{why}"
     );
+}
+
+#[tokio::test]
+async fn what_was_ordered_where_nothing_could_be_written_is_not_ordered_anew_elsewhere() {
+    let test = "what_was_ordered_where_nothing_could_be_written_is_not_ordered_anew_elsewhere";
+    let Some(lab) = full(test).await else {
+        return;
+    };
+    let order = order(&lab, true).await;
+    assert_eq!(finish(order.clone()).output, "back\n");
+    let room = format!("rm {}/full", lab.path("state").display());
+    let mut room = lab.shell(&room).await;
+    room.regardless = true;
+    finish(room);
+    let again = finish(order).verdict;
+    assert!(matches!(again, Verdict::NotStarted { .. }), "{again:?}");
 }

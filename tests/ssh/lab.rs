@@ -194,7 +194,7 @@ impl Lab {
         Order {
             control: self.control().await,
             verdict: self.path(&format!("{run}.verdict")),
-            unheard: None,
+            tell: None,
             regardless: false,
             run,
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),

@@ -91,7 +91,7 @@ proptest! {
             _ => None,
         });
         if let Some((run, attempt, what)) = &on {
-            let running = Running { way: None, attempt: *attempt, what: what.clone(), due: None, started: at(0), stop_by: None, reboot: false, waiting: None, pid: None };
+            let running = Running { way: None, attempt: *attempt, what: what.clone(), due: None, started: at(0), stop_by: None, reboot: false, waiting: None, unheard: None, pid: None };
             state.running.insert(*run, running);
         }
         let keep = Keep { runs, ..Keep::default() };

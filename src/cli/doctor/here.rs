@@ -163,8 +163,8 @@ fn clock() -> Finding {
 
 fn daemon(loaded: &Loaded) -> Finding {
     match crate::control::trouble(&loaded.settings.control.socket) {
-        Ok(None) => Finding::new("daemon", "", Level::Good, "it runs, and can record"),
-        Ok(Some(why)) => {
+        Ok((None, _)) => Finding::new("daemon", "", Level::Good, "it runs, and can record"),
+        Ok((Some(why), _)) => {
             let text = format!("it cannot record what happens: {why}");
             Finding::new("daemon", "", Level::Failure, text)
         }

@@ -62,6 +62,7 @@ fn bad_night() -> State {
         started: at("2026-11-24T01:59:30Z"),
         stop_by: None,
         waiting: None,
+        unheard: None,
         pid: Some(99),
     };
     state.running.insert(42, running);

@@ -41,8 +41,13 @@ impl Turn<'_> {
             return;
         };
         let mut report = report.clone();
-        if self.state.live.unheard.contains(&run) && self.restarts_its_host(run) {
-            report.end = crate::core::recover::restarted_unseen();
+        if self.state.live.unheard.contains(&run) {
+            // Nobody was there all the time.
+            let elapsed = self.now.duration_since(running.started);
+            report.elapsed = report.elapsed.max(elapsed);
+            if self.restarts_its_host(run) {
+                report.end = crate::core::recover::restarted_unseen();
+            }
         }
         let meaning = self.meaning(run, &running, &report);
         self.record_end(run, &running, &report, meaning);
@@ -197,7 +202,9 @@ impl Turn<'_> {
             false => Reason::new(Code::Interrupted, report.words()),
         };
         match &running.what {
-            What::Step { .. } if stopped && running.pid.is_none() && !self.held_back() => {
+            What::Step { .. }
+                if stopped && running.pid.is_none() && unheard.is_none() && !self.held_back() =>
+            {
                 let holder = running.waiting.clone().unwrap_or_default();
                 Meaning {
                     carried: true,

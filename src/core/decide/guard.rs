@@ -29,7 +29,10 @@ impl Turn<'_> {
         step: &Step,
         job: &MaintenanceJob,
     ) -> bool {
-        if self.is_watched(session, &step.host) {
+        // Once it has begun to look its own host is being worked on, and not looked at any more: two that wait for each
+        // other would wait until the window closes.
+        let looks = matches!(step.state, StepState::Guarded(_));
+        if !looks && self.is_watched(session, &step.host) {
             return true;
         }
         let rolling = &job.rolling;

@@ -70,11 +70,27 @@ impl Turn<'_> {
 
     /// In reverse order, each until it succeeds.
     pub(super) fn leave(&mut self, session: &Session) {
-        if session.hook.running.is_some() || session.hook.not_before.is_some_and(|at| at > self.now)
-        {
+        if session.hook.running.is_some() {
             return;
         }
-        let owed = owed_leave(self.policy, session);
+        // How many have succeeded says something of one list alone. Who mends the hooks does not wait for the old ones.
+        let session = match changed(self.policy, session) {
+            Some(leave) => {
+                self.record(Fact::LeaveChanged {
+                    session: session.id.clone(),
+                    leave,
+                });
+                let Some(session) = self.state.sessions.get(&session.id) else {
+                    return;
+                };
+                &session.clone()
+            }
+            None => session,
+        };
+        if session.hook.not_before.is_some_and(|at| at > self.now) {
+            return;
+        }
+        let owed = owed(session);
         match owed.get(session.hook.index) {
             Some((place, hook)) => {
                 let what = What::Leave {
@@ -105,22 +121,23 @@ pub(super) fn leave_order(hooks: &[Hook]) -> Vec<(usize, Hook)> {
     hooks.iter().cloned().enumerate().rev().collect()
 }
 
+/// The leave hooks of the current file, where the app is still there and they are not those that are recorded.
+fn changed(policy: &Policy, session: &Session) -> Option<Vec<(usize, Hook)>> {
+    let app = policy.apps.get(&session.app)?;
+    if session.leave.is_empty() {
+        return None;
+    }
+    let leave = leave_order(&app.leave);
+    (leave != session.leave).then_some(leave)
+}
+
 /// The leave hooks that this session owes: of every enter hook that was started, and those that belong to none.
-/// The current file's where the app is still there, else the recorded ones.
-pub fn owed_leave(policy: &Policy, session: &Session) -> Vec<(usize, Hook)> {
-    let hooks = match policy.apps.get(&session.app) {
-        Some(app) if !session.leave.is_empty() => leave_order(&app.leave),
-        _ => session.leave.clone(),
-    };
+fn owed(session: &Session) -> Vec<(usize, Hook)> {
     let untouched = session.enter_started == 0 && session.enter_count > 0;
-    hooks
-        .into_iter()
-        .filter(|(place, _)| {
-            if *place < session.enter_count {
-                *place < session.enter_started
-            } else {
-                !untouched
-            }
-        })
-        .collect()
+    let owes = |place: usize| match place < session.enter_count {
+        true => place < session.enter_started,
+        false => !untouched,
+    };
+    let hooks = session.leave.iter();
+    hooks.filter(|(place, _)| owes(*place)).cloned().collect()
 }

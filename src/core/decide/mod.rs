@@ -43,7 +43,6 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 pub use floods::told_again_at;
-pub use leaving::owed_leave;
 pub use letters::{letter, uid};
 pub use preview::{Missing, preview};
 pub use rolling::rolls_on_at;
@@ -168,6 +167,7 @@ impl Turn<'_> {
             Event::Woke
             | Event::Resumed { .. }
             | Event::Waiting { .. }
+            | Event::Unheard { .. }
             | Event::Began { .. }
             | Event::RestartWanted
             | Event::Shutdown => {}

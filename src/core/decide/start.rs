@@ -118,6 +118,8 @@ impl Turn<'_> {
             .state
             .running
             .iter()
+            // What is asked for on its host has nothing here that could be stopped.
+            .filter(|(run, _)| !self.state.live.unheard.contains(run))
             .filter(|(_, r)| r.stop_by.is_some_and(|at| at <= self.now) || outside(r));
         let overdue: Vec<RunId> = overdue.map(|(run, _)| *run).collect();
         overdue.into_iter().for_each(|run| self.stop(run));
@@ -181,12 +183,14 @@ impl Turn<'_> {
     }
 
     /// Has a host asked how an attempt of the last life ended: nothing is decided before.
-    pub(in crate::core) fn ask_of(&mut self, run: RunId) {
+    pub(in crate::core) fn ask_of(&mut self, run: RunId, ordered: Option<Timestamp>) {
         let Some(running) = self.state.running.get(&run) else {
             return;
         };
         let bound = self.bound_of(&running.what);
-        let until = running.started.saturating_add(bound);
+        // It may have waited for a lock here before.
+        let since = ordered.unwrap_or(running.started).max(running.started);
+        let until = since.saturating_add(bound);
         let ask = Effect::Ask {
             run,
             attempt: running.attempt,

@@ -192,9 +192,16 @@ pub(super) fn state_of(zone: &Zone, state: &State, now: Timestamp) -> Diagnosis 
     Diagnosis::open(true, text)
 }
 
-/// Those who hold locks are words from outside.
-pub(super) fn hosts(state: &State) -> Diagnosis {
-    let mut text = "all work is done on this machine".to_owned();
+/// `remote`: how many are configured. Their names, and those who hold locks, are not for everybody.
+pub(super) fn hosts(zone: &Zone, remote: usize, state: &State, now: Timestamp) -> Diagnosis {
+    let mut text = match remote {
+        0 => "all work is done on this machine".to_owned(),
+        some => counted(
+            some,
+            "host is reached over SSH",
+            "hosts are reached over SSH",
+        ),
+    };
     let mut public = text.clone();
     let mut waiting = state.running.values().filter_map(|r| r.waiting.as_ref());
     if let Some(holder) = waiting.next() {
@@ -205,6 +212,18 @@ pub(super) fn hosts(state: &State) -> Diagnosis {
         if !holder.is_empty() {
             text.push_str(&format!(" (held by {holder})"));
         }
+    }
+    let unheard = state.running.values().filter_map(|r| {
+        let (why, until) = r.unheard.as_ref()?;
+        Some((r.what.host(), why, until))
+    });
+    if let Some((host, why, until)) = unheard.clone().min_by_key(|(_, _, until)| *until) {
+        let count = counted(unheard.count(), "attempt", "attempts");
+        let asked = format!("{} ({})", when(zone, *until), relative(*until, now));
+        public.push_str(&format!(", how {count} ended is not known"));
+        text.push_str(&format!(
+            ", how {count} ended is not known: {host} is asked until {asked}, {why}"
+        ));
     }
     Diagnosis {
         ok: true,

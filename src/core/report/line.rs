@@ -344,6 +344,10 @@ pub fn event(at: Timestamp, fact: &Fact) -> Vec<Line> {
         Fact::SessionEntering { session, .. } | Fact::SessionReentered { session, .. } => {
             new(H::SessionEntering).of(session)
         }
+        Fact::LeaveChanged { session, .. } => Line {
+            text: Some("its leave hooks were changed: they run from the first on".into()),
+            ..new(H::SessionChanged).of(session)
+        },
         Fact::SessionActive { session } => new(H::SessionActive).of(session),
         Fact::SessionEnding { .. } => return Vec::new(),
         Fact::SessionLeaving {

@@ -147,6 +147,18 @@ pub struct RunningItem {
     /// Who holds the lock it waits for; from outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
+    /// How it ended on its host is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<Unheard>,
+}
+
+/// A run whose end was not heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unheard {
+    /// From outside.
+    pub why: String,
+    /// The host is asked until then.
+    pub until: Timestamp,
 }
 
 /// How many there are, listed or not.
@@ -188,7 +200,7 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
         next,
         periodic: periodic::periodic(policy, state),
         mail: diagnosis::mail(&policy.zone, state, now),
-        hosts: diagnosis::hosts(state),
+        hosts: diagnosis::hosts(&policy.zone, policy.hosts.len(), state, now),
         state: diagnosis::state_of(&policy.zone, state, now),
         windows: diagnosis::windows(policy, now),
     };
@@ -269,6 +281,9 @@ impl Status {
             item.host = None;
             item.pid = None;
             item.waiting = item.waiting.take().map(|_| "a lock".to_owned());
+            if let Some(unheard) = &mut item.unheard {
+                unheard.why.clear();
+            }
         }
         for next in &mut self.next {
             next.announcement.missing.clear();
@@ -344,6 +359,10 @@ fn running(state: &State) -> Vec<RunningItem> {
             stop_by: r.stop_by,
             pid: r.pid,
             waiting: r.waiting.clone(),
+            unheard: r.unheard.as_ref().map(|(why, until)| Unheard {
+                why: why.clone(),
+                until: *until,
+            }),
         })
         .collect()
 }

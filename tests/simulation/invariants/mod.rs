@@ -1,6 +1,7 @@
 //! What must hold in every play. Written from the promises, from what happened and what was recorded alone: nothing
 //! here asks the code that decides.
 
+mod believed;
 mod dues;
 mod frozen;
 mod in_service;
@@ -26,6 +27,7 @@ use offhours::core::session::{Code, Restarts, Session};
 use offhours::core::state::UNWRITABLE;
 use offhours::simulate::{Happened, Moment, Played};
 
+use believed::believed;
 use dues::{maintenance_dues, periodic_dues};
 use frozen::left;
 use in_service::in_service;
@@ -94,7 +96,7 @@ struct Look<'a> {
 type Invariant = fn(&Look<'_>, &mut Bad);
 
 /// Every invariant has a name, which begins its violations; for each there is a mutation that violates it.
-const INVARIANTS: [(&str, Invariant); 23] = [
+const INVARIANTS: [(&str, Invariant); 24] = [
     ("sound", |l, bad| {
         bad.extend(l.played.broken.as_ref().map(|b| format!("{b:?}")));
     }),
@@ -137,6 +139,7 @@ const INVARIANTS: [(&str, Invariant); 23] = [
     ("in_service", |l, bad| {
         in_service(l.policies, l.moments, bad);
     }),
+    ("believed", |l, bad| believed(&l.real, l.moments, bad)),
     ("alarmed", |l, bad| alarmed(l.moments, &l.sessions, bad)),
 ];
 

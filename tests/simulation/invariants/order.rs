@@ -76,6 +76,11 @@ pub(super) fn comes_back(real: &[Real<'_>], moments: &[Moment], bad: &mut Bad) {
                     owed.remove(&**session);
                     hooks.insert(session, leave.len());
                 }
+                // Whatever has succeeded was of another list.
+                Fact::LeaveChanged { session, leave } => {
+                    back.remove(&**session);
+                    hooks.insert(session, leave.len());
+                }
                 Fact::SessionEntering { session, leave, .. } => {
                     entered.remove(&**session);
                     back.remove(&**session);
@@ -157,6 +162,12 @@ pub(super) fn in_order(moments: &[Moment], bad: &mut Bad) {
                     bad.push(format!("{id}: {kind} after {before:?} at {when}"));
                 }
                 at.insert(id, "session_entering");
+                continue;
+            }
+            "leave_changed" => {
+                if before != "session_leaving" {
+                    bad.push(format!("{id}: {kind} after {before:?} at {when}"));
+                }
                 continue;
             }
             "session_active" => before == "session_entering",

@@ -161,6 +161,31 @@ fn two_sessions_that_look_at_the_host_of_each_other_touch_one_after_the_other() 
 }
 
 #[test]
+fn two_sessions_that_have_begun_to_look_do_not_wait_for_each_other() {
+    let job = |name: &str, app: &str, host: &str, peers: &str| {
+        format!(
+            "[maintenance.{name}]\napp = \"{app}\"\nrun = [\"/bin/job\"]\nevery = \"window\"\nhosts = [\"{host}\"]\n\
+             timeout = \"10m\"\nhealthy = {{ run = [\"/bin/up\"], timeout = \"3m\" }}\nin_service = [{peers}]\nat_least = 1\n"
+        )
+    };
+    let played = given(&format!(
+        "{HOSTS}[host.w4]\nssh = \"w4.example.org\"\n[app.blog]\nwindow = \"night\"\n{}{}",
+        job("first", "blog", "w1", "\"w2\""),
+        // Of those that it may do with one is ill, and the other is being worked on.
+        job("second", "shop", "w4", "\"w1\", \"w3\""),
+    ))
+    .days(1)
+    .when(|name, _| match name {
+        "enter0" | "enter1" => Some(Fate::exit(0, 10)),
+        "peer w2 of first" => Some(Fate::exit(0, 110)),
+        "peer w3 of second" => Some(Fate::exit(1, 5)),
+        _ => None,
+    })
+    .play();
+    assert_eq!((count(&played, "first"), count(&played, "second")), (1, 1));
+}
+
+#[test]
 fn what_has_lost_its_connection_is_not_well() {
     let gone = |name: &str, _| {
         let why = "no route".into();

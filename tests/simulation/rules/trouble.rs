@@ -262,6 +262,36 @@ fn a_rehearsal_plays_now_and_serves_nothing() {
 }
 
 #[test]
+fn leave_hooks_that_are_mended_while_one_fails_run_at_once_and_from_the_first_on() {
+    let mended = HEAD.replace(
+        "leave = [{ run = [\"/bin/up0\"], timeout = \"2m\" }, { run = [\"/bin/up1\"], timeout = \"2m\" }]",
+        "leave = [{ run = [\"/bin/mended\"], timeout = \"2m\" }]",
+    );
+    assert!(mended.contains("mended"));
+    let played = given(A)
+        .days(1)
+        .or(&format!("{mended}{A}"))
+        // The next try would come a minute after the last.
+        .when(|name, n| (name == "leave0" && n <= 11).then(|| Fate::exit(1, 1)))
+        .and("2027-03-01T22:09:30Z", Happening::Reload { index: 1 })
+        .play();
+    let left = played.trace.moments.iter().filter_map(|m| match &m.what {
+        Happened::Asked(start) if matches!(start.what, What::Leave { .. }) => {
+            Some((m.at, start.command.argv[0].clone()))
+        }
+        _ => None,
+    });
+    let left: Vec<(Timestamp, String)> = left.collect();
+    let (at, last) = left.last().unwrap();
+    assert_eq!(last, "/bin/mended");
+    assert!(*at < scene::at("2027-03-01T22:09:35Z"), "{left:?}");
+    assert_eq!(
+        left.iter().filter(|(_, argv)| argv == "/bin/up1").count(),
+        1
+    );
+}
+
+#[test]
 fn a_start_between_two_attempts_leaves_first() {
     let jobs = format!("{A}retry = {{ attempts = 3, backoff = \"5m\" }}\n");
     let kill = Happening::Kill {

@@ -192,35 +192,59 @@ fn a_state_that_cannot_be_written_says_since_when() {
     assert!(said.text.starts_with(&said.public) && !said.public.contains("secret"));
 }
 
+fn running(waiting: Option<&str>) -> Running {
+    Running {
+        reboot: false,
+        way: None,
+        attempt: 1,
+        what: What::Periodic {
+            job: "gc".into(),
+            host: "web1".into(),
+        },
+        due: None,
+        started: at("2026-11-20T20:00:00Z"),
+        stop_by: None,
+        waiting: waiting.map(str::to_owned),
+        unheard: None,
+        pid: None,
+    }
+}
+
 #[test]
 fn hosts_say_who_waits_for_a_lock() {
+    let (zone, now) = (Zone::utc(), at("2026-11-20T20:10:00Z"));
     let mut state = State::default();
-    assert_eq!(hosts(&state).text, "all work is done on this machine");
+    let here = "all work is done on this machine";
+    assert_eq!(hosts(&zone, 0, &state, now).text, here);
+    let there = "2 hosts are reached over SSH";
+    assert_eq!(hosts(&zone, 2, &state, now).text, there);
     for (run, waiting) in [(1, None), (2, Some("flock by hand")), (3, Some("run 1"))] {
-        let running = Running {
-            reboot: false,
-            way: None,
-            attempt: 1,
-            what: What::Periodic {
-                job: "gc".into(),
-                host: "local".into(),
-            },
-            due: None,
-            started: at("2026-11-20T20:00:00Z"),
-            stop_by: None,
-            waiting: waiting.map(str::to_owned),
-            pid: None,
-        };
+        state.running.insert(run, running(waiting));
+    }
+    let said = hosts(&zone, 2, &state, now);
+    let wait = format!("{there}, 2 attempts wait for a lock");
+    assert_eq!(said.text, format!("{wait} (held by flock by hand)"));
+    assert_eq!(said.public, wait);
+}
+
+#[test]
+fn hosts_say_whose_end_is_not_known() {
+    let (zone, now) = (Zone::utc(), at("2026-11-20T20:10:00Z"));
+    let mut state = State::default();
+    for (run, until) in [(1, "2026-11-20T20:40:00Z"), (2, "2026-11-20T20:30:00Z")] {
+        let mut running = running(None);
+        running.unheard = Some(("the connection broke".into(), at(until)));
         state.running.insert(run, running);
     }
-    let said = hosts(&state);
+    let said = hosts(&zone, 1, &state, now);
     assert_eq!(
         said.text,
-        "all work is done on this machine, 2 attempts wait for a lock (held by flock by hand)"
+        "1 host is reached over SSH, how 2 attempts ended is not known: web1 is asked until Fri 2026-11-20 20:30 +00:00 \
+         (in 20 min), the connection broke"
     );
     assert_eq!(
         said.public,
-        "all work is done on this machine, 2 attempts wait for a lock"
+        "1 host is reached over SSH, how 2 attempts ended is not known"
     );
 }
 
