@@ -106,7 +106,7 @@ fn step(state: &mut State, at: Timestamp, fact: &Fact) -> Result<(), String> {
             let planned = in_phase(state, session, &[Phase::Asking])?;
             planned.starts = *starts;
             planned.expected = *expected;
-            planned.steps.clone_from(steps);
+            planned.steps = steps.clone().into();
             planned.phase = Phase::Planned;
             owe(state, notices, next);
         }

@@ -41,15 +41,17 @@ pub(super) fn started(
             continue;
         }
         let known = found.iter().find(|(known, _)| *known == run);
+        // What only looked has changed nothing, whatever it saw.
+        let looked = running.is_some_and(|running| running.what.is_question());
         let end = match known.map(|(_, found)| found) {
-            Some(Found::Unheard { ordered }) => {
+            Some(Found::Unheard { ordered }) if !looked => {
                 turn.ask_of(run, *ordered);
                 continue;
             }
             Some(Found::Ended(_)) if turn.restarts_its_host(run) => restarted_unseen(),
             Some(Found::Ended(end)) => end.clone(),
             // By the end of the last life, which the supervisors saw.
-            None => End::Stopped { code: None },
+            None | Some(Found::Unheard { .. }) => End::Stopped { code: None },
         };
         let elapsed = turn
             .state

@@ -131,6 +131,14 @@ fn is_local(host: &Name) -> bool {
 }
 
 impl What {
+    /// Whether it only looks, and changes nothing.
+    pub fn is_question(&self) -> bool {
+        matches!(
+            self,
+            Self::Ask { .. } | Self::Health { .. } | Self::Peer { .. }
+        )
+    }
+
     pub fn job(&self) -> Option<&Name> {
         match self {
             Self::Step { job, .. }

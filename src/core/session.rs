@@ -1,7 +1,14 @@
 //! One maintenance of one app in one occurrence.
 
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use steps::Steps;
 
 use super::policy::{Hook, Name};
 use super::run::{Dues, Outcome, RunId, SessionId};
@@ -82,7 +89,7 @@ pub struct Session {
     pub lead: SignedDuration,
     /// Kept free at the end for the leave hooks.
     pub reserve: SignedDuration,
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// Locks of all its jobs: sessions that share one are never on top of each other.
     pub locks: Vec<Name>,
     pub phase: Phase,
@@ -117,6 +124,9 @@ pub struct Session {
     /// When a step ended last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_ended: Option<Timestamp>,
+    /// Hosts that were found well for this session and not touched since, and when.
+    #[serde(default, skip_serializing_if = "is_unseen")]
+    pub seen_well: Arc<BTreeMap<Name, Timestamp>>,
     /// It is to be left, for this reason, as soon as what runs of it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<(SessionResult, Option<Reason>)>,
@@ -169,6 +179,10 @@ impl Restarts {
     }
 }
 
+fn is_unseen(seen: &Arc<BTreeMap<Name, Timestamp>>) -> bool {
+    seen.is_empty()
+}
+
 /// The part of a session that people are told, and that a change of the configuration can change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
@@ -179,7 +193,7 @@ pub struct Told {
     pub notice_by: Timestamp,
     #[serde(default, skip_serializing_if = "is_first")]
     pub gate: u32,
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     pub locks: Vec<Name>,
 }
 
@@ -211,6 +225,18 @@ impl Told {
 }
 
 impl Session {
+    /// A host was found well.
+    pub fn is_well(&mut self, host: &Name, at: Timestamp) {
+        Arc::make_mut(&mut self.seen_well).insert(host.clone(), at);
+    }
+
+    /// Something is begun on a host: how it was before says nothing any more.
+    pub fn is_touched(&mut self, host: &Name) {
+        if self.seen_well.contains_key(host) {
+            Arc::make_mut(&mut self.seen_well).remove(host);
+        }
+    }
+
     /// Takes over what is told now.
     pub fn tell(&mut self, told: Told) {
         self.opens = told.opens;

@@ -61,6 +61,8 @@ pub struct Dice {
     /// From here on everything goes well.
     pub calm: bool,
     pub hooks_broken: bool,
+    /// Of what a kill of the daemon cut off on a host nothing is ever heard.
+    pub silent: bool,
     /// How long commands of these jobs take when all is well; those of others take up to a quarter of their timeout.
     pub usual: BTreeMap<Name, SignedDuration>,
     pub script: Option<Script>,
@@ -74,6 +76,7 @@ impl Dice {
             faults,
             calm: false,
             hooks_broken: false,
+            silent: false,
             usual: BTreeMap::new(),
             script: None,
             post: None,
@@ -97,6 +100,10 @@ impl Dice {
 
     /// What a host tells that is asked how something ended, and when: soon, or when nothing of it can be `left` there.
     pub fn told(&mut self, left: SignedDuration) -> (SignedDuration, End) {
+        if self.silent {
+            let why = "it vanished".into();
+            return (left.max(SignedDuration::ZERO), End::Unheard { why });
+        }
         let pause = match self.below(3) {
             0 => left.max(SignedDuration::ZERO),
             _ => SignedDuration::from_secs(i64::from(self.below(600))),

@@ -199,6 +199,7 @@ impl<'o> Machine<'o> {
             return;
         }
         let found = match self.dice.below(4) {
+            _ if self.dice.silent => Found::Unheard { ordered: None },
             0 => return,
             1 => Found::Unheard { ordered: None },
             2 => Found::Ended(End::Exited { code: 0 }),

@@ -272,9 +272,14 @@ pub fn installation(seed: u64, less: bool) -> String {
             (healthy, 1) => format!("{healthy}in_service = [{service}]\nat_least = 1\n"),
             (healthy, _) => format!("{healthy}in_service = [{service}]\nat_least = \"50%\"\n"),
         };
+        // On those whose hosts tell nothing it may go on beyond the window.
+        let timeout = match seed % 8 {
+            2 => "timeout = \"4h\"\nestimate = \"2m\"",
+            _ => "timeout = \"6m\"",
+        };
         writeln!(
             text,
-            "[maintenance.roll]\napp = \"app0\"\nwindow = \"night\"\nrun = [\"/bin/job\"]\nhosts = [\"@h\"]\nschedule = \"0 1 * * 1,4\"\ntimeout = \"6m\"\nparallel = {parallel}\nmax_failures = {failures}\n{canary}\npause = \"{pause}\"\non_interrupt = \"{repeat}\"\n{healthy}"
+            "[maintenance.roll]\napp = \"app0\"\nwindow = \"night\"\nrun = [\"/bin/job\"]\nhosts = [\"@h\"]\nschedule = \"0 1 * * 1,4\"\n{timeout}\nparallel = {parallel}\nmax_failures = {failures}\n{canary}\npause = \"{pause}\"\non_interrupt = \"{repeat}\"\n{healthy}"
         )
         .unwrap();
     }
@@ -408,7 +413,7 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
         let longing = match rng.u32(0..10) {
             0..3 => Longing::Request {
                 job,
-                emergency: extra.u32(0..6) == 0,
+                emergency: (extra.u32(0..6) == 0) | (seed % 9 == 1),
             },
             3 => Longing::Withdraw { job },
             4 => Longing::Cancel { nth },
@@ -442,9 +447,12 @@ fn wishes(seed: u64, days: i64, list: &mut Vec<(SignedDuration, Happening)>) {
             list.push((soon, Happening::Ask(leave)));
             // And somebody changes the hooks meanwhile.
             if seed % 3 == 1 {
-                let then = Rng::with_seed(seed ^ 0x7eaf).i64(5..60);
-                let then = soon + SignedDuration::from_secs(then);
-                list.push((then, Happening::Reload { index: 1 }));
+                let every = Rng::with_seed(seed ^ 0x7eaf).i64(5..30);
+                for nth in 1..7 {
+                    let then = soon + SignedDuration::from_secs(every * nth);
+                    let index = usize::from(nth % 2 == 1);
+                    list.push((then, Happening::Reload { index }));
+                }
             }
         }
         if let Longing::Request { job, .. } = &longing {

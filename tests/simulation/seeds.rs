@@ -71,12 +71,14 @@ impl Month {
             scene::policy(&generate::installation(self.seed, true)),
         ];
         let happenings = self.happenings();
+        let mut dice = Dice::new(self.seed, self.faults());
+        dice.silent = self.seed % 8 == 2;
         let played = play(Play {
             policies: policies.clone(),
             from: scene::at(generate::start(self.seed)),
             length: SignedDuration::from_hours(24 * (self.days + REST)),
             happenings: happenings.into_iter().map(|(_, what)| what).collect(),
-            dice: Dice::new(self.seed, self.faults()),
+            dice,
         });
         (policies, played)
     }

@@ -16,7 +16,16 @@ pub(super) fn attempt_started(
     due: Option<Timestamp>,
 ) -> Result<(), String> {
     match what {
-        What::Step { session, step, .. } => {
+        What::Step {
+            session,
+            step,
+            host,
+            ..
+        } => {
+            state
+                .sessions
+                .values_mut()
+                .for_each(|other| other.is_touched(host));
             let step = step_of(find(state, session)?, *step)?;
             let failures = match step.state {
                 StepState::Backoff { failures, .. } => failures,
@@ -134,8 +143,17 @@ pub(super) fn attempt_ended(
             }
         }
         // What it means is recorded right behind this.
-        What::Health { session, step, .. } => {
-            step_of(find(state, session)?, *step)?.state = StepState::Unchecked;
+        What::Health {
+            session,
+            step,
+            host,
+            ..
+        } => {
+            let of = find(state, session)?;
+            step_of(of, *step)?.state = StepState::Unchecked;
+            if ended.outcome == Outcome::Succeeded {
+                of.is_well(host, at);
+            }
         }
         What::Peer {
             session,
@@ -150,12 +168,16 @@ pub(super) fn attempt_ended(
             };
             if let StepState::Guarded(guard) = &mut step.state {
                 guard.under_way = guard.under_way.saturating_sub(1);
-                if ended.outcome == Outcome::Succeeded {
+                let well = ended.outcome == Outcome::Succeeded;
+                if well {
                     guard.well.push(host.clone());
                 }
                 guard.cut_off |= ended.outcome == Outcome::Interrupted;
                 if guard.under_way == 0 && guard.cut_off {
                     step.state = StepState::Waiting;
+                }
+                if well {
+                    find(state, session)?.is_well(host, at);
                 }
             }
         }

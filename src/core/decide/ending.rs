@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::Turn;
+use super::rolling::failed_of;
 use super::session::{anything_fits, sight};
 use crate::core::fact::{AttemptEnded, Fact, RetryAt};
 use crate::core::plan::fits;
@@ -455,7 +456,9 @@ impl Turn<'_> {
                 true => Code::EndUnknown.words(),
                 false => outcome.word(),
             };
-            let why = Reason::new(Code::JobFailed, format!("{}{place}: {said}", step.job));
+            let all = failed_of(&session, &step.job);
+            let text = format!("{}{place}: {said}{all}", step.job);
+            let why = Reason::new(Code::JobFailed, text);
             let rest = Reason::new(Code::Stopped, step.job.to_string());
             for (other_index, other) in session.steps.iter().enumerate() {
                 if other.state == StepState::Waiting {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::Turn;
 use super::rolling::{Else, is_busy};
 use crate::core::policy::{InService, MaintenanceJob, Name};
@@ -10,6 +12,10 @@ use crate::core::session::{Code, Guard, Reason, Session, Step, StepState};
 
 /// Looked at together, at most.
 const TOGETHER: usize = 16;
+
+/// What was seen of a host counts for so long for the others that are begun after it: looking at all of them before each
+/// would take longer than the work.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// The others that were not looked at yet.
 #[derive(Default)]
@@ -40,6 +46,8 @@ impl Turn<'_> {
         else {
             return false;
         };
+        let lately = self.seen_lately(session, step, service);
+        let least = service.least();
         let guarded = |other: &Step| matches!(other.state, StepState::Guarded(_));
         let known = match &step.state {
             StepState::Guarded(guard) => guard.clone(),
@@ -47,11 +55,14 @@ impl Turn<'_> {
             _ if session.steps.iter().any(guarded) => return true,
             _ => Guard::default(),
         };
-        let (well, least) = (well(&known, service), service.least());
+        let well = well(&known, &lately, service);
         if well >= least {
             return false;
         }
-        let (missing, peers) = (least - well, self.peers(session, step, service, &known));
+        let (missing, peers) = (
+            least - well,
+            self.peers(session, step, service, (&known, &lately)),
+        );
         if peers.free.len() + peers.busy < missing {
             let text = format!("{well} of the other hosts are well, {least} have to be");
             let why = Reason::new(Code::TooFewInService, text);
@@ -86,18 +97,46 @@ impl Turn<'_> {
         })
     }
 
-    /// The others that were not looked at yet.
-    fn peers(&self, session: &Session, step: &Step, service: &InService, guard: &Guard) -> Peers {
+    /// Where something is being done, apart from the step itself.
+    fn busy(&self, session: &Session, step: &Step) -> BTreeSet<&Name> {
         let mut busy: BTreeSet<&Name> = BTreeSet::new();
         for of in self.state.sessions.values() {
-            // The step itself is one of them.
             let steps = of.steps.iter().filter(|other| is_busy(other));
             let other = |other: &&Step| of.id != session.id || other.host != step.host;
             busy.extend(steps.filter(other).map(|other| &other.host));
         }
-        let asked: BTreeSet<&Name> = guard.asked.iter().collect();
+        busy
+    }
+
+    /// The others that were well a moment ago, and that nothing has been done on since.
+    fn seen_lately(&self, session: &Session, step: &Step, service: &InService) -> BTreeSet<Name> {
+        if session.seen_well.is_empty() {
+            return BTreeSet::new();
+        }
+        let busy = self.busy(session, step);
+        let fresh = |at: &Timestamp| {
+            let age = self.now.duration_since(*at);
+            !age.is_negative() && age <= FRESH
+        };
+        let seen = service.hosts.iter().filter(|host| {
+            let at = session.seen_well.get(*host);
+            **host != step.host && at.is_some_and(fresh) && !busy.contains(*host)
+        });
+        seen.cloned().collect()
+    }
+
+    /// The others that were not looked at yet. The last come first: the first are going to be touched next.
+    fn peers(
+        &self,
+        session: &Session,
+        step: &Step,
+        service: &InService,
+        (guard, lately): (&Guard, &BTreeSet<Name>),
+    ) -> Peers {
+        let busy = self.busy(session, step);
+        let asked: BTreeSet<&Name> = guard.asked.iter().chain(lately).collect();
         let mut peers = Peers::default();
-        for host in &service.hosts {
+        for host in service.hosts.iter().rev() {
             if *host == step.host || asked.contains(host) {
                 continue;
             }
@@ -111,8 +150,8 @@ impl Turn<'_> {
 }
 
 /// How many are known to be well, of those that count now.
-fn well(guard: &Guard, service: &InService) -> usize {
-    let known: BTreeSet<&Name> = guard.well.iter().collect();
+fn well(guard: &Guard, lately: &BTreeSet<Name>, service: &InService) -> usize {
+    let known: BTreeSet<&Name> = guard.well.iter().chain(lately).collect();
     let counts = service.hosts.iter().filter(|host| known.contains(host));
     counts.count()
 }

@@ -61,6 +61,8 @@ impl Turn<'_> {
             }
             return;
         }
+        // Why it was to end was known before what this is about came to its end.
+        let (result, reason) = known.ending.clone().unwrap_or((result, reason));
         self.record(Fact::SessionLeaving {
             session: session.id.clone(),
             result,

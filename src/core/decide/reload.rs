@@ -18,7 +18,7 @@ use crate::core::fact::Fact;
 use crate::core::notice::{Kind, Notice, Progress};
 use crate::core::plan::{self, PlannedSession, anew, in_place_of, quarter, visible, visible_on};
 use crate::core::run::{Outcome, SessionId};
-use crate::core::session::{Code, Phase, Reason, Restarts, Session, Step, StepState, Told};
+use crate::core::session::{Code, Phase, Reason, Restarts, Session, Step, StepState, Steps, Told};
 use crate::core::state::AttentionKind;
 
 impl Turn<'_> {
@@ -318,8 +318,8 @@ impl Turn<'_> {
                 .filter(|s| s.done())
                 .cloned()
                 .collect();
-            next.steps.retain(|step| !step.done());
-            next.steps.splice(0..0, done);
+            let left = next.steps.iter().filter(|step| !step.done()).cloned();
+            next.steps = done.into_iter().chain(left).collect();
         }
         // What nobody was told yet is told as it is now.
         let known = told.reads_otherwise(&next) && self.told(&session);
@@ -414,7 +414,7 @@ fn steps_of(
     base: &Session,
     wanted: &PlannedSession,
     added: impl Fn(&plan::PlannedStep) -> bool,
-) -> Vec<Step> {
+) -> Steps {
     let done = base.steps.iter().filter(|step| step.done()).cloned();
     let ahead = wanted.steps.iter().filter_map(|planned| {
         match base.steps.iter().find(|s| !s.done() && same(s, planned)) {
@@ -448,7 +448,7 @@ fn bounded(base: &Session, closes: Timestamp, dropped: bool) -> Told {
 }
 
 /// With these steps, one after another from the start, and the length that follows from them.
-fn filled(base: &Session, told: Told, mut steps: Vec<Step>) -> Told {
+fn filled(base: &Session, told: Told, mut steps: Steps) -> Told {
     // Entering comes first, and takes as long as it did.
     let first = base.steps.first().map(|step| step.starts);
     let entering = first.map_or(SignedDuration::ZERO, |at| at.duration_since(base.starts));

@@ -59,6 +59,15 @@ impl Progress {
     }
 }
 
+/// How many hosts a job has failed on, in words to be put behind others; nothing of a job on one host.
+pub(super) fn failed_of(session: &Session, job: &Name) -> String {
+    let own = Progress::of(session, job);
+    match own.hosts {
+        0 | 1 => String::new(),
+        hosts => format!(" ({} of {hosts} hosts failed)", own.failed),
+    }
+}
+
 /// When a step may begin, as far as the others of its session, and those of its job, decide.
 pub(super) fn roll(session: &Session, step: &Step, job: Option<&MaintenanceJob>) -> Roll {
     if session
@@ -128,6 +137,10 @@ impl Turn<'_> {
         let Some(health) = job.and_then(|job| job.rolling.healthy.clone()) else {
             return self.step_done(session, index, Outcome::Succeeded, Code::Healthy.into());
         };
+        if !self.has_host(&step.host) {
+            // Its work is done, and there is nobody to be asked.
+            return self.step_done(session, index, Outcome::Succeeded, Code::Removed.into());
+        }
         let what = What::Health {
             session: session.id.clone(),
             step: index,

@@ -242,7 +242,7 @@ impl Turn<'_> {
                 ..
             } => {
                 let job = self.policy.maintenance.get(&step.job).cloned();
-                match job {
+                match job.filter(|_| self.has_host(&step.host)) {
                     None => {
                         self.step_done(session, index, Outcome::Cancelled, Code::Removed.into())
                     }
@@ -261,7 +261,8 @@ impl Turn<'_> {
                     }
                 }
             }
-            StepState::Unchecked if self.held_back() || session.ending.is_some() => {
+            // A failure elsewhere is no reason not to know how this one came out.
+            StepState::Unchecked if self.held_back() || is_interrupted(session) => {
                 let why: Reason = Code::Interrupted.into();
                 self.step_done(session, index, Outcome::Interrupted, why.clone());
                 self.begin_leaving(session, SessionResult::Interrupted, why);
@@ -276,6 +277,11 @@ impl Turn<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether a host is in the configuration still.
+    pub(super) fn has_host(&self, host: &Name) -> bool {
+        **host == *LOCAL || self.policy.hosts.contains_key(host)
     }
 
     /// Why nothing of a session is begun any more.
@@ -293,7 +299,8 @@ impl Turn<'_> {
     }
 
     fn next_step(&mut self, session: &Session, index: usize, step: &Step) {
-        let Some(job) = self.policy.maintenance.get(&step.job).cloned() else {
+        let job = self.policy.maintenance.get(&step.job).cloned();
+        let Some(job) = job.filter(|_| self.has_host(&step.host)) else {
             return self.step_done(session, index, Outcome::Cancelled, Code::Removed.into());
         };
         let free = session.overridden.is_some();
@@ -489,6 +496,12 @@ impl Turn<'_> {
             Err(why) => Some(why),
         }
     }
+}
+
+/// Whether a session is to end for a reason that leaves no time to look.
+fn is_interrupted(session: &Session) -> bool {
+    let ending = session.ending.as_ref();
+    ending.is_some_and(|(result, _)| *result == SessionResult::Interrupted)
 }
 
 /// What restarts this machine says only that it will: so it is waited for as long as the machine is up.

@@ -54,6 +54,7 @@ pub(super) async fn once(
         Ok(spec) => spec,
         Err(why) => return bare(End::SpawnFailed { why }),
     };
+    let looks = attempt.start.what.is_question();
     let mut client = clients.map(|clients| clients.of(&attempt.mark));
     // The host bounds it from a moment later on.
     let (mut since, mut pid) = (Instant::now(), None);
@@ -68,6 +69,8 @@ pub(super) async fn once(
             event = started.recv() => event,
             said = said_by(client.as_mut()) => {
                 match said {
+                    // What only looks has no lock, and is not waited for.
+                    Said::Silent(stream) if looks => drop(stream),
                     Said::Silent(stream) => {
                         let asks = ask_for(hosts, attempt, &verdict, since, tell);
                         // The client stays meanwhile, and with it what is locked for the run here.
@@ -129,6 +132,7 @@ pub(super) async fn once(
         (Some(known), ..) => known,
         // The client did not stay, or no longer.
         (_, Some(asked), Verdict::Unknown { .. }) => asked.await,
+        (_, None, Verdict::Unknown { why }) if looks => End::Unreachable { why },
         (_, None, Verdict::Unknown { .. }) => ask_for(hosts, attempt, &verdict, since, tell).await,
         (_, _, heard) => end_of(heard, &report.end),
     };

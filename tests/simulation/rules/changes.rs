@@ -148,9 +148,9 @@ fn who_was_told_of_a_change_that_did_not_come_about_is_told_so() {
 #[test]
 fn another_host_begins_the_lead_anew() {
     let on = |hosts: &[&str]| {
-        let mut policy = Policy::clone(&scene::policy(&early(A)));
-        policy.maintenance["a"].hosts = hosts.iter().map(|host| (*host).into()).collect();
-        Arc::new(policy)
+        let there =
+            "[host.web1]\nssh = \"web1.example.org\"\n[host.web2]\nssh = \"web2.example.org\"\n";
+        scene::policy(&early(&format!("{there}{A}hosts = {hosts:?}\n")))
     };
     let reload = |at: &str| {
         let mut scene = reload(&early(A), &early(A), at);

@@ -4,6 +4,7 @@ mod changes;
 mod gate;
 mod order;
 mod periodic;
+mod rolling;
 mod service;
 mod sessions;
 mod staging;

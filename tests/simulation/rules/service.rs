@@ -58,25 +58,24 @@ fn enough_of_the_others_are_looked_at_before_each() {
         let own = ["roll".to_owned(), "healthy roll".to_owned()];
         peers.into_iter().chain(own).collect::<Vec<_>>()
     };
-    let wanted = [each(["w2", "w3"]), each(["w1", "w3"]), each(["w1", "w2"])];
+    // The last first, and what was seen not long ago not again: that of two minutes ago is.
+    let wanted = [each(["w3", "w2"]), each(["w3", "w1"]), each(["w1", "w2"])];
     assert_eq!(story(&played), wanted.concat());
 }
 
 #[test]
 fn with_one_that_is_not_well_the_next_is_looked_at_and_else_it_is_put_off() {
-    let ill = |name: &str, _| (name == "peer w2 of roll").then_some(Fate::exit(1, 5));
+    let ill = |name: &str, _| (name == "peer w3 of roll").then_some(Fate::exit(1, 5));
     let played = rolling("1", "").when(ill).play();
     assert_eq!(
         story(&played),
         [
-            "peer w2 of roll",
             "peer w3 of roll",
+            "peer w2 of roll",
             "roll",
             "healthy roll",
-            "peer w1 of roll",
             "roll",
             "healthy roll",
-            "peer w1 of roll",
             "roll",
             "healthy roll"
         ]
@@ -91,6 +90,45 @@ fn with_one_that_is_not_well_the_next_is_looked_at_and_else_it_is_put_off() {
     );
     // The one that is not well itself may be worked on: the others are.
     assert_eq!(count(&played, "roll"), 1);
+}
+
+#[test]
+fn what_was_seen_a_moment_ago_is_not_looked_at_again() {
+    // Three at once, and two of six have to be well: the last two are looked at, once.
+    let more: String = (4..7)
+        .map(|n| format!("[host.w{n}]\nssh = \"w{n}.example.org\"\n"))
+        .collect();
+    let all = "[\"w1\", \"w2\", \"w3\", \"w4\", \"w5\", \"w6\"]";
+    let looks = |seconds| {
+        let played = given(&format!(
+            "{HOSTS}{more}[maintenance.roll]\napp = \"shop\"\nrun = [\"/bin/job\"]\nevery = \"window\"\nhosts = {all}\n\
+             timeout = \"10m\"\nparallel = 3\nhealthy = {{ run = [\"/bin/up\"], timeout = \"2m\" }}\n\
+             in_service = {all}\nat_least = 2\n"
+        ))
+        .days(1)
+        .when(move |name, _| match name {
+            "roll" => Some(Fate::exit(0, seconds)),
+            _ => Some(Fate::exit(0, 1)),
+        })
+        .play();
+        assert_eq!(count(&played, "roll"), 6);
+        story(&played)
+    };
+    let first = ["peer w6 of roll", "peer w5 of roll", "roll", "roll", "roll"];
+    let quick = looks(10);
+    assert_eq!(quick[..5], first);
+    // What is done is well: nothing has to be looked at for the rest.
+    assert_eq!(
+        quick.iter().filter(|what| what.starts_with("peer")).count(),
+        2,
+        "{quick:?}"
+    );
+    // After more than a minute those that are not done are.
+    let slow = looks(100);
+    assert!(
+        slow.iter().filter(|what| what.starts_with("peer")).count() > 2,
+        "{slow:?}"
+    );
 }
 
 #[test]
