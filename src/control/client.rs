@@ -1,6 +1,5 @@
 //! A command's side of the control socket.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -54,7 +53,7 @@ impl ControlError {
 ///
 /// # Errors
 /// A daemon that cannot be reached, or says something else.
-pub fn trouble(socket: &Path) -> Result<(Option<String>, BTreeMap<RunId, Seen>), ControlError> {
+pub fn trouble(socket: &Path) -> Result<(Option<String>, Vec<(RunId, Seen)>), ControlError> {
     match one_by_one(socket, &Request::Trouble, A_MOMENT)?.next()? {
         Reply::Trouble { why, runs } => Ok((why, runs)),
         _ => Err(ControlError::Garbled("an answer to something else".into())),

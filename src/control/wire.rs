@@ -1,7 +1,5 @@
 //! Requests and replies, one JSON object a line.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -201,7 +199,7 @@ pub struct Seen {
 
 impl Seen {
     /// Of the first runs of which there is something to say.
-    pub fn of(state: &State) -> BTreeMap<RunId, Self> {
+    pub fn of(state: &State) -> Vec<(RunId, Self)> {
         let short = |text: &String| text.chars().take(WORDS).collect();
         let seen = state.running.iter().map(|(run, running)| {
             let unheard = running.unheard.as_ref();
@@ -217,7 +215,7 @@ impl Seen {
     }
 
     /// Has a state that was read from the record show it, too.
-    pub fn show(runs: BTreeMap<RunId, Self>, state: &mut State) {
+    pub fn show(runs: Vec<(RunId, Self)>, state: &mut State) {
         for (run, seen) in runs {
             if let Some(running) = state.running.get_mut(&run) {
                 (running.waiting, running.unheard) = (seen.waiting, seen.unheard);
@@ -243,7 +241,7 @@ pub enum Reply {
     Trouble {
         why: Option<String>,
         #[serde(default)]
-        runs: BTreeMap<RunId, Seen>,
+        runs: Vec<(RunId, Seen)>,
     },
     /// A part of what a command prints.
     Output { text: String },
@@ -251,4 +249,30 @@ pub enum Reply {
     Ended { code: u8, said: String },
     /// It is over.
     Done { well: bool },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seen_of_runs_is_read_as_it_was_written() {
+        let at: Timestamp = "2027-03-01T22:00:00Z".parse().expect("an instant");
+        let seen = Seen {
+            waiting: None,
+            unheard: Some(("the connection broke".into(), at)),
+        };
+        let reply = Reply::Trouble {
+            why: None,
+            runs: vec![(7, seen)],
+        };
+        let text = serde_json::to_string(&reply).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<Reply>(&text).expect("a reply"),
+            reply
+        );
+        // By a daemon of before.
+        let old = serde_json::from_str::<Reply>(r#"{"reply":"trouble","why":null}"#);
+        assert!(matches!(old, Ok(Reply::Trouble { why: None, .. })));
+    }
 }

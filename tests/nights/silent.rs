@@ -63,7 +63,16 @@ fn what_is_locked_for_a_run_stays_locked_until_it_is_known_that_it_has_ended() {
     let sessions = sshd.sessions();
     signal(&sessions, "-STOP");
     daemon.wait_err("the host is asked");
-    let status = scene.offhours(&["status", "--json"]).expect(0).json();
+    let status = until("that its end is not known", || {
+        let status = scene.offhours(&["status", "--json"]).expect(0).json();
+        let unheard = &status["running"][0]["unheard"];
+        unheard["until"].is_string().then_some(status)
+    });
+    let words = scene.offhours(&["status"]).expect(0).out;
+    assert!(
+        words.contains("how it ended is not known, the host is asked until"),
+        "{words}"
+    );
     let lock = format!("{}/database.lock", status["lock_dir"].as_str().unwrap());
     let free = || {
         std::process::Command::new("flock")
@@ -101,6 +110,50 @@ fn what_is_locked_for_a_run_stays_locked_until_it_is_known_that_it_has_ended() {
     assert!(!alive(pid));
     daemon.wait("session_closed", &[]);
     until("the lock to be free", || free().then_some(()));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_lock_that_is_waited_for_on_a_host_is_shown_and_so_is_that_it_was_got() {
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"60s\"");
+    let held = scene.path("held.lock");
+    let toml = scene.read("windows.toml");
+    let locks = format!("groups = [\"web\"]\nhost_locks = [{held:?}]\n");
+    let toml = toml.replace("groups = [\"web\"]\n", &locks);
+    let toml = toml.replace("hosts = [\"@web\", \"local\"]", "hosts = [\"web1\"]");
+    scene.write("windows.toml", &toml);
+    std::fs::write(&held, "the nightly copy\n").unwrap();
+    let mut holder = std::process::Command::new("flock")
+        .args([held.to_str().unwrap(), "sleep", "1000"])
+        .spawn()
+        .unwrap();
+    until("the lock to be held", || {
+        let free = std::process::Command::new("flock")
+            .args(["-n", held.to_str().unwrap(), "true"])
+            .status();
+        (!free.unwrap().success()).then_some(())
+    });
+    scene.write("hold.work", "");
+    let mut daemon = scene.up();
+    let waiting = |scene: &crate::scene::Scene| {
+        let status = scene.offhours(&["status", "--json"]).json();
+        status["running"][0]["waiting"].as_str().map(str::to_owned)
+    };
+    let said = until("somebody who waits", || waiting(&scene));
+    assert_eq!(said, "held.lock the nightly copy on web1");
+    // The shell has handed the lock to what it runs.
+    let children = std::process::Command::new("pkill")
+        .args(["-P", &holder.id().to_string()])
+        .status();
+    assert!(children.unwrap().success());
+    holder.wait().unwrap();
+    scene.wait_pid("pid.work");
+    until("nobody who waits", || {
+        waiting(&scene).is_none().then_some(())
+    });
+    std::fs::remove_file(scene.path("hold.work")).unwrap();
+    daemon.wait("session_closed", &[]);
     assert_eq!(daemon.stop(), 0);
 }
 
