@@ -50,6 +50,8 @@ if [ "$3" = known ]; then
         /bin/sh -c "eval \"\$1\"" offhours "$1" "$2" clean
 fi
 nonce=$2
+# What it takes for numbers of processes and for built in is not what others do.
+[ -z "${KSH_VERSION-}" ] || refuse "/bin/sh is a Korn shell there: it must be dash, bash or busybox"
 set --
 LC_ALL=C
 # A handler, and not ignored: what is started from here has the default again.

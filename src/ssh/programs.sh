@@ -47,6 +47,17 @@ while [ "$number" -lt "$count" ]; do
         *) found=$PWD/$found ;;
         esac
         look_along "$found"
+        # Each link on the way, too: who can change one decides what is run.
+        hops=40
+        while [ -z "$open" ] && [ -L "$found" ] && [ "$hops" -gt 0 ]; do
+            hops=$((hops - 1))
+            target=$(readlink -- "$found")
+            case $target in
+            /*) found=$target ;;
+            *) found=${found%/*}/$target ;;
+            esac
+            look_along "$found"
+        done
         if [ -z "$open" ] && real=$(readlink -f -- "$found" 2>/dev/null) && [ -n "$real" ]; then look_along "$real"; fi
         [ -z "$open" ] || say open "$number" "$open"
     fi

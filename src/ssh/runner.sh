@@ -428,6 +428,8 @@ began*) ;;
 *) leave error "it could not be begun" ;;
 esac
 kill -s KILL "$lifeline" 2>/dev/null
+# A bash says that it was killed, unless it is waited for.
+wait "$lifeline" 2>/dev/null
 
 # The shell has 128 + N for signal N, which a program may return as well; the status that was seen tells them apart.
 status=${heard##* }

@@ -188,3 +188,52 @@ async fn a_folder_that_somebody_else_made_or_could_change_is_refused() {
     assert!(Masters::new(&at("own")).is_ok());
     assert!(Masters::new(&at("new")).is_ok());
 }
+
+#[tokio::test]
+async fn who_could_change_a_link_on_the_way_to_a_program_is_told() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let Some(lab) = Lab::start("who_could_change_a_link_on_the_way_to_a_program_is_told") else {
+        return;
+    };
+    let open = lab.path("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    symlink("/usr/bin/true", open.join("second")).unwrap();
+    symlink("open/second", lab.path("first")).unwrap();
+    symlink("/usr/bin/true", lab.path("fine")).unwrap();
+    let wanted = ["first", "fine"].map(|name| offhours::ssh::Wanted {
+        program: Some(lab.path(name).display().to_string()),
+        ..Default::default()
+    });
+    let control = lab.control().await;
+    let flaws = offhours::ssh::programs(&control, &[], &wanted)
+        .await
+        .unwrap();
+    let [(0, offhours::ssh::Flaw::Open(how))] = &flaws[..] else {
+        panic!("{flaws:?}");
+    };
+    assert!(how.contains("open can be written by others"), "{how}");
+}
+
+#[tokio::test]
+async fn a_connection_survives_who_gives_up_looking_at_it() {
+    let Some(lab) = Lab::start("a_connection_survives_who_gives_up_looking_at_it") else {
+        return;
+    };
+    let control = lab.control().await;
+    let mark = lab.path("m").display().to_string();
+    let masters = processes(&mark);
+    assert!(!masters.is_empty());
+    for pid in &masters {
+        kill(*pid, Signal::SIGSTOP);
+    }
+    // It does not answer now; who asked is stopped in the middle.
+    let reached = lab.masters.reach(&lab.destination);
+    let given_up = tokio::time::timeout(Duration::from_millis(300), reached).await;
+    assert!(given_up.is_err());
+    for pid in &masters {
+        kill(*pid, Signal::SIGCONT);
+    }
+    assert_eq!(lab.control().await, control);
+    assert_eq!(processes(&mark), masters);
+}

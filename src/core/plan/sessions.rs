@@ -327,10 +327,13 @@ impl Walk<'_> {
                 let why = if frozen {
                     Code::Frozen.into()
                 } else if own.is_empty() {
-                    let words = format!("{on} may not be touched then: its window or a freeze");
-                    Reason::new(Code::OutsideWindow, words)
+                    untouchable(policy, job, on, base)
                 } else if ready > cursor {
                     not_yet(job)
+                } else if own.first().is_some_and(|piece| piece.opens > cursor) {
+                    let words =
+                        format!("{on} may be touched only later: the app does not wait for it");
+                    Reason::new(Code::OutsideWindow, words)
                 } else {
                     Code::DoesNotFit.into()
                 };
@@ -525,5 +528,25 @@ fn as_planned(policy: &Policy, session: &Session, now: Timestamp) -> PlannedSess
         phase: session.phase,
         expected: session.expected,
         steps,
+    }
+}
+
+/// Why nothing may be done on a host in an occurrence.
+fn untouchable(policy: &Policy, job: &MaintenanceJob, on: &Name, base: Occurrence) -> Reason {
+    let own = policy
+        .hosts
+        .get(on)
+        .is_some_and(|host| host.window.is_some());
+    let mut freezes = policy.freezes.iter();
+    let freeze =
+        freezes.find(|f| f.applies_on(on, &job.work()) && f.touches(base.opens, base.closes));
+    match freeze {
+        Some(freeze) if !own => {
+            Reason::new(Code::Frozen, format!("{on} is frozen by {}", freeze.name))
+        }
+        _ => {
+            let words = format!("{on} may not be touched then: its window or a freeze");
+            Reason::new(Code::OutsideWindow, words)
+        }
     }
 }
