@@ -162,9 +162,19 @@ fn leave_without_state(
     let held = match crate::lock::acquire(&lock, Kind::Command, std::time::Duration::ZERO) {
         Err(LockError::Held { holder, .. }) if holder.kind == Some(Kind::Daemon) => {
             let app = &args.app;
-            return Err(refused(format!(
-                "a daemon runs: `offhours leave {app}` asks it"
-            )));
+            return Err(refused(
+                match crate::control::trouble(&settings.control.socket) {
+                    Ok(_) => format!("a daemon runs: `offhours leave {app}` asks it"),
+                    // It may go on at any moment, and the work with it.
+                    Err(error) => format!(
+                        "a daemon runs and cannot be asked ({error}): end it, and try again{}",
+                        holder
+                            .pid
+                            .map(|pid| format!(" (kill -KILL {pid}; what it runs ends with it)"))
+                            .unwrap_or_default()
+                    ),
+                },
+            ));
         }
         // Where not even that can be done, the app comes back all the same.
         held => held.ok(),
