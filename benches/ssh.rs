@@ -1,6 +1,8 @@
 //! `true` on 200 hosts, 50 at a time: offhours beside bare `ssh` under `xargs -P 50`, and Ansible where it is there.
 //!
-//!     sh benches/ansible.sh; cargo bench --bench ssh -- [RUNS] [HOSTS] [PARALLEL]
+//!     sh benches/ansible.sh; cargo bench --bench ssh -- [RUNS] [HOSTS] [PARALLEL] [work]
+//!
+//! With `work` it is `sleep 1` instead of `true`: how much longer a rollout takes for it whose work takes a second.
 //!
 //! Every host is an sshd at 127.1.x.y with throwaway keys; for root each has processes of its own (a PID namespace), so
 //! that no host looks through those of all others. Cold means that every connection is made anew, warm that they are
@@ -176,6 +178,8 @@ fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|n| n.parse().ok()).collect();
     let number = |at: usize, default| numbers.get(at).copied().unwrap_or(default);
     let (runs, hosts, parallel) = (number(0, 3), number(1, 200), number(2, 50));
+    let work = std::env::args().any(|word| word == "work");
+    let command: &[&str] = if work { &["sleep", "1"] } else { &["true"] };
     let groups = Groups::make().unwrap_or_default();
     let dir = tempfile::Builder::new()
         .prefix("b")
@@ -231,7 +235,7 @@ fn main() {
     for _ in 0..runs {
         for name in ["ssh, cold", "ssh, warm"] {
             let (dir, parallel) = (bench.dir, bench.parallel);
-            bench.pass(name, || bare(dir, parallel, "true"));
+            bench.pass(name, || bare(dir, parallel, &command.join(" ")));
         }
         forget(dir.path());
         let masters = made();
@@ -242,13 +246,13 @@ fn main() {
         let masters = made();
         for name in ["offhours, cold", "offhours, warm"] {
             bench.pass(name, || {
-                runtime.block_on(ours.clone().fan(&masters, parallel, Some(&["true"])));
+                runtime.block_on(ours.clone().fan(&masters, parallel, Some(command)));
             });
         }
         drop(masters);
         if ansible {
             for name in ["ansible, cold", "ansible, warm"] {
-                bench.pass(name, || run_ansible(dir.path()));
+                bench.pass(name, || run_ansible(dir.path(), &command.join(" ")));
             }
             forget(dir.path());
         }
@@ -478,10 +482,10 @@ fn prepare_ansible(dir: &Path, addresses: &[String], parallel: usize) {
     fs::write(dir.join("ansible.cfg"), text).unwrap();
 }
 
-fn run_ansible(dir: &Path) {
+fn run_ansible(dir: &Path, command: &str) {
     let log = fs::File::create(dir.join("ansible.log")).unwrap();
     let status = Command::new(ANSIBLE)
-        .args(["all", "-m", "command", "-a", "true"])
+        .args(["all", "-m", "command", "-a", command])
         .env("ANSIBLE_CONFIG", dir.join("ansible.cfg"))
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())

@@ -28,7 +28,9 @@ fn what_was_given_up_is_not_done_later_and_a_daemon_that_hangs_is_not_well() {
         monitor.out
     );
     // The way out is named, and not one that would meet the daemon when it goes on.
-    let left = scene.offhours(&["leave", "shop", "--without-state"]).expect(5);
+    let left = scene
+        .offhours(&["leave", "shop", "--without-state"])
+        .expect(5);
     let way = format!("kill -KILL {}", daemon.pid());
     assert!(left.err.contains(&way), "{}", left.err);
     daemon.signal("CONT");
