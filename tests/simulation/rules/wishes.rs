@@ -64,6 +64,32 @@ fn put_off_its_work_is_done_the_next_night_and_people_are_told_which() {
 }
 
 #[test]
+fn what_was_cancelled_may_be_asked_for_again_for_the_same_night() {
+    let jobs = A.replace("every = \"window\"", "every = \"request\"");
+    let request = || {
+        Happening::Ask(Longing::Request {
+            job: "a".into(),
+            emergency: false,
+        })
+    };
+    let again = |again: bool| {
+        let text =
+            format!("{HEAD}{jobs}").replace("lead = \"12h\"", "lead = \"12h\"\nmargin = \"10h\"");
+        let mut scene = given(A).days(2);
+        scene.policies = vec![scene::policy(&text)];
+        scene = scene.and("2027-03-01T01:00:00Z", request()).and(
+            "2027-03-01T02:00:00Z",
+            Happening::Ask(Longing::Cancel { nth: 0 }),
+        );
+        if again {
+            scene = scene.and("2027-03-01T03:00:00Z", request());
+        }
+        nights(&scene.play()).0.len()
+    };
+    assert_eq!((again(false), again(true)), (0, 1));
+}
+
+#[test]
 fn cancelled_its_work_is_not_done_and_the_next_night_is_as_always() {
     let played = ask("2027-03-01T12:00:00Z", Longing::Cancel { nth: 0 }).play();
     assert_eq!(
