@@ -1,5 +1,5 @@
-//! Machines with systemd of their own. Where there are none the tests are skipped: `tests/lab/machine.sh` makes them (as
-//! root: mmdebstrap, systemd-container), and `OFFHOURS_MACHINES` names their folder.
+//! Machines with systemd of their own. Where there are none the tests are skipped: `tests/lab/machines` makes them (as
+//! root: mmdebstrap, systemd-container) and runs these tests; `OFFHOURS_MACHINES` names their folder.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
