@@ -21,14 +21,13 @@ pub fn run(args: &ExplainArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     let policy = &loaded.policy;
     let now = load::time(&args.at, &policy.zone, context.now)?;
     let state = load::state(&loaded)?;
-    let Some(mut explanation) = explain(policy, &state, &args.job, now) else {
+    let Some(explanation) = explain(policy, &state, &args.job, args.host.as_deref(), now) else {
         return Err(no_such_job(policy, &args.job));
     };
-    if let Some(host) = &args.host {
-        explanation.hosts.retain(|one| *one.host == **host);
-        if explanation.hosts.is_empty() {
-            return Err(usage(format!("{} does not run on {host:?}", args.job)));
-        }
+    if let Some(host) = &args.host
+        && explanation.hosts.is_empty()
+    {
+        return Err(usage(format!("{} does not run on {host:?}", args.job)));
     }
     if context.json {
         out.json(&explanation)?;
@@ -74,8 +73,14 @@ fn show(policy: &Policy, of: &Explanation, out: &mut Out<'_>) -> anyhow::Result<
         show_host(&policy.zone, of, host, *count, out)?;
     }
     let shown: usize = groups.iter().map(|(_, count)| count).sum();
-    out.more((of.hosts.len() + of.more_hosts).saturating_sub(shown))?;
-    Ok(())
+    match (of.hosts.len() + of.more_hosts).saturating_sub(shown) {
+        0 => Ok(()),
+        left_out => {
+            let note = format!("… {left_out} more hosts; --host shows one of them");
+            let note = out.painted(Paint::Dim, &note);
+            Ok(out.line(format_args!("\n{note}"))?)
+        }
+    }
 }
 
 fn show_host(

@@ -10,7 +10,7 @@ use super::decide::decide;
 use super::event::Event;
 use super::fact::Fact;
 use super::notice::Notice;
-use super::plan::outlook;
+use super::plan::sessions_of;
 use super::policy::{Name, Policy};
 use super::report::{Line, event, relative};
 use super::run::SessionId;
@@ -109,8 +109,9 @@ fn told(facts: &[Fact]) -> BTreeMap<&'static str, Vec<String>> {
 
 fn served(policy: &Policy, state: &State, job: &Name, now: Timestamp) -> Option<Served> {
     let until = now.saturating_add(AHEAD).unwrap_or(now);
-    let plan = outlook(policy, state, now, until);
-    plan.sessions.iter().find_map(|session| {
+    let app = &policy.maintenance.get(job)?.app;
+    let sessions = sessions_of(policy, state, app, now, until);
+    sessions.iter().find_map(|session| {
         let steps = session.steps.iter().filter(|step| step.job == *job);
         let hosts: Vec<Name> = steps.map(|step| step.host.clone()).collect();
         (!hosts.is_empty()).then(|| Served {

@@ -1,5 +1,6 @@
 //! Why a job does not run now, and when it will: the chain of rules that decide about it, each with its answer.
 
+mod coming;
 mod maintenance;
 mod periodic;
 
@@ -142,13 +143,24 @@ const NOT_ANNOUNCED: &str = "not_announced";
 /// Another session has what it needs.
 const OTHER_SESSION: &str = "other_session";
 
-/// Why this job does not run at `now`, and when it will; none where there is no such job.
-pub fn explain(policy: &Policy, state: &State, job: &str, now: Timestamp) -> Option<Explanation> {
+/// Why this job does not run at `now`, and when it will; none where there is no such job. With `only`, on that host: it
+/// has none where the job does not run there.
+pub fn explain(
+    policy: &Policy,
+    state: &State,
+    job: &str,
+    only: Option<&str>,
+    now: Timestamp,
+) -> Option<Explanation> {
     if let Some(job) = policy.maintenance.get(job) {
-        return Some(maintenance::explain(policy, state, job, now));
+        return Some(maintenance::explain(policy, state, job, only, now));
     }
     let job = policy.periodic.get(job)?;
-    Some(periodic::explain(policy, state, job, now))
+    let mut explanation = periodic::explain(policy, state, job, now);
+    explanation
+        .hosts
+        .retain(|host| only.is_none_or(|only| *host.host == *only));
+    Some(explanation)
 }
 
 fn daemon(policy: &Policy, state: &State, app: Option<&str>) -> Link {

@@ -2,47 +2,47 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::coming::Coming;
 use super::{
     Explanation, HOSTS, HostExplanation, Link, NOT_ANNOUNCED, NOT_DUE, NextRun, ON_REQUEST,
     OTHER_SESSION, Rule, at, daemon, first_reason,
 };
 use crate::core::calendar::Occurrence;
 use crate::core::notice::{self, Progress};
-use crate::core::plan::{self, Plan, PlannedSession, Sight, fits, outlook, visible};
+use crate::core::plan::{self, PlannedSession, Sight, fits, visible};
 use crate::core::policy::{App, Due, DuringMaintenance, MaintenanceJob, Name, Policy};
 use crate::core::proof::{Planned, ready_at};
 use crate::core::report::span;
 use crate::core::run::What;
-use crate::core::session::{Code, Phase, Session, Step, StepState};
+use crate::core::session::{Code, Phase, Session, Step};
 use crate::core::state::State;
-
-/// Further ahead nothing is foreseen.
-const YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 pub(super) fn explain(
     policy: &Policy,
     state: &State,
     job: &MaintenanceJob,
+    only: Option<&str>,
     now: Timestamp,
 ) -> Explanation {
-    let until = now.saturating_add(YEAR).unwrap_or(Timestamp::MAX);
-    let plan = outlook(policy, state, now, until);
+    let wanted = |host: &&Name| only.is_none_or(|only| ***host == *only);
+    let all = || job.hosts.iter().filter(wanted);
+    let hosts: Vec<&Name> = all().take(HOSTS).collect();
+    let coming = Coming::to(policy, state, job, &hosts, now);
     let look = Look {
         policy,
         state,
         job,
         now,
-        plan: &plan,
+        coming: &coming,
     };
-    let hosts = job.hosts.iter().take(HOSTS);
     Explanation {
         job: job.name.clone(),
         kind: "maintenance",
         now,
         app: Some(job.app.clone()),
         window: Some(job.window.clone()),
-        hosts: hosts.map(|host| look.host(host)).collect(),
-        more_hosts: job.hosts.len().saturating_sub(HOSTS),
+        hosts: hosts.iter().map(|host| look.host(host)).collect(),
+        more_hosts: all().count() - hosts.len(),
     }
 }
 
@@ -51,15 +51,15 @@ struct Look<'a> {
     state: &'a State,
     job: &'a MaintenanceJob,
     now: Timestamp,
-    plan: &'a Plan,
+    coming: &'a Coming,
 }
 
-impl<'a> Look<'a> {
+impl Look<'_> {
     fn host(&self, host: &Name) -> HostExplanation {
         let running = self.state.running.values().any(|running| {
             matches!(&running.what, What::Step { job, host: on, .. } if *job == self.job.name && on == host)
         });
-        let coming = self.coming(host);
+        let coming = self.coming.on(host);
         let mut chain = Vec::new();
         // Of what runs there is nothing to be asked.
         if !running {
@@ -92,24 +92,6 @@ impl<'a> Look<'a> {
                 .and_then(|past| past.last_success),
             last: None,
         }
-    }
-
-    /// The session that will do it on this host; of one that it is running in, none.
-    fn coming(&self, host: &Name) -> Option<(&'a PlannedSession, Timestamp)> {
-        self.plan.sessions.iter().find_map(|session| {
-            let mut steps = session.steps.iter();
-            let step = steps.find(|s| s.job == self.job.name && s.host == *host)?;
-            // Of one that is under way, what is still to come.
-            let open = self.state.sessions.get(&session.id).is_none_or(|s| {
-                let mut steps = s.steps.iter();
-                steps.any(|s| {
-                    s.job == self.job.name
-                        && s.host == *host
-                        && !matches!(s.state, StepState::Done { .. } | StepState::Running { .. })
-                })
-            });
-            open.then_some((session, step.starts))
-        })
     }
 
     fn due(&self, host: &Name) -> Link {

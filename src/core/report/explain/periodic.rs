@@ -6,7 +6,7 @@ use super::{
     Explanation, HostExplanation, LIMIT, Link, NOT_DUE, NextRun, Rule, at, daemon, first_reason,
 };
 use crate::core::plan;
-use crate::core::policy::{DuringMaintenance, LOCAL, Outside, PeriodicJob, Policy};
+use crate::core::policy::{DuringMaintenance, Outside, PeriodicJob, Policy};
 use crate::core::session::Code;
 use crate::core::state::{PeriodicState, State};
 
@@ -43,7 +43,7 @@ pub(super) fn explain(
         *at = back.max(*at);
     }
     let host = HostExplanation {
-        host: LOCAL.into(),
+        host: job.host.clone(),
         running,
         reason: first_reason(&chain),
         next: next.map(|at| NextRun {

@@ -1,0 +1,69 @@
+//! Very many hosts, and what is said of one of them.
+use assert_cmd::cargo::cargo_bin;
+
+use crate::Place;
+
+const REST: &str = r#"
+time_zone = "UTC"
+[contacts]
+technical = ["ops@example.org"]
+[mail]
+transport = "file"
+from = "ops@example.org"
+[notice]
+to = ["technical"]
+operators = ["technical"]
+[window.night]
+open = "daily 22:00-05:00"
+[app.shop]
+window = "night"
+[maintenance.update]
+app = "shop"
+run = ["true"]
+every = "window"
+estimate = "5m"
+parallel = "10%"
+hosts = ["@all"]
+"#;
+
+fn fleet(hosts: usize) -> Place {
+    let hosts = (0..hosts).map(|n| format!("[host.h{n:04}]\ngroups = [\"all\"]\n"));
+    Place::new(&format!("{REST}{}", hosts.collect::<String>()))
+}
+
+#[test]
+fn one_host_of_very_many_is_explained() {
+    let place = fleet(1_100);
+    for host in ["h0010", "h1050"] {
+        let said = place.run(&["explain", "update", "--host", host]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(said.out.contains("it will run on"), "{}", said.out);
+        assert!(!said.out.contains("more"), "{}", said.out);
+    }
+    let all = place.run(&["explain", "update"]);
+    assert!(all.out.contains("more hosts; --host"), "{}", all.out);
+    let nowhere = place.run(&["explain", "update", "--host", "h9999"]);
+    assert_eq!(nowhere.code, 2, "{}", nowhere.out);
+}
+
+/// What is looked for is planned as far as it has to be, and of the rest nothing is kept.
+#[test]
+fn a_fleet_takes_little_memory_to_look_at() {
+    let place = fleet(3_000);
+    for words in [
+        "explain update",
+        "explain update --host h2999",
+        "notice preview shop",
+    ] {
+        let bounded = format!("ulimit -v 250000; exec \"$0\" {words}");
+        let program = cargo_bin("offhours");
+        let mut command = std::process::Command::new("sh");
+        command.arg("-c").arg(bounded).arg(program);
+        let output = command
+            .current_dir(place.dir.path())
+            .output()
+            .expect("started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words}: {said}");
+    }
+}
