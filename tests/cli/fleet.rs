@@ -67,3 +67,15 @@ fn a_fleet_takes_little_memory_to_look_at() {
         assert!(output.status.success(), "{words}: {said}");
     }
 }
+
+/// Nothing is said to run, or to be about to, while nobody is there to start it.
+#[test]
+fn without_a_daemon_nothing_is_about_to_run() {
+    let place = fleet(3);
+    let now = place.run(&["explain", "update", "--json"]);
+    let now: serde_json::Value = serde_json::from_str(&now.out).expect("json");
+    assert_eq!(now["hosts"][0]["reason"], "daemon_down", "{now}");
+    let then = place.run(&["explain", "update", "--at", "2036-11-28T23:00", "--json"]);
+    let then: serde_json::Value = serde_json::from_str(&then.out).expect("json");
+    assert_eq!(then["hosts"][0]["reason"], "not_announced", "{then}");
+}
