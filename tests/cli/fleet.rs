@@ -79,3 +79,41 @@ fn without_a_daemon_nothing_is_about_to_run() {
     let then: serde_json::Value = serde_json::from_str(&then.out).expect("json");
     assert_eq!(then["hosts"][0]["reason"], "not_announced", "{then}");
 }
+
+/// What one plan does not list any more is no difference to the other.
+#[test]
+fn a_job_that_did_not_change_is_not_at_other_times() {
+    let place = |hosts: usize| {
+        let hosts: Vec<String> = (0..hosts).map(|n| format!("h{n:02}")).collect();
+        let tables = hosts.iter().map(|host| format!("[host.{host}]\n"));
+        let names: Vec<String> = hosts.iter().map(|host| format!("{host:?}")).collect();
+        format!(
+            "time_zone = \"UTC\"\n{}[periodic.tick]\nschedule = \"* * * * *\"\nhosts = [{}]\n\
+             run = [\"true\"]\ntimeout = \"5s\"\n",
+            tables.collect::<String>(),
+            names.join(", "),
+        )
+    };
+    let there = Place::new(&place(80));
+    std::fs::write(there.dir.path().join("new.toml"), place(75)).expect("file");
+    let args = [
+        "plan",
+        "--config",
+        "new.toml",
+        "--against",
+        "windows.toml",
+        "--days",
+        "1",
+    ];
+    let shown = there.run(&args);
+    assert_eq!(shown.code, 1, "{}", shown.err);
+    assert!(!shown.out.contains("at other times"), "{}", shown.out);
+    assert!(shown.out.contains("tick@h79"), "{}", shown.out);
+    assert!(shown.out.contains("compared until"), "{}", shown.out);
+    let few = there.run(&[&args[..], &["--limit", "2"]].concat());
+    assert!(
+        few.out.contains("tick@h75, tick@h76, 3 more"),
+        "{}",
+        few.out
+    );
+}
