@@ -17,8 +17,10 @@ use jiff::Timestamp;
 use offhours::config::{Env, Purpose, load};
 use offhours::core::apply::apply;
 use offhours::core::fact::Fact;
+use offhours::core::foresee::foresee;
 use offhours::core::plan::{outlook, sessions_of};
 use offhours::core::state::State;
+use offhours::core::wish::{Asked, Asker, Wish};
 use offhours::simulate::{Dice, Faults, Play, play};
 use offhours::store::{Facts, Reader, Store};
 
@@ -244,6 +246,49 @@ fn the_plan_of_one_app_is_what_it_is_among_all() {
         }
     }
     assert!(compared > 200, "only {compared} sessions were compared");
+}
+
+/// What ending a session would come to is found by ending it: who is cut off, what is left, who is told.
+#[test]
+fn it_is_foreseen_what_ending_a_session_under_way_comes_to() {
+    let situation = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans/rolling-explained");
+    let dir = place(&situation);
+    let now: Timestamp = "2027-01-11T21:20:00Z".parse().unwrap();
+    let env = Env::from_iter::<[(&str, &str); 0]>([]);
+    let loaded = load(&dir.path().join("windows.toml"), &env, now, Purpose::Read).unwrap();
+    let reader = Reader::open(&dir.path().join("state")).unwrap().unwrap();
+    let (state, _) = reader.load(apply).unwrap();
+    let asker = serde_json::from_value(serde_json::json!({ "uid": 0, "name": "root" })).unwrap();
+    let asked = |wish| Asked {
+        wish,
+        by: Asker::clone(&asker),
+        reason: "enough".into(),
+    };
+    let id: offhours::core::policy::Name = "shop/night/2027-01-11".into();
+    let cancelled = foresee(
+        &loaded.policy,
+        &state,
+        asked(Wish::Cancel { session: id }),
+        now,
+    )
+    .unwrap();
+    let words = cancelled.words();
+    for said in [
+        "2 steps are cut off, on web2, web3",
+        "2 steps are not begun any more",
+        "shop has no leave hooks",
+        "ends: cancelled",
+        "team@example.org",
+    ] {
+        assert!(words.contains(said), "{said} is not in:\n{words}");
+    }
+    let app = "shop".into();
+    let left = foresee(&loaded.policy, &state, asked(Wish::Leave { app }), now).unwrap();
+    assert!(
+        left.words().contains("2 steps are cut off"),
+        "{}",
+        left.words()
+    );
 }
 
 #[test]
