@@ -1,8 +1,9 @@
 //! `explain JOB`: why does it not run now, and when will it?
 use super::args::ExplainArgs;
+use super::job_names::{no_such_job, on_host};
 use super::load::{self, Context};
 use super::out::Out;
-use super::refusal::{did_you_mean, refused, usage};
+use super::refusal::{refused, usage};
 use super::table::{Cell, Paint, Table};
 use crate::config::Loaded;
 use crate::control;
@@ -26,8 +27,9 @@ pub fn run(args: &ExplainArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     let policy = &loaded.policy;
     let now = load::time(&args.at, &policy.zone, context.now)?;
     let mut state = load::state(&loaded)?;
+    let job = on_host(policy, &args.job, args.host.as_deref());
     let question = Question {
-        job: &args.job,
+        job: &job,
         host: args.host.as_deref(),
         now,
         // Who asks of another time takes it that one runs then.
@@ -61,12 +63,6 @@ fn is_served(loaded: &Loaded, state: &mut State, now: Timestamp) -> anyhow::Resu
         control::Seen::show(runs, state);
     }
     Ok(true)
-}
-
-fn no_such_job(policy: &Policy, job: &str) -> anyhow::Error {
-    let names = policy.maintenance.keys().chain(policy.periodic.keys());
-    let hint = did_you_mean(job, names.map(|name| &**name));
-    usage(format!("there is no job {job:?}{hint}"))
 }
 
 fn show(policy: &Policy, of: &Explanation, out: &mut Out<'_>) -> anyhow::Result<()> {
