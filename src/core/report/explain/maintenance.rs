@@ -110,6 +110,12 @@ impl Look<'_> {
         chain.push(Link::holds(Rule::Due, format!("{} {due}", session.id)));
         if session.overridden.is_none() {
             self.window_and_room(host, &mut chain);
+            let app = self.policy.apps.get(&self.job.app);
+            chain.extend(app.map(|app| self.told(app, session)));
+        }
+        if !session.phase.in_maintenance() {
+            chain.extend(self.other_session());
+            chain.extend(self.draining());
         }
         chain.push(turn(self.policy, (session, step), self.now));
         chain
