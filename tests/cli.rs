@@ -8,6 +8,8 @@ use serde_json::Value;
 
 #[path = "cli/completions.rs"]
 mod completions;
+#[path = "cli/fleet.rs"]
+mod fleet;
 #[path = "cli/hosts.rs"]
 mod hosts;
 #[path = "cli/notes.rs"]

@@ -15,9 +15,14 @@ use std::process::Command;
 
 use jiff::Timestamp;
 use offhours::config::{Env, Purpose, load};
+use offhours::core::apply::apply;
 use offhours::core::fact::Fact;
+use offhours::core::foresee::foresee;
+use offhours::core::plan::{outlook, sessions_of};
+use offhours::core::state::State;
+use offhours::core::wish::{Asked, Asker, Wish};
 use offhours::simulate::{Dice, Faults, Play, play};
-use offhours::store::{Facts, Store};
+use offhours::store::{Facts, Reader, Store};
 
 const PROMPT: &str = "$ offhours ";
 
@@ -158,6 +163,132 @@ fn every_situation_is_as_it_was_written_down() {
     }
     assert!(all.len() >= 20, "only {} situations", all.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Apps that have a say in each other's times by a lock, a host or a proof, and one that has none.
+const ENTANGLED: &str = r#"
+time_zone = "UTC"
+[notice]
+to = ["team@example.org"]
+operators = ["ops@example.org"]
+[window.night]
+open = "daily 22:00-05:00"
+[window.late]
+open = "Sat 21:00-23:30"
+[host.web1]
+[host.web2]
+[app.a]
+window = "night"
+[app.b]
+window = "night"
+[app.c]
+window = "late"
+[app.d]
+window = "night"
+[app.e]
+window = "night"
+[maintenance.a]
+app = "a"
+every = "window"
+run = ["true"]
+timeout = "1h"
+locks = ["database"]
+[maintenance.b]
+app = "b"
+every = "window"
+run = ["true"]
+timeout = "1h"
+locks = ["database"]
+hosts = ["web1"]
+[maintenance.c]
+app = "c"
+schedule = "0 0 * * 6"
+run = ["true"]
+timeout = "30m"
+hosts = ["web1", "web2"]
+[maintenance.d]
+app = "d"
+every = "window"
+after = [{ job = "c", succeeded_for = "2d" }]
+run = ["true"]
+timeout = "1h"
+[maintenance.e]
+app = "e"
+every = "window"
+run = ["true"]
+timeout = "1h"
+"#;
+
+/// Of the others only as much is planned as has a say in it.
+#[test]
+fn the_plan_of_one_app_is_what_it_is_among_all() {
+    let from: Timestamp = "2027-01-12T09:00:00Z".parse().unwrap();
+    let until = from + jiff::SignedDuration::from_hours(24 * 40);
+    let mut compared = 0;
+    let entangled = tempfile::tempdir().unwrap();
+    fs::write(entangled.path().join("windows.toml"), ENTANGLED).unwrap();
+    let mut places: Vec<_> = situations().iter().map(|of| place(of)).collect();
+    places.push(entangled);
+    for dir in places {
+        let file = dir.path().join("windows.toml");
+        let env = Env::from_iter::<[(&str, &str); 0]>([]);
+        let Ok(loaded) = load(&file, &env, from, Purpose::Read) else {
+            continue;
+        };
+        let reader = Reader::open(&dir.path().join("state")).unwrap();
+        let state = reader.map_or_else(State::default, |reader| reader.load(apply).unwrap().0);
+        let all = outlook(&loaded.policy, &state, from, until).sessions;
+        for app in loaded.policy.apps.keys() {
+            let of_all: Vec<_> = all.iter().filter(|s| s.app == *app).cloned().collect();
+            let alone = sessions_of(&loaded.policy, &state, app, from, until);
+            assert_eq!(alone, of_all, "{app} of {}", file.display());
+            compared += alone.len();
+        }
+    }
+    assert!(compared > 200, "only {compared} sessions were compared");
+}
+
+/// What ending a session would come to is found by ending it: who is cut off, what is left, who is told.
+#[test]
+fn it_is_foreseen_what_ending_a_session_under_way_comes_to() {
+    let situation = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans/rolling-explained");
+    let dir = place(&situation);
+    let now: Timestamp = "2027-01-11T21:20:00Z".parse().unwrap();
+    let env = Env::from_iter::<[(&str, &str); 0]>([]);
+    let loaded = load(&dir.path().join("windows.toml"), &env, now, Purpose::Read).unwrap();
+    let reader = Reader::open(&dir.path().join("state")).unwrap().unwrap();
+    let (state, _) = reader.load(apply).unwrap();
+    let asker = serde_json::from_value(serde_json::json!({ "uid": 0, "name": "root" })).unwrap();
+    let asked = |wish| Asked {
+        wish,
+        by: Asker::clone(&asker),
+        reason: "enough".into(),
+    };
+    let id: offhours::core::policy::Name = "shop/night/2027-01-11".into();
+    let cancelled = foresee(
+        &loaded.policy,
+        &state,
+        asked(Wish::Cancel { session: id }),
+        now,
+    )
+    .unwrap();
+    let words = cancelled.words();
+    for said in [
+        "2 steps are cut off, on web2, web3",
+        "2 steps are not begun any more",
+        "shop has no leave hooks",
+        "ends: cancelled",
+        "team@example.org",
+    ] {
+        assert!(words.contains(said), "{said} is not in:\n{words}");
+    }
+    let app = "shop".into();
+    let left = foresee(&loaded.policy, &state, asked(Wish::Leave { app }), now).unwrap();
+    assert!(
+        left.words().contains("2 steps are cut off"),
+        "{}",
+        left.words()
+    );
 }
 
 #[test]

@@ -412,6 +412,9 @@ pub struct HistoryArgs {
     /// Only this session: APP/WINDOW/DATE
     #[arg(long, value_name = "ID")]
     pub session: Option<String>,
+    /// Only what was done on this host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
     /// Not older than this
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -430,7 +433,7 @@ impl HistoryArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct LogsArgs {
-    /// The number of a run, RUN.ATTEMPT, or the name of a job (its latest run)
+    /// The number of a run, RUN.ATTEMPT, or a job (its latest run), on one of its hosts: JOB@HOST
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Go on while it runs, to its end; of output beyond the limit the end comes when it is over

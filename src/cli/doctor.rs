@@ -21,6 +21,9 @@ use crate::text::clean;
 /// The longest that one part may take: longer than what bounds it by itself.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Hosts with which all is well that are shown one by one, for people.
+const HOSTS: usize = 20;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,8 +75,8 @@ pub fn run(args: &DoctorArgs, context: &Context, out: &mut Out<'_>) -> anyhow::R
     if context.json {
         out.json(&findings)?;
     } else {
-        for finding in &findings {
-            show(finding, out)?;
+        for finding in worst_first(&findings) {
+            show(&finding, out)?;
         }
         let count = |level| findings.iter().filter(|f| f.level == level).count();
         out.line(format_args!(
@@ -84,6 +87,24 @@ pub fn run(args: &DoctorArgs, context: &Context, out: &mut Out<'_>) -> anyhow::R
         ))?;
     }
     Ok(if failed { Exit::Failed } else { Exit::Ok })
+}
+
+/// What is wrong stands at the top, and of very many good hosts there is one line.
+fn worst_first(findings: &[Finding]) -> Vec<Finding> {
+    let is_well = |f: &&Finding| f.part == "host" && f.level == Level::Good;
+    let well = findings.iter().filter(is_well).count();
+    let many = well > HOSTS;
+    let mut shown: Vec<Finding> = findings
+        .iter()
+        .filter(|finding| !many || !is_well(finding))
+        .cloned()
+        .collect();
+    if many {
+        let text = format!("{well} are reached, and what runs there is there");
+        shown.push(Finding::new("hosts", "", Level::Good, text));
+    }
+    shown.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    shown
 }
 
 fn show(finding: &Finding, out: &mut Out<'_>) -> std::io::Result<()> {
@@ -159,5 +180,29 @@ fn mail(name: &str, why: Option<String>) -> Finding {
     match why {
         None => Finding::new("mail", name, Level::Good, "it could take a message now"),
         Some(why) => Finding::new("mail", name, Level::Failure, why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_first_and_many_good_hosts_are_one_line() {
+        let host = |n: usize, level| Finding::new("host", &format!("h{n:02}"), level, "said");
+        let mut findings = vec![Finding::new("clock", "", Level::Good, "right")];
+        findings.extend((0..HOSTS).map(|n| host(n, Level::Good)));
+        assert_eq!(worst_first(&findings).len(), HOSTS + 1);
+        findings.extend([
+            host(97, Level::Good),
+            host(98, Level::Warning),
+            host(99, Level::Failure),
+        ]);
+        let shown = worst_first(&findings);
+        let lines: Vec<String> = shown
+            .iter()
+            .map(|f| format!("{} {}", f.part, f.name))
+            .collect();
+        assert_eq!(lines, ["host h99", "host h98", "clock ", "hosts "]);
     }
 }

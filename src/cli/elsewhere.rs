@@ -68,6 +68,7 @@ fn reading(command: &Command) -> Option<Reading> {
         Command::History(args) => Reading::History {
             job: args.job().map(str::to_owned),
             session: args.session.clone(),
+            host: args.host.clone(),
             since: args.since.clone(),
             failed: args.failed,
             rows: rows(&args.limit),

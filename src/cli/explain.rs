@@ -1,13 +1,19 @@
 //! `explain JOB`: why does it not run now, and when will it?
 use super::args::ExplainArgs;
+use super::job_names::{no_such_job, on_host};
 use super::load::{self, Context};
 use super::out::Out;
-use super::refusal::{did_you_mean, usage};
+use super::refusal::{refused, usage};
 use super::table::{Cell, Paint, Table};
+use crate::config::Loaded;
+use crate::control;
 use crate::core::calendar::Zone;
 use crate::core::policy::{LOCAL, Policy};
-use crate::core::report::{Explanation, HostExplanation, explain, relative, when};
+use crate::core::report::{Explanation, HostExplanation, Question, explain, relative, when};
+use crate::core::state::State;
 use crate::exit::Exit;
+use crate::surroundings;
+use jiff::Timestamp;
 
 /// Hosts that are shown one by one.
 const HOSTS: usize = 5;
@@ -20,15 +26,22 @@ pub fn run(args: &ExplainArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     let loaded = context.load()?;
     let policy = &loaded.policy;
     let now = load::time(&args.at, &policy.zone, context.now)?;
-    let state = load::state(&loaded)?;
-    let Some(mut explanation) = explain(policy, &state, &args.job, now) else {
+    let mut state = load::state(&loaded)?;
+    let job = on_host(policy, &args.job, args.host.as_deref());
+    let question = Question {
+        job: &job,
+        host: args.host.as_deref(),
+        now,
+        // Who asks of another time takes it that one runs then.
+        is_served: now != context.now || is_served(&loaded, &mut state, now)?,
+    };
+    let Some(explanation) = explain(policy, &state, &question) else {
         return Err(no_such_job(policy, &args.job));
     };
-    if let Some(host) = &args.host {
-        explanation.hosts.retain(|one| *one.host == **host);
-        if explanation.hosts.is_empty() {
-            return Err(usage(format!("{} does not run on {host:?}", args.job)));
-        }
+    if let Some(host) = &args.host
+        && explanation.hosts.is_empty()
+    {
+        return Err(usage(format!("{} does not run on {host:?}", args.job)));
     }
     if context.json {
         out.json(&explanation)?;
@@ -38,10 +51,18 @@ pub fn run(args: &ExplainArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     Ok(Exit::Ok)
 }
 
-fn no_such_job(policy: &Policy, job: &str) -> anyhow::Error {
-    let names = policy.maintenance.keys().chain(policy.periodic.keys());
-    let hint = did_you_mean(job, names.map(|name| &**name));
-    usage(format!("there is no job {job:?}{hint}"))
+/// Whether a daemon runs; what it alone knows is added to the state.
+fn is_served(loaded: &Loaded, state: &mut State, now: Timestamp) -> anyhow::Result<bool> {
+    let settings = &loaded.settings;
+    let shell = surroundings::shell(&settings.state_dir, state, now);
+    if !shell.map_err(|e| refused(e.to_string()))?.daemon.running {
+        return Ok(false);
+    }
+    if let Ok((trouble, runs)) = control::trouble(&settings.control.socket) {
+        state.live.unwritable = trouble;
+        control::Seen::show(runs, state);
+    }
+    Ok(true)
 }
 
 fn show(policy: &Policy, of: &Explanation, out: &mut Out<'_>) -> anyhow::Result<()> {
@@ -74,8 +95,14 @@ fn show(policy: &Policy, of: &Explanation, out: &mut Out<'_>) -> anyhow::Result<
         show_host(&policy.zone, of, host, *count, out)?;
     }
     let shown: usize = groups.iter().map(|(_, count)| count).sum();
-    out.more((of.hosts.len() + of.more_hosts).saturating_sub(shown))?;
-    Ok(())
+    match (of.hosts.len() + of.more_hosts).saturating_sub(shown) {
+        0 => Ok(()),
+        left_out => {
+            let note = format!("… {left_out} more hosts; --host shows one of them");
+            let note = out.painted(Paint::Dim, &note);
+            Ok(out.line(format_args!("\n{note}"))?)
+        }
+    }
 }
 
 fn show_host(
@@ -118,6 +145,14 @@ fn show_host(
     let next = match &host.next {
         None if host.running => String::new(),
         None => "it will not run, as far as can be foreseen".to_owned(),
+        Some(next) if next.at <= of.now => {
+            let session = next.session.as_ref();
+            let session = session.map_or(String::new(), |id| format!(", in {id}"));
+            match host.reason {
+                Some(_) => format!("it will run as soon as nothing keeps it{session}"),
+                None => format!("it is about to run{session}"),
+            }
+        }
         Some(next) => {
             let at = when(zone, next.at);
             let session = next.session.as_ref();

@@ -1,10 +1,12 @@
 //! `history`: what was?
 use super::args::HistoryArgs;
+use super::job_names::{family, is_known, on_host};
 use super::load::{self, Context};
 use super::out::Out;
 use super::refusal::refused;
 use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
+use crate::core::policy::LOCAL;
 use crate::core::report::{Row, rows, span, when};
 use crate::core::run::Outcome;
 use crate::exit::Exit;
@@ -40,44 +42,67 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
         ),
         _ => None,
     };
+    let policy = &loaded.policy;
+    let job = args.job();
+    let job = job.map(|job| on_host(policy, job, args.host.as_deref()));
+    let is_family = |job: &&String| family(policy, job).next().is_some();
+    let wanted = Wanted {
+        host: args.host.clone(),
+        family: job.as_ref().filter(is_family).map(|job| format!("{job}@")),
+    };
     let filter = HistoryFilter {
-        job: args.job().map(Into::into),
+        job: job
+            .as_deref()
+            .filter(|_| wanted.family.is_none())
+            .map(Into::into),
         session: args.session.as_deref().map(Into::into),
         bad: args.failed,
         since,
         from_seq: first.flatten(),
         // One more than is shown tells whether there are more.
-        limit: PAGE.min(limit.saturating_add(1)),
+        limit: match wanted.is_all() {
+            true => PAGE.min(limit.saturating_add(1)),
+            false => PAGE,
+        },
         ..HistoryFilter::default()
     };
-    let wanted = Pages {
+    let rows = Pages {
         reader: reader.as_ref(),
         filter,
+        of: wanted,
         page: Vec::new().into_iter(),
         // Nothing is as young as that.
         over: first == Some(None),
     };
     if context.json {
-        out.json_array(wanted.take(limit))?;
+        out.json_array(rows.take(limit))?;
         return Ok(Exit::Ok);
     }
     let mut shown: Vec<Row> = Vec::new();
     // Counting them all would read the whole history.
-    for row in wanted.take(limit.saturating_add(1)) {
+    for row in rows.take(limit.saturating_add(1)) {
         shown.push(row?);
     }
     let more = shown.len() > limit;
     shown.truncate(limit);
     if shown.is_empty() {
-        let policy = &loaded.policy;
-        let known = |job| policy.maintenance.contains_key(job) || policy.periodic.contains_key(job);
-        let of = args.job().map(|job| match known(job) {
+        let known = |job: &String| is_known(policy, job) || is_family(&job);
+        let of = job.as_ref().map(|job| match known(job) {
             true => format!(" of {job}"),
             false => format!(" of {:?}, and no job is called that", clean(job)),
         });
+        let on = args
+            .host
+            .as_ref()
+            .map(|host| match policy.hosts.get(&**host) {
+                Some(_) => format!(" on {host}"),
+                None if host == LOCAL => format!(" on {host}"),
+                None => format!(" on {:?}, and no host is called that", clean(host)),
+            });
         out.line(format_args!(
-            "nothing is recorded{}",
-            of.unwrap_or_default()
+            "nothing is recorded{}{}",
+            of.unwrap_or_default(),
+            on.unwrap_or_default()
         ))?;
     } else {
         out.table(&table(&shown, zone))?;
@@ -89,10 +114,31 @@ pub fn run(args: &HistoryArgs, context: &Context, out: &mut Out<'_>) -> anyhow::
     Ok(Exit::Ok)
 }
 
+/// What is no column of the store: looked at row by row.
+struct Wanted {
+    host: Option<String>,
+    /// `NAME@`: the beginning of what a job on several hosts is called on each.
+    family: Option<String>,
+}
+
+impl Wanted {
+    fn is_all(&self) -> bool {
+        self.host.is_none() && self.family.is_none()
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        let job = row.job.as_deref().unwrap_or_default();
+        let host = |host: &String| row.host.as_deref() == Some(host);
+        self.host.as_ref().is_none_or(host)
+            && self.family.as_ref().is_none_or(|of| job.starts_with(&**of))
+    }
+}
+
 /// The rows of the history, page by page.
 struct Pages<'a> {
     reader: Option<&'a Reader>,
     filter: HistoryFilter,
+    of: Wanted,
     page: std::vec::IntoIter<crate::store::HistoryRow>,
     over: bool,
 }
@@ -105,8 +151,8 @@ impl Iterator for Pages<'_> {
             if let Some(line) = self.page.next() {
                 self.filter.before_seq = Some(line.seq);
                 match rows(line.at, &line.fact) {
-                    Some(row) => return Some(Ok(row)),
-                    None => continue,
+                    Some(row) if self.of.has(&row) => return Some(Ok(row)),
+                    _ => continue,
                 }
             }
             if self.over {

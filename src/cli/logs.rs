@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::args::LogsArgs;
+use super::job_names::{family, no_such_job, split};
 use super::load::{self, Context};
 use super::out::{Out, said};
 use super::refusal::{Refusal, refused, usage};
@@ -17,11 +18,14 @@ use crate::core::fact::Fact;
 use crate::core::run::{RunId, What};
 use crate::exit::Exit;
 use crate::logs::{self, LogFile};
-use crate::store::HistoryFilter;
+use crate::store::{HistoryFilter, Line};
 use crate::text::{Filter, clean};
 
 /// More than this of a file is not put into one JSON string.
 const LARGEST_JSON: u64 = 16 << 20;
+
+/// Rows of the history that are looked at together.
+const PAGE: usize = 1_000;
 
 /// Prints the output of the latest attempt, or of the one that was named: as it is to a pipe, made harmless to a
 /// terminal. Memory is bounded, except with `--json`, where it is by 16 MiB.
@@ -30,14 +34,18 @@ const LARGEST_JSON: u64 = 16 << 20;
 /// When there is no such run, or its file cannot be read.
 pub fn run(args: &LogsArgs, context: &Context, out: &mut Out<'_>) -> anyhow::Result<Exit> {
     let loaded = context.load()?;
+    let wanted = match split(&loaded.policy, &args.run) {
+        Some((job, host)) => latest_on(job, host, &loaded)?.to_string(),
+        None => args.run.clone(),
+    };
     if args.follow {
-        if let Some(run) = follow::under_way(&args.run, &loaded)? {
+        if let Some(run) = follow::under_way(&wanted, &loaded)? {
             follow::follow(run, &loaded, out)?;
             return Ok(Exit::Ok);
         }
         said("it does not run: this is what it printed");
     }
-    let Some(file) = find(&args.run, &loaded)? else {
+    let Some(file) = find(&wanted, &loaded)? else {
         return Ok(Exit::Ok);
     };
     let reading = || format!("cannot read {}", file.path.display());
@@ -97,6 +105,44 @@ fn find(wanted: &str, loaded: &Loaded) -> anyhow::Result<Option<LogFile>> {
     Ok(file)
 }
 
+/// The latest run of a job on a host, that is under way or over.
+fn latest_on(job: &str, host: &str, loaded: &Loaded) -> anyhow::Result<RunId> {
+    let is_it = |what: &What| matches!(what, What::Step { job: of, host: on, .. } if **of == *job && **on == *host);
+    let state = load::state(loaded)?;
+    let mut running = state.running.iter();
+    if let Some((run, _)) = running.rfind(|(_, running)| is_it(&running.what)) {
+        return Ok(*run);
+    }
+    let mut filter = HistoryFilter {
+        job: Some(job.into()),
+        lines: vec![Line::Step],
+        limit: PAGE,
+        ..HistoryFilter::default()
+    };
+    let reader = load::reader(loaded)?;
+    while let Some(reader) = &reader {
+        let page = reader.history(&filter);
+        let page = page.map_err(|e| refused(e.to_string()))?;
+        let found = page.iter().find_map(|line| match &line.fact {
+            Fact::AttemptEnded(ended) if is_it(&ended.what) => Some(ended.run),
+            _ => None,
+        });
+        if let Some(run) = found {
+            return Ok(run);
+        }
+        filter.before_seq = page.last().map(|line| line.seq);
+        if page.len() < PAGE {
+            break;
+        }
+    }
+    let text = format!("no run of {job} on {} is recorded", clean(host));
+    Err(Refusal {
+        exit: Exit::Failed,
+        text,
+    }
+    .into())
+}
+
 /// What a run was for, as far as the history can be read.
 fn of_history(run: RunId, loaded: &Loaded) -> anyhow::Result<Option<What>> {
     let filter = HistoryFilter {
@@ -140,6 +186,7 @@ fn of_job(job: &str, state_dir: &Path, loaded: &Loaded) -> anyhow::Result<LogFil
             text: format!("no run of {job} has printed anything that is kept"),
         }
         .into(),
+        false if family(&loaded.policy, job).next().is_some() => no_such_job(&loaded.policy, job),
         false => usage(format!("{:?} is neither a run nor a job", clean(job))),
     })
 }

@@ -12,6 +12,7 @@ mod explain;
 #[cfg(test)]
 mod fixture;
 mod history;
+mod job_names;
 pub mod load;
 mod logging;
 mod logs;

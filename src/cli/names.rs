@@ -7,8 +7,8 @@ use crate::config::Loaded;
 use crate::core::session::Phase;
 use crate::exit::Exit;
 
-/// Nobody chooses from more.
-const MOST: usize = 1_000;
+/// A shell is not given more to choose from.
+const MOST: usize = 10_000;
 
 /// # Errors
 /// Output that cannot be written.

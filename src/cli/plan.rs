@@ -8,7 +8,7 @@ use super::load::{self, Context};
 use super::out::Out;
 use super::table::{Cell, Paint, Table};
 use crate::core::calendar::Zone;
-use crate::core::plan::{Plan, PlannedSession, PlannedStep, Source, plan};
+use crate::core::plan::{Plan, PlannedRun, PlannedSession, PlannedStep, Source, plan};
 use crate::core::policy::{LOCAL, Policy};
 use crate::core::report::{PlanView, clock_change, counted, span, when};
 use crate::core::session::Phase;
@@ -103,15 +103,25 @@ pub(super) fn show(
         out.line(format_args!(""))?;
         heading(out, "periodic runs")?;
         let mut table = Table::indented(2);
-        for run in plan.periodic.iter().take(most) {
+        let (mut left, mut shown) = (&plan.periodic[..], 0);
+        while let Some(run) = left.first().filter(|_| shown < most) {
             let zone = policy
                 .periodic
                 .get(&run.job)
                 .map_or(&policy.zone, |job| &job.zone);
-            table.row([when(zone, run.at).into(), on(&run.job, &run.host).into()]);
+            // On many hosts at once it is one line.
+            let alike = |other: &PlannedRun| (other.at, base(other)) == (run.at, base(run));
+            let together = left.iter().take_while(|other| alike(other)).count();
+            let what = match together {
+                1 => run.job.to_string(),
+                hosts => format!("{} on {hosts} hosts", base(run)),
+            };
+            table.row([when(zone, run.at).into(), what.into()]);
+            left = left.get(together..).unwrap_or_default();
+            shown += 1;
         }
         out.table(&table)?;
-        out.more(plan.periodic.len().saturating_sub(most))?;
+        out.more(left.len())?;
         if plan.periodic_cut {
             out.line(format_args!(
                 "  and more than are counted: choose a shorter span"
@@ -122,6 +132,13 @@ pub(super) fn show(
         out.line(format_args!("nothing is planned"))?;
     }
     Ok(())
+}
+
+/// The name of a job, without the host where it has one on each.
+fn base(run: &PlannedRun) -> &str {
+    let of_host = run.job.strip_suffix(&*run.host);
+    let base = of_host.and_then(|job| job.strip_suffix('@'));
+    base.unwrap_or(&run.job)
 }
 
 /// The night a session belongs to: the day on which its occurrence opens.

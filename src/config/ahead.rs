@@ -1,5 +1,6 @@
 //! What a year of the calendar shows: jobs that never fit, windows that never close, work that nobody is told of.
 
+mod destinations;
 mod freezes;
 mod hosts;
 mod jobs;
@@ -39,6 +40,7 @@ pub fn check(policy: &Policy, reading: &mut Reading<'_>) {
     windows::check(policy, &year, reading);
     freezes::check(policy, &year, reading);
     hosts::check(policy, &year, reading);
+    destinations::check(policy, reading);
     jobs::check(policy, year, reading);
 }
 

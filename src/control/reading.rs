@@ -179,6 +179,7 @@ mod tests {
         let reading = Reading::History {
             job: Some("--config=/etc/shadow".into()),
             session: Some("--json".into()),
+            host: None,
             since: None,
             failed: false,
             rows: super::super::wire::Rows::default(),

@@ -69,6 +69,8 @@ pub enum Reading {
     History {
         job: Option<String>,
         session: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
         since: Option<String>,
         failed: bool,
         #[serde(default)]
@@ -148,12 +150,14 @@ impl Reading {
             Self::History {
                 job,
                 session,
+                host,
                 since,
                 failed,
                 rows,
             } => {
                 words.push("history".into());
                 words.extend(option("session", session));
+                words.extend(option("host", host));
                 words.extend(option("since", since));
                 words.extend(failed.then(|| "--failed".to_owned()));
                 words.extend(rows.words());

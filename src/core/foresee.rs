@@ -1,16 +1,20 @@
 //! What would come of a wish: decided on a copy, by the code that decides it.
 
+mod ending;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+
+pub use ending::Ending;
 
 use super::agenda::Agenda;
 use super::decide::decide;
 use super::event::Event;
 use super::fact::Fact;
 use super::notice::Notice;
-use super::plan::outlook;
+use super::plan::sessions_of;
 use super::policy::{Name, Policy};
 use super::report::{Line, event, relative};
 use super::run::SessionId;
@@ -34,6 +38,9 @@ pub struct Foreseen {
     /// Of a request: the session that serves it first; none where there is none in sight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<Served>,
+    /// The session under way that is ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ending>,
 }
 
 /// Where a request is served first.
@@ -65,6 +72,7 @@ pub fn foresee(
         return Err(why);
     }
     let wish = asked.wish.clone();
+    let mut ends = ending::of(state, &wish);
     let mut copy = state.clone();
     let mut agenda = Agenda::build(policy, &copy);
     let event_of = Event::Asked(Box::new(asked));
@@ -72,7 +80,15 @@ pub fn foresee(
     if let Some(fault) = decision.fault {
         return Err(fault.to_string());
     }
-    let lines = decision.facts.iter().flat_map(|fact| event(now, fact));
+    let lines: Vec<Line> = decision
+        .facts
+        .iter()
+        .flat_map(|fact| event(now, fact))
+        .collect();
+    let mut facts = decision.facts;
+    if let Some(ending) = &mut ends {
+        facts.extend(ending::play(policy, &mut copy, &mut agenda, ending, now));
+    }
     let served = match &wish {
         Wish::Request { job, .. } => served(policy, &copy, job, now),
         _ => None,
@@ -80,9 +96,10 @@ pub fn foresee(
     Ok(Foreseen {
         now,
         wish,
-        events: lines.collect(),
-        told: told(&decision.facts),
+        events: lines,
+        told: told(&facts),
         served,
+        ends,
     })
 }
 
@@ -109,8 +126,9 @@ fn told(facts: &[Fact]) -> BTreeMap<&'static str, Vec<String>> {
 
 fn served(policy: &Policy, state: &State, job: &Name, now: Timestamp) -> Option<Served> {
     let until = now.saturating_add(AHEAD).unwrap_or(now);
-    let plan = outlook(policy, state, now, until);
-    plan.sessions.iter().find_map(|session| {
+    let app = &policy.maintenance.get(job)?.app;
+    let sessions = sessions_of(policy, state, app, now, until);
+    sessions.iter().find_map(|session| {
         let steps = session.steps.iter().filter(|step| step.job == *job);
         let hosts: Vec<Name> = steps.map(|step| step.host.clone()).collect();
         (!hosts.is_empty()).then(|| Served {
@@ -127,6 +145,7 @@ impl Foreseen {
     /// For people, a line each; from outside as far as reasons and names go.
     pub fn words(&self) -> String {
         let mut lines: Vec<String> = self.events.iter().map(ToString::to_string).collect();
+        lines.extend(self.ends.iter().flat_map(Ending::words));
         for (kind, people) in &self.told {
             let mut named = people
                 .iter()

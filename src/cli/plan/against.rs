@@ -71,9 +71,21 @@ fn show(
         heading(out, "periodic jobs")?;
         let mut table = Table::indented(2);
         for (what, jobs) in periodic.into_iter().filter(|(_, jobs)| !jobs.is_empty()) {
-            table.row([what.into(), Cell::new(jobs.join(", "))]);
+            let mut named: Vec<&str> = jobs.iter().take(most).map(|job| &**job).collect();
+            let more = jobs.len().saturating_sub(most);
+            let more = format!("{more} more, see --json");
+            if jobs.len() > most {
+                named.push(&more);
+            }
+            table.row([what.into(), Cell::new(named.join(", "))]);
         }
         out.table(&table)?;
+        if let Some(until) = view.periodic.compared_until {
+            let until = when(&policy.zone, until);
+            let note = format!("  compared until {until}: a plan lists no more runs");
+            let note = out.painted(Paint::Dim, &note);
+            out.line(format_args!("{note}"))?;
+        }
     }
     if view.notices.is_empty() {
         out.line(format_args!("\nnobody would be told at once"))?;

@@ -46,6 +46,7 @@ pub use floods::told_again_at;
 pub use letters::{letter, uid};
 pub use preview::{Missing, preview};
 pub use rolling::rolls_on_at;
+pub(in crate::core) use rolling::{Roll, is_busy, places, roll};
 pub use session::{EMERGENCY, FRESH, REHEARSAL};
 
 use super::agenda::Agenda;

@@ -12,14 +12,12 @@ use crate::core::agenda::Agenda;
 use crate::core::fact::Fact;
 use crate::core::letter::{Letter, LetterKind};
 use crate::core::notice::{Kind, Notice, Progress};
-use crate::core::plan::{PlannedSession, plan};
+use crate::core::plan::{PlannedSession, next_sessions};
 use crate::core::policy::{Language, Name, Person, Policy};
 use crate::core::run::{Outcome, SessionId};
 use crate::core::session::{Code, Phase, Reason, Session, StepState};
 use crate::core::state::{AttentionKind, State};
 
-/// How far ahead a session is looked for, in days: near ones are found without planning years.
-const AHEAD: [i64; 3] = [8, 62, 400];
 /// A digest lists what comes in a week.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Sessions that a digest is shown with.
@@ -130,20 +128,13 @@ fn recipient<'p>(
 
 /// The app's next sessions within a week of the first of them.
 fn planned(policy: &Policy, state: &State, app: &Name, now: Timestamp) -> Vec<PlannedSession> {
-    for days in AHEAD {
-        let until = now
-            .saturating_add(SignedDuration::from_hours(24 * days))
-            .unwrap_or(Timestamp::MAX);
-        let mut sessions = plan(policy, state, now, until).sessions;
-        sessions.retain(|session| session.app == *app);
-        sessions.sort_by_key(|session| session.starts);
-        if let Some(first) = sessions.first().map(|session| session.starts) {
-            sessions.retain(|session| session.starts.duration_since(first) < WEEK);
-            sessions.truncate(IN_DIGEST);
-            return sessions;
-        }
+    let mut sessions = next_sessions(policy, state, app, now, |found, _| !found.is_empty());
+    sessions.sort_by_key(|session| session.starts);
+    if let Some(first) = sessions.first().map(|session| session.starts) {
+        sessions.retain(|session| session.starts.duration_since(first) < WEEK);
+        sessions.truncate(IN_DIGEST);
     }
-    Vec::new()
+    sessions
 }
 
 impl Turn<'_> {

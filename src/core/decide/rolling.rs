@@ -11,7 +11,7 @@ use crate::core::run::{Outcome, What};
 use crate::core::session::{Code, Phase, Reason, Session, SessionResult, Step, StepState};
 
 /// When the next step of a session may begin.
-pub(super) enum Roll {
+pub(in crate::core) enum Roll {
     Now,
     /// Nothing but time keeps it.
     At(Timestamp),
@@ -20,7 +20,7 @@ pub(super) enum Roll {
 }
 
 /// Whether something of a step is under way, or owed to it.
-pub(super) fn is_busy(step: &Step) -> bool {
+pub(in crate::core) fn is_busy(step: &Step) -> bool {
     !matches!(step.state, StepState::Waiting | StepState::Done { .. })
 }
 
@@ -57,6 +57,28 @@ impl Progress {
             busy: own().filter(|step| is_busy(step)).count(),
         }
     }
+
+    /// How many may be worked on at once.
+    fn at_once(&self, job: &MaintenanceJob) -> usize {
+        // One after another until the first have shown that it works.
+        let trying = self.done + self.busy < job.rolling.canary;
+        match trying || self.done < job.rolling.canary {
+            true => 1,
+            // A host that failed takes its place as long as the session lasts.
+            false => job
+                .rolling
+                .parallel
+                .of(self.hosts)
+                .saturating_sub(self.failed)
+                .max(1),
+        }
+    }
+}
+
+/// How many hosts of a job a session has done, is working on, and may work on at once.
+pub(in crate::core) fn places(session: &Session, job: &MaintenanceJob) -> (usize, usize, usize) {
+    let own = Progress::of(session, &job.name);
+    (own.done, own.busy, own.at_once(job))
 }
 
 /// How many hosts a job has failed on, in words to be put behind others; nothing of a job on one host.
@@ -69,7 +91,7 @@ pub(super) fn failed_of(session: &Session, job: &Name) -> String {
 }
 
 /// When a step may begin, as far as the others of its session, and those of its job, decide.
-pub(super) fn roll(session: &Session, step: &Step, job: Option<&MaintenanceJob>) -> Roll {
+pub(in crate::core) fn roll(session: &Session, step: &Step, job: Option<&MaintenanceJob>) -> Roll {
     if session
         .steps
         .iter()
@@ -82,18 +104,7 @@ pub(super) fn roll(session: &Session, step: &Step, job: Option<&MaintenanceJob>)
         return if busy { Roll::Later } else { Roll::Now };
     };
     let (own, rolling) = (Progress::of(session, &step.job), &job.rolling);
-    // One after another until the first have shown that it works.
-    let trying = own.done + own.busy < rolling.canary;
-    let at_once = match trying || own.done < rolling.canary {
-        true => 1,
-        // A host that failed takes its place as long as the session lasts.
-        false => rolling
-            .parallel
-            .of(own.hosts)
-            .saturating_sub(own.failed)
-            .max(1),
-    };
-    if own.busy >= at_once {
+    if own.busy >= own.at_once(job) {
         return Roll::Later;
     }
     let pause = match own.done {

@@ -116,11 +116,20 @@ pub fn sessions<'a>(before: &'a Plan, after: &'a Plan) -> Vec<Change<'a>> {
     changes
 }
 
-/// The periodic jobs whose runs differ.
+/// Until when the periodic runs of both plans are known, where one of them was cut.
+pub fn compared_until(before: &Plan, after: &Plan) -> Option<Timestamp> {
+    let cut = [before, after].into_iter().filter(|plan| plan.periodic_cut);
+    cut.filter_map(|plan| plan.periodic.last().map(|run| run.at))
+        .min()
+}
+
+/// The periodic jobs whose runs differ, as far as both plans know them.
 pub fn periodic(before: &Plan, after: &Plan) -> Periodic {
+    let until = compared_until(before, after);
     let runs = |plan: &Plan| {
         let mut runs: BTreeMap<Name, Vec<Timestamp>> = BTreeMap::new();
-        for run in &plan.periodic {
+        let known = |at: Timestamp| until.is_none_or(|until| at < until);
+        for run in plan.periodic.iter().filter(|run| known(run.at)) {
             runs.entry(run.job.clone()).or_default().push(run.at);
         }
         runs

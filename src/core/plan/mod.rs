@@ -2,18 +2,22 @@
 mod anew;
 pub mod diff;
 mod lane;
+mod of_app;
 mod periodic;
 mod place;
 mod resources;
 mod sessions;
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 pub use anew::{anew, in_place_of};
 pub use lane::first_due_after;
+pub use of_app::next_sessions;
 pub use periodic::{PERIODIC_CAP, jitter_offset, next_run};
 pub use place::{Row, Sight, Source, estimate, estimate_from, fits, order, place, quarter};
-pub use sessions::next_id;
+pub use sessions::{next_id, sessions_of};
 
 use super::calendar::Occurrence;
 use super::policy::{LOCAL, MaintenanceJob, Name, Policy};
@@ -109,7 +113,9 @@ pub fn host_lock(host: &Name) -> Option<Name> {
 
 /// The locks of these jobs, and their hosts, each once.
 pub fn locks<'a>(policy: &Policy, jobs: impl Iterator<Item = &'a Name>) -> Vec<Name> {
-    let jobs = jobs.filter_map(|job| policy.maintenance.get(job));
+    // They are given host by host, and each of them has thousands.
+    let jobs: BTreeSet<&Name> = jobs.collect();
+    let jobs = jobs.iter().filter_map(|job| policy.maintenance.get(*job));
     let mut locks: Vec<Name> = Vec::new();
     for job in jobs {
         locks.extend(job.locks.iter().cloned());

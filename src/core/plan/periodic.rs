@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::PlannedRun;
 use crate::core::calendar::Occurrence;
-use crate::core::policy::{LOCAL, Outside, PeriodicJob, Policy};
+use crate::core::policy::{Outside, PeriodicJob, Policy};
 use crate::core::state::State;
 
 /// The most periodic runs that a plan lists.
@@ -35,7 +35,6 @@ pub fn runs(
     until: Timestamp,
 ) -> (Vec<PlannedRun>, bool) {
     let mut runs = Vec::new();
-    let local = crate::core::policy::Name::from(LOCAL);
     let mut cut = false;
     // Once the list is full nothing after its end gets into it: the jobs that follow are not looked at beyond that.
     let mut horizon = until;
@@ -72,7 +71,7 @@ pub fn runs(
             if !doubled {
                 runs.push(PlannedRun {
                     job: job.name.clone(),
-                    host: local.clone(),
+                    host: job.host.clone(),
                     at,
                 });
                 listed += 1;

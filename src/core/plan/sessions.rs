@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lane::Lane;
+use super::of_app::concerning;
 use super::place::{Row, Source, order, place, quarter};
 use super::resources::Taken;
 use super::{PlannedSession, PlannedStep, Unplanned, is_bounded, visible, visible_on};
@@ -29,22 +30,7 @@ pub fn sessions(
     now: Timestamp,
     until: Timestamp,
 ) -> (Vec<PlannedSession>, Vec<Unplanned>) {
-    let mut walk = Walk {
-        policy,
-        state,
-        lanes: Lane::all(policy, state, now),
-        taken: Taken::default(),
-        sessions: Vec::new(),
-        unplanned: Vec::new(),
-        proving: concerned(policy),
-        succeeded: Planned::new(),
-    };
-    for lane in &mut walk.lanes {
-        let names = lane.resources.iter();
-        lane.numbers = names.map(|name| walk.taken.number(name)).collect();
-    }
-    walk.told(now);
-    walk.walk(now, until);
+    let walk = Walk::through(policy, state, None, (now, until));
     let mut unplanned = walk.unplanned;
     let jobs = walk.lanes.into_iter().flat_map(|lane| lane.jobs);
     let mut waiting: Vec<Unplanned> = jobs
@@ -54,15 +40,31 @@ pub fn sessions(
         .collect();
     waiting.sort_by(|a, b| (&a.job, &a.host).cmp(&(&b.job, &b.host)));
     unplanned.append(&mut waiting);
-    let mut sessions = walk.sessions;
+    (in_order(walk.sessions), unplanned)
+}
+
+/// Those of one app alone, as they are among all.
+pub fn sessions_of(
+    policy: &Policy,
+    state: &State,
+    app: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Vec<PlannedSession> {
+    in_order(Walk::through(policy, state, Some(app), (now, until)).sessions)
+}
+
+fn in_order(mut sessions: Vec<PlannedSession>) -> Vec<PlannedSession> {
     sessions.sort_by_key(|session| (session.opens, session.starts));
-    (sessions, unplanned)
+    sessions
 }
 
 struct Walk<'a> {
     policy: &'a Policy,
     state: &'a State,
     lanes: Vec<Lane<'a>>,
+    /// The app whose sessions are kept; none: all of them.
+    only: Option<&'a str>,
     taken: Taken,
     sessions: Vec<PlannedSession>,
     unplanned: Vec<Unplanned>,
@@ -71,7 +73,41 @@ struct Walk<'a> {
     succeeded: Planned,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn through(
+        policy: &'a Policy,
+        state: &'a State,
+        only: Option<&'a str>,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Self {
+        let lanes = Lane::all(policy, state, now);
+        let mut walk = Self {
+            policy,
+            state,
+            lanes: match only {
+                Some(app) => concerning(lanes, app),
+                None => lanes,
+            },
+            only,
+            taken: Taken::default(),
+            sessions: Vec::new(),
+            unplanned: Vec::new(),
+            proving: concerned(policy),
+            succeeded: Planned::new(),
+        };
+        for lane in &mut walk.lanes {
+            let names = lane.resources.iter();
+            lane.numbers = names.map(|name| walk.taken.number(name)).collect();
+        }
+        walk.told(now);
+        walk.walk(now, until);
+        walk
+    }
+
+    fn is_kept(&self, app: &str) -> bool {
+        self.only.is_none_or(|only| *only == *app)
+    }
+
     /// What people were told, or are being told, is part of the plan as it is.
     fn told(&mut self, now: Timestamp) {
         for session in self
@@ -92,7 +128,9 @@ impl Walk<'_> {
                 self.serve(session);
                 planned.steps.iter().for_each(|step| self.succeeds(step));
             }
-            self.sessions.push(planned);
+            if self.is_kept(&session.app) {
+                self.sessions.push(planned);
+            }
         }
     }
 
@@ -383,6 +421,9 @@ impl Walk<'_> {
                 waited.next_chance = Some(step.starts);
                 self.unplanned.push(*waited);
             }
+        }
+        if !self.is_kept(&self.lanes[index].app.name) {
+            return;
         }
         let id = self.id(index, opens);
         let lane = &self.lanes[index];

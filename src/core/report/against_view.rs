@@ -61,6 +61,9 @@ pub struct PeriodicView {
     pub added: Vec<Name>,
     pub removed: Vec<Name>,
     pub moved: Vec<Name>,
+    /// There are more runs than a plan lists: they were compared until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared_until: Option<Timestamp>,
 }
 
 /// One mail.
@@ -87,6 +90,7 @@ impl<'a> AgainstView<'a> {
                 added: periodic.added.into_iter().collect(),
                 removed: periodic.removed.into_iter().collect(),
                 moved: periodic.moved.into_iter().collect(),
+                compared_until: diff::compared_until(&against.before, &against.after),
             },
             notices: against.notices.iter().map(NoticeView::new).collect(),
         }

@@ -1,7 +1,9 @@
 //! Why a job does not run now, and when it will: the chain of rules that decide about it, each with its answer.
 
+mod coming;
 mod maintenance;
 mod periodic;
+mod turn;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -92,6 +94,8 @@ pub enum Rule {
     Proven,
     /// Whether people were told early enough.
     Notice,
+    /// Whether it comes now, among the hosts of a session that is under way.
+    Turn,
     /// Whether another session has the app or one of its locks.
     Session,
     /// Whether its app is in service, or a periodic job of the app is over.
@@ -142,16 +146,40 @@ const NOT_ANNOUNCED: &str = "not_announced";
 /// Another session has what it needs.
 const OTHER_SESSION: &str = "other_session";
 
-/// Why this job does not run at `now`, and when it will; none where there is no such job.
-pub fn explain(policy: &Policy, state: &State, job: &str, now: Timestamp) -> Option<Explanation> {
-    if let Some(job) = policy.maintenance.get(job) {
-        return Some(maintenance::explain(policy, state, job, now));
-    }
-    let job = policy.periodic.get(job)?;
-    Some(periodic::explain(policy, state, job, now))
+/// No daemon runs.
+const DAEMON_DOWN: &str = "daemon_down";
+/// Others of its session come first.
+const NOT_ITS_TURN: &str = "not_its_turn";
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub job: &'a str,
+    /// Only of this one.
+    pub host: Option<&'a str>,
+    pub now: Timestamp,
+    /// Whether a daemon is there then, as far as anybody can know.
+    pub is_served: bool,
 }
 
-fn daemon(policy: &Policy, state: &State, app: Option<&str>) -> Link {
+/// Why a job does not run, and when it will; none where there is no such job. It has no host where the job does not run
+/// on the one that was asked for.
+pub fn explain(policy: &Policy, state: &State, question: &Question<'_>) -> Option<Explanation> {
+    if let Some(job) = policy.maintenance.get(question.job) {
+        return Some(maintenance::explain(policy, state, job, question));
+    }
+    let job = policy.periodic.get(question.job)?;
+    let mut explanation = periodic::explain(policy, state, job, question);
+    let wanted = |host: &Name| question.host.is_none_or(|only| **host == *only);
+    explanation.hosts.retain(|of| wanted(&of.host));
+    Some(explanation)
+}
+
+fn daemon(policy: &Policy, state: &State, app: Option<&str>, question: &Question<'_>) -> Link {
+    if !question.is_served {
+        let text = "no daemon runs, nothing is started until one does";
+        return Link::prevents(Rule::Daemon, DAEMON_DOWN, text, None);
+    }
     if let Some(why) = &state.live.unwritable {
         let text = format!("the state cannot be written, nothing new is started: {why}");
         return Link::prevents(Rule::Daemon, Code::StateUnwritable.word(), text, None);
@@ -168,6 +196,15 @@ fn daemon(policy: &Policy, state: &State, app: Option<&str>) -> Link {
         return Link::prevents(Rule::Daemon, Code::Paused.word(), text, pause.until);
     }
     Link::holds(Rule::Daemon, "work may be started")
+}
+
+/// It is recorded as running, and nobody is there to know of its end.
+fn unheard(policy: &Policy, state: &State) -> Link {
+    let text = format!(
+        "no daemon runs: it was running on {}, and what became of it is found out by the next one",
+        at(policy, state.last)
+    );
+    Link::prevents(Rule::Daemon, DAEMON_DOWN, text, None)
 }
 
 /// The first that prevents it.

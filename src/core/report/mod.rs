@@ -29,7 +29,7 @@ pub use clock_change::{clock_change, unusual};
 pub use counters::Counters;
 pub use course::Course;
 pub use diagnosis::{Diagnosis, Mail, WindowState, Windows};
-pub use explain::{Explanation, HostExplanation, Link, NextRun, Rule, explain};
+pub use explain::{Explanation, HostExplanation, Link, NextRun, Question, Rule, explain};
 pub use feed::{Entry, EntryJob, Feed, Standing, feed, feed_plan};
 pub use freeze_words::{FreezeView, SpanView, freezes};
 pub use histogram::Histogram;

@@ -2,13 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::coming::Coming;
+use super::turn::{turn, under_way};
 use super::{
     Explanation, HOSTS, HostExplanation, Link, NOT_ANNOUNCED, NOT_DUE, NextRun, ON_REQUEST,
-    OTHER_SESSION, Rule, at, daemon, first_reason,
+    OTHER_SESSION, Question, Rule, at, daemon, first_reason, unheard,
 };
 use crate::core::calendar::Occurrence;
 use crate::core::notice::{self, Progress};
-use crate::core::plan::{self, Plan, PlannedSession, Sight, fits, outlook, visible};
+use crate::core::plan::{self, PlannedSession, Sight, fits, visible};
 use crate::core::policy::{App, Due, DuringMaintenance, MaintenanceJob, Name, Policy};
 use crate::core::proof::{Planned, ready_at};
 use crate::core::report::span;
@@ -16,33 +18,34 @@ use crate::core::run::What;
 use crate::core::session::{Code, Phase, Session, Step, StepState};
 use crate::core::state::State;
 
-/// Further ahead nothing is foreseen.
-const YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
-
 pub(super) fn explain(
     policy: &Policy,
     state: &State,
     job: &MaintenanceJob,
-    now: Timestamp,
+    question: &Question<'_>,
 ) -> Explanation {
-    let until = now.saturating_add(YEAR).unwrap_or(Timestamp::MAX);
-    let plan = outlook(policy, state, now, until);
+    let only = question.host;
+    let now = question.now;
+    let wanted = |host: &&Name| only.is_none_or(|only| ***host == *only);
+    let all = || job.hosts.iter().filter(wanted);
+    let hosts: Vec<&Name> = all().take(HOSTS).collect();
+    let coming = Coming::to(policy, state, job, &hosts, now);
     let look = Look {
         policy,
         state,
         job,
         now,
-        plan: &plan,
+        question,
+        coming: &coming,
     };
-    let hosts = job.hosts.iter().take(HOSTS);
     Explanation {
         job: job.name.clone(),
         kind: "maintenance",
         now,
         app: Some(job.app.clone()),
         window: Some(job.window.clone()),
-        hosts: hosts.map(|host| look.host(host)).collect(),
-        more_hosts: job.hosts.len().saturating_sub(HOSTS),
+        hosts: hosts.iter().map(|host| look.host(host)).collect(),
+        more_hosts: all().count() - hosts.len(),
     }
 }
 
@@ -51,37 +54,31 @@ struct Look<'a> {
     state: &'a State,
     job: &'a MaintenanceJob,
     now: Timestamp,
-    plan: &'a Plan,
+    question: &'a Question<'a>,
+    coming: &'a Coming,
 }
 
-impl<'a> Look<'a> {
+impl Look<'_> {
     fn host(&self, host: &Name) -> HostExplanation {
         let running = self.state.running.values().any(|running| {
             matches!(&running.what, What::Step { job, host: on, .. } if *job == self.job.name && on == host)
         });
-        let coming = self.coming(host);
-        let mut chain = Vec::new();
-        // Of what runs there is nothing to be asked.
-        if !running {
-            chain.extend([
-                daemon(self.policy, self.state, Some(&self.job.app)),
-                self.due(host),
-            ]);
-            let open = self.window(&mut chain);
-            let open = open.and_then(|open| self.host_times(host, open, &mut chain));
-            chain.push(self.room(open));
-            chain.extend(self.proven(host));
-            chain.push(self.notice(coming.map(|(session, _)| session)));
-            chain.extend(self.other_session());
-            chain.extend(self.draining());
-        }
+        let coming = self.coming.on(host);
+        let chain = match (running, under_way(self.state, &self.job.name, host)) {
+            (true, _) if self.question.is_served => Vec::new(),
+            (true, _) => vec![unheard(self.policy, self.state)],
+            (false, Some(step)) => self.in_session(host, step),
+            (false, None) => self.to_come(host, coming.map(|(session, _)| session)),
+        };
+        let running = running && self.question.is_served;
         let past = self.state.maintenance.get(&self.job.name);
         HostExplanation {
             host: host.clone(),
             running,
             reason: first_reason(&chain),
             next: coming.map(|(session, starts)| NextRun {
-                at: starts,
+                // What is late is done as soon as it can be.
+                at: starts.max(self.now),
                 session: Some(session.id.clone()),
                 announce_at: Some(session.announce_at),
                 notice_by: Some(session.notice_by),
@@ -94,22 +91,50 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The session that will do it on this host; of one that it is running in, none.
-    fn coming(&self, host: &Name) -> Option<(&'a PlannedSession, Timestamp)> {
-        self.plan.sessions.iter().find_map(|session| {
-            let mut steps = session.steps.iter();
-            let step = steps.find(|s| s.job == self.job.name && s.host == *host)?;
-            // Of one that is under way, what is still to come.
-            let open = self.state.sessions.get(&session.id).is_none_or(|s| {
-                let mut steps = s.steps.iter();
-                steps.any(|s| {
-                    s.job == self.job.name
-                        && s.host == *host
-                        && !matches!(s.state, StepState::Done { .. } | StepState::Running { .. })
-                })
-            });
-            open.then_some((session, step.starts))
-        })
+    fn daemon(&self) -> Link {
+        daemon(self.policy, self.state, Some(&self.job.app), self.question)
+    }
+
+    /// Of a session that is under way, or does not wait.
+    fn in_session(&self, host: &Name, (session, step): (&Session, &Step)) -> Vec<Link> {
+        let mut chain = vec![self.daemon()];
+        if let StepState::Done { outcome, .. } = &step.state {
+            let text = format!("{} is done with it: {}", session.id, outcome.word());
+            chain.push(Link::prevents(Rule::Due, NOT_DUE, text, None));
+            return chain;
+        }
+        let due = match session.emergency() {
+            Some(_) => "was asked for, and waits for no window and no notice",
+            None => "is under way",
+        };
+        chain.push(Link::holds(Rule::Due, format!("{} {due}", session.id)));
+        if session.overridden.is_none() {
+            self.window_and_room(host, &mut chain);
+            let app = self.policy.apps.get(&self.job.app);
+            chain.extend(app.map(|app| self.told(app, session)));
+        }
+        if !session.phase.in_maintenance() {
+            chain.extend(self.other_session());
+            chain.extend(self.draining());
+        }
+        chain.push(turn(self.policy, (session, step), self.now));
+        chain
+    }
+
+    fn to_come(&self, host: &Name, coming: Option<&PlannedSession>) -> Vec<Link> {
+        let mut chain = vec![self.daemon(), self.due(host)];
+        self.window_and_room(host, &mut chain);
+        chain.push(self.notice(coming));
+        chain.extend(self.other_session());
+        chain.extend(self.draining());
+        chain
+    }
+
+    fn window_and_room(&self, host: &Name, chain: &mut Vec<Link>) {
+        let open = self.window(chain);
+        let open = open.and_then(|open| self.host_times(host, open, chain));
+        chain.push(self.room(open));
+        chain.extend(self.proven(host));
     }
 
     fn due(&self, host: &Name) -> Link {

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Explanation, HostExplanation, LIMIT, Link, NOT_DUE, NextRun, Rule, at, daemon, first_reason,
+    Explanation, HostExplanation, LIMIT, Link, NOT_DUE, NextRun, Question, Rule, at, daemon,
+    first_reason, unheard,
 };
 use crate::core::plan;
-use crate::core::policy::{DuringMaintenance, LOCAL, Outside, PeriodicJob, Policy};
+use crate::core::policy::{DuringMaintenance, Outside, PeriodicJob, Policy};
 use crate::core::session::Code;
 use crate::core::state::{PeriodicState, State};
 
@@ -17,17 +18,21 @@ pub(super) fn explain(
     policy: &Policy,
     state: &State,
     job: &PeriodicJob,
-    now: Timestamp,
+    question: &Question<'_>,
 ) -> Explanation {
+    let now = question.now;
     let past = state.periodic.get(&job.name);
     let running = past
         .and_then(|past| past.active.as_deref())
         .is_some_and(|active| state.running.contains_key(&active.run));
     let mut chain = Vec::new();
     // Of what runs there is nothing to be asked.
-    if !running {
+    if running && !question.is_served {
+        chain.push(unheard(policy, state));
+    } else if !running {
+        let of = job.app.as_ref().map(|(app, _)| &**app);
         chain.extend([
-            daemon(policy, state, job.app.as_ref().map(|(app, _)| &**app)),
+            daemon(policy, state, of, question),
             due(policy, job, past, now),
         ]);
         chain.extend(window(policy, job, now));
@@ -43,8 +48,8 @@ pub(super) fn explain(
         *at = back.max(*at);
     }
     let host = HostExplanation {
-        host: LOCAL.into(),
-        running,
+        host: job.host.clone(),
+        running: running && question.is_served,
         reason: first_reason(&chain),
         next: next.map(|at| NextRun {
             at,
