@@ -110,7 +110,8 @@ pub(super) fn show(
 }
 
 fn attention(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
-    for item in &status.attention {
+    let matters = status.matters();
+    for item in &matters {
         let age = span(status.now.duration_since(item.since));
         let mark = out.painted(Paint::Bad, "!");
         // Never cut to the width of the terminal: this is what one came for.
@@ -120,17 +121,9 @@ fn attention(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
             item.kind
         ))?;
     }
-    note(
-        out,
-        status
-            .counts
-            .attention
-            .saturating_sub(status.attention.len()),
-    )?;
-    let ran = status
-        .attention
-        .iter()
-        .any(|item| item.kind != "daemon_down");
+    let said = matters.iter().map(|item| item.count).sum();
+    note(out, status.counts.attention.saturating_sub(said))?;
+    let ran = matters.iter().any(|item| item.kind != "daemon_down");
     if ran {
         let hint = "offhours history --failed: what happened; offhours logs RUN: what it printed";
         let hint = out.painted(Paint::Dim, hint);

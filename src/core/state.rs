@@ -409,6 +409,18 @@ pub enum AttentionKind {
     Template,
 }
 
+/// How bad something is that waits for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gravity {
+    /// It is tried again by itself, and there may be thousands.
+    Passing,
+    Plain,
+    /// A night went wrong, or did not happen at all: it cannot wait for the morning.
+    Grave,
+    /// Something is down.
+    Down,
+}
+
 /// The keys of what needs a person about the state itself: it cannot be written; its reserve was given up.
 pub const UNWRITABLE: &str = "state";
 pub const ROOM_GIVEN: &str = "state:room";
@@ -434,12 +446,19 @@ impl AttentionKind {
         }
     }
 
+    /// How bad it is, beside the others.
+    pub fn gravity(self) -> Gravity {
+        match self {
+            Self::StuckInMaintenance | Self::LeaveFailing | Self::StateTrouble => Gravity::Down,
+            Self::SessionFailed | Self::Unannounced => Gravity::Grave,
+            Self::PeriodicFailing => Gravity::Passing,
+            _ => Gravity::Plain,
+        }
+    }
+
     /// Something is down: nobody waits to hear of it.
     pub fn is_urgent(self) -> bool {
-        matches!(
-            self,
-            Self::StuckInMaintenance | Self::LeaveFailing | Self::StateTrouble
-        )
+        self.gravity() == Gravity::Down
     }
 
     /// Whether the operators are told by mail and alarm command; the rest is shown by `status` and the metrics.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::attention::{self, AttentionItem, FailingOnHosts};
 use super::diagnosis::{self, Diagnosis, Mail, Windows};
 use super::periodic::{self, Periodic};
 use super::rollout::{self, Rollout};
@@ -14,7 +15,7 @@ use crate::core::plan::Plan;
 use crate::core::policy::{Name, Policy};
 use crate::core::run::SessionId;
 use crate::core::session::{Phase, Session};
-use crate::core::state::{AttentionKind, State, UNWRITABLE};
+use crate::core::state::State;
 
 /// No more entries than this in a list.
 const LISTED: usize = 200;
@@ -33,7 +34,10 @@ pub struct Status {
     pub well: bool,
     #[serde(flatten)]
     pub shell: Shell,
+    /// The worst first.
     pub attention: Vec<AttentionItem>,
+    /// Periodic jobs that fail on several hosts: all of them, also those that are not in `attention`.
+    pub failing_on_hosts: Vec<FailingOnHosts>,
     pub paused: Vec<PauseItem>,
     pub requested: Vec<RequestItem>,
     pub running: Vec<RunningItem>,
@@ -81,18 +85,6 @@ pub struct Lock {
     /// Who holds it, where that is not one of our runs; from outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
-}
-
-/// Something waits for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AttentionItem {
-    pub key: Name,
-    /// One of the fixed words, or `daemon_down`.
-    pub kind: &'static str,
-    pub text: String,
-    pub since: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub app: Option<Name>,
 }
 
 /// Where an app is.
@@ -181,13 +173,14 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
         now,
         well: state.attention.is_empty() && state.live.unwritable.is_none(),
         shell: Shell::default(),
-        attention: attention(state),
+        attention: attention::items(state),
+        failing_on_hosts: attention::on_hosts(policy, state),
         paused: wishes::pauses(state),
         requested: wishes::requests(state),
         running: running(state),
         rollouts: rollout::rollouts(policy, state, now),
         counts: Counts {
-            attention: state.attention.len() + usize::from(unsaid(state).is_some()),
+            attention: attention::count(state),
             running: state.running.len(),
             apps: apps.len(),
             in_maintenance: apps
@@ -233,6 +226,7 @@ impl Status {
                 text,
                 since,
                 app: None,
+                critical: true,
             };
             self.attention.insert(0, item);
             self.counts.attention += 1;
@@ -251,6 +245,7 @@ impl Status {
             text: format!("the daemon runs and does not answer: {why}"),
             since: self.now,
             app: None,
+            critical: true,
         };
         self.attention.insert(0, item);
         self.counts.attention += 1;
@@ -276,6 +271,18 @@ impl Status {
             item.text = item.kind.replace('_', " ");
             // Keys may be made from addresses.
             item.key = format!("{}:{number}", item.kind).into();
+        }
+        for all in &mut self.failing_on_hosts {
+            all.text.clear();
+        }
+        // One of several hosts has it in its name.
+        let periodic = &mut self.periodic;
+        let names = periodic.failing.iter_mut().map(|failing| &mut failing.job);
+        let names = names.chain(periodic.waiting.iter_mut().map(|waits| &mut waits.job));
+        for name in names.chain(periodic.last.iter_mut().map(|last| &mut last.job)) {
+            if let Some((job, _)) = name.split_once('@') {
+                *name = job.into();
+            }
         }
         for item in &mut self.running {
             item.host = None;
@@ -307,39 +314,6 @@ impl Status {
         }
         self
     }
-}
-
-fn attention(state: &State) -> Vec<AttentionItem> {
-    let mut items: Vec<_> = state
-        .attention
-        .iter()
-        .map(|(key, a)| AttentionItem {
-            key: key.clone(),
-            kind: a.kind.word(),
-            text: a.text.clone(),
-            since: a.since,
-            app: a.app.clone(),
-        })
-        .chain(unsaid(state))
-        .collect();
-    items.sort_by_key(|a| a.since);
-    items.truncate(LISTED);
-    items
-}
-
-/// That the state cannot be written, where that is not in the state itself: read from outside it is older than this.
-fn unsaid(state: &State) -> Option<AttentionItem> {
-    let why = state.live.unwritable.as_ref()?;
-    let unsaid = !state.attention.contains_key(UNWRITABLE);
-    unsaid.then(|| AttentionItem {
-        key: UNWRITABLE.into(),
-        kind: AttentionKind::StateTrouble.word(),
-        text: format!(
-            "the state cannot be written, nothing new is started; this was recorded before: {why}"
-        ),
-        since: state.last,
-        app: None,
-    })
 }
 
 fn running(state: &State) -> Vec<RunningItem> {
