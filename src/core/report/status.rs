@@ -139,6 +139,9 @@ pub struct RunningItem {
     /// Who holds the lock it waits for; from outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
+    /// The daemon that started it is gone, and nothing of it holds a lock any more: the next start settles it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut_off: bool,
     /// How it ended on its host is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unheard: Option<Unheard>,
@@ -232,6 +235,19 @@ impl Status {
             self.counts.attention += 1;
             self.well = false;
         }
+        for item in &mut self.running {
+            let holds = |lock: &Lock| lock.held && lock.run.as_ref() == Some(&item.run);
+            item.cut_off = !shell.daemon.running && !shell.locks.iter().any(holds);
+        }
+        // Nobody works on the others.
+        for rollout in self.rollouts.iter_mut().filter(|_| !shell.daemon.running) {
+            let of = |item: &&RunningItem| {
+                item.session.as_ref() == Some(&rollout.session)
+                    && item.job.as_ref() == Some(&rollout.job)
+            };
+            let here = self.running.iter().filter(of).filter(|i| !i.cut_off);
+            rollout.running = here.count();
+        }
         self.shell = shell;
         self
     }
@@ -292,6 +308,9 @@ impl Status {
                 unheard.why.clear();
             }
         }
+        for rollout in &mut self.rollouts {
+            rollout.failed_hosts.clear();
+        }
         for next in &mut self.next {
             next.announcement.missing.clear();
         }
@@ -333,6 +352,7 @@ fn running(state: &State) -> Vec<RunningItem> {
             stop_by: r.stop_by,
             pid: r.pid,
             waiting: r.waiting.clone(),
+            cut_off: false,
             unheard: r.unheard.as_ref().map(|(why, until)| Unheard {
                 why: why.clone(),
                 until: *until,
