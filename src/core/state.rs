@@ -359,6 +359,14 @@ pub struct Repeats {
     /// By key: how often, and in what words last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub again: BTreeMap<Name, (u32, String)>,
+    /// Nothing was told of it yet: what comes at once is waited for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
+}
+
+impl Repeats {
+    /// Matters of one group that are counted one by one; what is beyond that is in the history.
+    pub const COUNTED: usize = 1_000;
 }
 
 /// How far the alarm command is.
