@@ -47,9 +47,9 @@ impl Turn<'_> {
         {
             return None;
         }
-        let past = self.state.maintenance.get(&step.job)?;
-        let accounted = past.accounted(&step.host);
-        let requested = past.request_for(&step.host).is_some();
+        let past = self.state.maintenance.get(&step.job);
+        let accounted = past.map_or(Timestamp::MIN, |past| past.accounted(&step.host));
+        let requested = past.is_some_and(|past| past.request_for(&step.host).is_some());
         match &job.due {
             _ if requested => Some(Timestamp::MIN),
             Due::Request => None,

@@ -422,6 +422,8 @@ impl Turn<'_> {
             Outcome::Succeeded => kinds.finished.then_some(Kind::Finished),
             Outcome::Skipped => (told && kinds.finished).then_some(Kind::Finished),
             Outcome::Postponed if session.entered.is_some() => kinds.failed.then_some(Kind::Failed),
+            // That a new time is announced is promised only where there is one.
+            Outcome::Postponed if next.is_none() => told.then_some(Kind::Cancelled),
             Outcome::Postponed => told.then_some(Kind::Postponed),
             // What has begun is no announcement any more that could be taken back.
             Outcome::Cancelled if session.entered.is_some() => match is_all_done(session) {

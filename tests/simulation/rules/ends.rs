@@ -212,3 +212,22 @@ fn what_was_stopped_before_it_began_waited_for_no_lock() {
     assert_eq!(ended.outcome, Outcome::Postponed);
     assert_eq!(ended.reason.as_ref().unwrap().code, Code::Operator);
 }
+
+#[test]
+fn what_has_no_other_night_is_cancelled() {
+    let once = "[window.once]\nfrom = \"2027-03-01T22:00\"\nuntil = \"2027-03-02T02:00\"\n";
+    let job = A.replace("every", "window = \"once\"\nevery");
+    let pause = Longing::Pause {
+        app: Some("shop".into()),
+        for_: Some(SignedDuration::from_hours(20)),
+    };
+    let mut scene = given(A).days(2);
+    let text = format!("{HEAD}{once}{job}");
+    let early = text.replace("lead = \"12h\"", "lead = \"12h\"\nmargin = \"10h\"");
+    scene.policies = vec![scene::policy(&early)];
+    let ask = Happening::Ask(pause);
+    let played = scene.and("2027-03-01T12:00:00Z", ask).play();
+    assert_eq!(closed(&played)[0].1, Outcome::Postponed);
+    assert_eq!(next(&played), None);
+    assert_eq!(end(&played).kind, LetterKind::Cancelled);
+}
