@@ -111,6 +111,7 @@ fn letter(number: usize) -> Letter {
         jobs: Vec::new(),
         reason: None,
         next: None,
+        early: false,
         contact: vec![FROM.into()],
         recipient: Recipient {
             email: format!("user{number}@example.org"),

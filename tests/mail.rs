@@ -72,6 +72,7 @@ fn letter(kind: LetterKind, to: &str, language: Language) -> Letter {
         }],
         reason: Some("because".into()),
         next: None,
+        early: false,
         contact: vec![FROM.into()],
         recipient: Recipient {
             email: to.into(),

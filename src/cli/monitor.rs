@@ -9,7 +9,6 @@ use super::refusal::{Refusal, usage};
 use super::status;
 use crate::config::duration;
 use crate::core::report::{AppState, Status, span};
-use crate::core::state::AttentionKind;
 use crate::exit::Exit;
 use crate::text::clean;
 
@@ -85,9 +84,14 @@ fn judge(
     if !status.state.ok {
         found.push((Level::Critical, status.state.text.clone()));
     }
-    for item in &status.attention {
-        let age = span(status.now.duration_since(item.since));
-        found.push((level(item.kind), format!("{} (for {age})", item.text)));
+    for matter in status.matters() {
+        let age = span(status.now.duration_since(matter.since));
+        // What an app is out of service for, or what did not happen at all, cannot wait for the morning.
+        let level = match matter.critical {
+            true => Level::Critical,
+            false => Level::Warning,
+        };
+        found.push((level, format!("{} (for {age})", matter.text)));
     }
     for app in &status.apps {
         let late = app.closes.filter(|closes| *closes < status.now);
@@ -144,18 +148,5 @@ fn judge(
     (level, line)
 }
 
-/// What an app is out of service for, or what did not happen at all, cannot wait for the morning.
-fn level(kind: &str) -> Level {
-    let critical = [
-        AttentionKind::StuckInMaintenance,
-        AttentionKind::LeaveFailing,
-        AttentionKind::StateTrouble,
-        AttentionKind::SessionFailed,
-        AttentionKind::Unannounced,
-    ];
-    let down = ["daemon_down", "daemon_silent"].contains(&kind);
-    match down || critical.iter().any(|known| known.word() == kind) {
-        true => Level::Critical,
-        false => Level::Warning,
-    }
-}
+#[cfg(test)]
+mod tests;

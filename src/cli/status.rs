@@ -13,7 +13,9 @@ use crate::control;
 use crate::core::calendar::Zone;
 use crate::core::plan::outlook;
 use crate::core::policy::{LOCAL, Policy};
-use crate::core::report::{AppState, Next, RunningItem, Status, relative, span, status, when};
+use crate::core::report::{
+    AppState, Lock, Next, RunningItem, Status, relative, span, status, when,
+};
 use crate::exit::Exit;
 use crate::surroundings;
 use crate::text::clean;
@@ -110,7 +112,8 @@ pub(super) fn show(
 }
 
 fn attention(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
-    for item in &status.attention {
+    let matters = status.matters();
+    for item in &matters {
         let age = span(status.now.duration_since(item.since));
         let mark = out.painted(Paint::Bad, "!");
         // Never cut to the width of the terminal: this is what one came for.
@@ -120,17 +123,9 @@ fn attention(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
             item.kind
         ))?;
     }
-    note(
-        out,
-        status
-            .counts
-            .attention
-            .saturating_sub(status.attention.len()),
-    )?;
-    let ran = status
-        .attention
-        .iter()
-        .any(|item| item.kind != "daemon_down");
+    let said = matters.iter().map(|item| item.count).sum();
+    note(out, status.counts.attention.saturating_sub(said))?;
+    let ran = matters.iter().any(|item| item.kind != "daemon_down");
     if ran {
         let hint = "offhours history --failed: what happened; offhours logs RUN: what it printed";
         let hint = out.painted(Paint::Dim, hint);
@@ -190,6 +185,9 @@ fn running(zone: &Zone, status: &Status, bars: bool, out: &mut Out<'_>) -> anyho
                     clean(&unheard.why)
                 );
                 Cell::painted(text, Paint::Warn)
+            }
+            _ if item.cut_off => {
+                Cell::painted("cut off: the daemon that started it is gone", Paint::Warn)
             }
             (_, Some(holder), _) => {
                 Cell::painted(format!("waits for {}", clean(holder)), Paint::Warn)
@@ -372,12 +370,20 @@ fn periodic(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<(
 }
 
 fn locks(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
-    if status.shell.locks.is_empty() {
+    // What is said of a run above need not be said of its lock.
+    let listed = |lock: &&Lock| {
+        let shown = status.running.iter().take(LINES);
+        let mut runs = shown.map(|item| Some(&item.run));
+        lock.run.is_some() && runs.any(|run| run == lock.run.as_ref())
+    };
+    let others = || status.shell.locks.iter().filter(|lock| !listed(lock));
+    let count = others().count();
+    if count == 0 {
         return Ok(());
     }
     heading("locks held", out)?;
     let mut table = Table::indented(2);
-    for lock in status.shell.locks.iter().take(LINES) {
+    for lock in others().take(LINES) {
         let by = match (&lock.holder, lock.pid) {
             (Some(holder), _) => format!("by {holder}"),
             (None, Some(pid)) => format!("by pid {pid}, not one of ours"),
@@ -390,7 +396,7 @@ fn locks(status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {
         table.row([Cell::from(&lock.name), age.into(), by.into()]);
     }
     out.table(&table)?;
-    note(out, status.shell.locks.len().saturating_sub(LINES))
+    note(out, count.saturating_sub(LINES))
 }
 
 fn parts(zone: &Zone, status: &Status, out: &mut Out<'_>) -> anyhow::Result<()> {

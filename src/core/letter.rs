@@ -72,9 +72,24 @@ pub struct LetterJob {
     pub hosts: Vec<String>,
     /// It follows another job and is asked only then.
     pub if_needed: bool,
-    /// One word, in mails about what happened.
+    /// One word, in mails about what happened: of several hosts that of the worst.
     pub outcome: Option<String>,
+    /// What is known of that.
     pub detail: Option<String>,
+    /// The hosts by how they ended, in mails about what happened.
+    pub ends: Vec<LetterEnd>,
+    /// Something of it is left, and is not done before somebody asks for it again.
+    pub ask_again: bool,
+}
+
+/// Hosts that ended alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LetterEnd {
+    /// An outcome, or `not_begun`.
+    pub outcome: String,
+    pub hosts: Vec<String>,
+    /// Somebody should look at them.
+    pub bad: bool,
 }
 
 /// One mail to one recipient: a person as configured, until `mail` has looked up their zone.
@@ -105,6 +120,8 @@ pub struct Letter<R = Person> {
     pub reason: Option<String>,
     /// Postponed: to when.
     pub next: Option<Timestamp>,
+    /// It was ended before all of it was done, as somebody wished.
+    pub early: bool,
     pub contact: Vec<String>,
     pub recipient: R,
     /// To the operators: what is the matter.
@@ -138,6 +155,7 @@ impl<R> Letter<R> {
             jobs: self.jobs,
             reason: self.reason,
             next: self.next,
+            early: self.early,
             contact: self.contact,
             recipient: known(self.recipient),
             text: self.text,

@@ -359,6 +359,14 @@ pub struct Repeats {
     /// By key: how often, and in what words last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub again: BTreeMap<Name, (u32, String)>,
+    /// Nothing was told of it yet: what comes at once is waited for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
+}
+
+impl Repeats {
+    /// Matters of one group that are counted one by one; what is beyond that is in the history.
+    pub const COUNTED: usize = 1_000;
 }
 
 /// How far the alarm command is.
@@ -409,6 +417,18 @@ pub enum AttentionKind {
     Template,
 }
 
+/// How bad something is that waits for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gravity {
+    /// It is tried again by itself, and there may be thousands.
+    Passing,
+    Plain,
+    /// A night went wrong, or did not happen at all: it cannot wait for the morning.
+    Grave,
+    /// Something is down.
+    Down,
+}
+
 /// The keys of what needs a person about the state itself: it cannot be written; its reserve was given up.
 pub const UNWRITABLE: &str = "state";
 pub const ROOM_GIVEN: &str = "state:room";
@@ -434,12 +454,19 @@ impl AttentionKind {
         }
     }
 
+    /// How bad it is, beside the others.
+    pub fn gravity(self) -> Gravity {
+        match self {
+            Self::StuckInMaintenance | Self::LeaveFailing | Self::StateTrouble => Gravity::Down,
+            Self::SessionFailed | Self::Unannounced => Gravity::Grave,
+            Self::PeriodicFailing => Gravity::Passing,
+            _ => Gravity::Plain,
+        }
+    }
+
     /// Something is down: nobody waits to hear of it.
     pub fn is_urgent(self) -> bool {
-        matches!(
-            self,
-            Self::StuckInMaintenance | Self::LeaveFailing | Self::StateTrouble
-        )
+        self.gravity() == Gravity::Down
     }
 
     /// Whether the operators are told by mail and alarm command; the rest is shown by `status` and the metrics.

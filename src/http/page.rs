@@ -31,7 +31,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub fn render(status: &Status) -> Result<String, Error> {
     TEMPLATES
         .template_from_str(PAGE)?
-        .render(context! { status => Value::from(Serde(status)) })
+        .render(context! { status => Value::from(Serde(status)), matters => Value::from(Serde(status.matters())) })
 }
 
 /// An instant for people, by the wall clock of that zone; nothing where there is none.

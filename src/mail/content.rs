@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use minijinja::{Value, context};
 
 use super::{
-    ComposeError, Language, Letter, LetterJob, LetterKind, clean, moment,
+    ComposeError, Language, Letter, LetterEnd, LetterJob, LetterKind, clean, moment,
     words::{self, Words},
 };
 
 /// Bounds of what is listed by name; the rest is counted.
 const MAX_JOBS: usize = 20;
 const MAX_HOSTS: usize = 12;
+const MAX_BAD: usize = 6;
 const MAX_LINES: usize = 40;
 /// Bounds in characters.
 const MAX_NAME: usize = 100;
@@ -67,7 +68,11 @@ pub(super) fn content(letter: &Letter) -> Result<Content, ComposeError> {
     let footer = format!("{} {}.", words.footer, name(&letter.installation));
     Ok(Content {
         subject: subject(letter),
-        opening: words::opening(letter.kind, language).replace("{app}", &app),
+        opening: match letter.early {
+            true => words::opening_early(language),
+            false => words::opening(letter.kind, language),
+        }
+        .replace("{app}", &app),
         rows: match letter.kind {
             LetterKind::Digest => digest_rows(letter, words)?,
             _ => rows(letter, words)?,
@@ -90,7 +95,11 @@ fn text(text: &str) -> String {
 
 fn subject(letter: &Letter) -> String {
     let language = letter.recipient.language;
-    let what = words::subject(letter.kind, language)
+    let what = match letter.early {
+        true => words::subject_early(language),
+        false => words::subject(letter.kind, language),
+    };
+    let what = what
         .replace("{app}", &name(&letter.app))
         .replace("{count}", &letter.parts.len().to_string());
     let what = what.trim_end_matches(": ");
@@ -279,7 +288,9 @@ fn job_line(job: &LetterJob, words: &Words, language: Language) -> String {
     if let Some(description) = &job.description {
         line = format!("{line} – {}", text(description));
     }
-    if !job.hosts.is_empty() {
+    // Where they did not end alike, each says so of its own.
+    let parted = job.ends.len() > 1;
+    if !job.hosts.is_empty() && !parted {
         let mut hosts = bounded(&job.hosts, MAX_HOSTS, language, |host: &String| name(host));
         let rest = if job.hosts.len() > MAX_HOSTS {
             hosts.pop()
@@ -294,11 +305,36 @@ fn job_line(job: &LetterJob, words: &Words, language: Language) -> String {
     if job.if_needed {
         line = format!("{line} ({})", words.if_needed);
     }
-    if let Some(outcome) = &job.outcome {
+    if parted {
+        let ends = job.ends.iter().map(|ends| counted(ends, language));
+        line = format!("{line}: {}", ends.collect::<Vec<_>>().join(", "));
+    } else if let Some(outcome) = job
+        .ends
+        .first()
+        .map_or(job.outcome.as_ref(), |ends| Some(&ends.outcome))
+    {
         line = format!("{line}: {}", words::outcome(&name(outcome), language));
     }
     if let Some(detail) = &job.detail {
         line = format!("{line} – {}", text(detail));
     }
+    if job.ask_again {
+        line = format!("{line} ({})", words.ask_again);
+    }
     line
+}
+
+/// How many hosts ended so; those that somebody should look at by name.
+fn counted(ends: &LetterEnd, language: Language) -> String {
+    let outcome = words::outcome(&name(&ends.outcome), language).to_owned();
+    let count = format!("{} {outcome}", ends.hosts.len());
+    if !ends.bad {
+        return count;
+    }
+    let mut hosts = bounded(&ends.hosts, MAX_BAD, language, |host: &String| name(host));
+    let rest = match ends.hosts.len() > MAX_BAD {
+        true => hosts.pop().map(|rest| format!(" {rest}")),
+        false => None,
+    };
+    format!("{count} ({}{})", hosts.join(", "), rest.unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use minijinja::{Value, context};
 
 use super::{
-    ComposeError, Letter, LetterJob, LetterKind, clean,
+    ComposeError, Letter, LetterEnd, LetterJob, LetterKind, clean,
     content::{self, Content},
     moment, words,
 };
@@ -107,6 +107,13 @@ fn facts(letter: &Letter) -> Result<Value, ComposeError> {
 
 fn job(job: &LetterJob, letter: &Letter) -> Value {
     let outcome = |word: &String| words::outcome(&name(word), letter.recipient.language).to_owned();
+    let ends = |ends: &LetterEnd| {
+        context! {
+            outcome => outcome(&ends.outcome),
+            hosts => ends.hosts.iter().map(|host| name(host)).collect::<Vec<_>>(),
+            bad => ends.bad,
+        }
+    };
     context! {
         name => name(&job.name),
         description => job.description.as_deref().map(text),
@@ -114,6 +121,8 @@ fn job(job: &LetterJob, letter: &Letter) -> Value {
         if_needed => job.if_needed,
         outcome => job.outcome.as_ref().map(outcome),
         detail => job.detail.as_deref().map(text),
+        ends => job.ends.iter().map(ends).collect::<Vec<_>>(),
+        ask_again => job.ask_again,
     }
 }
 

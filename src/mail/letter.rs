@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-pub use crate::core::letter::{LetterJob, LetterKind};
+pub use crate::core::letter::{LetterEnd, LetterJob, LetterKind};
 pub use crate::core::policy::Language;
 
 /// One notice to one recipient: everything its text says. Its ids are whole, without angle brackets.

@@ -23,7 +23,7 @@ pub use answer::Answer;
 pub use compose::{Composed, compose, compose_with, fingerprint};
 pub use error::{ComposeError, SetupError};
 pub use invitation::{entry_end, fold_calendar, organizer, uid, utc};
-pub use letter::{Language, Letter, LetterJob, LetterKind, Recipient};
+pub use letter::{Language, Letter, LetterEnd, LetterJob, LetterKind, Recipient};
 pub use lettre::message::Mailbox;
 pub use mailer::{Delivery, Mailer};
 pub use settings::{MailHost, MailSettings, SmtpSettings, Tls, Transport};

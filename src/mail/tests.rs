@@ -47,6 +47,7 @@ fn letter(kind: LetterKind, language: Language) -> Letter {
         ],
         reason: None,
         next: None,
+        early: false,
         contact: vec![
             "Operations <ops@example.org>".into(),
             "+49 30 000000".into(),
@@ -316,6 +317,72 @@ fn the_calendar_is_folded_by_octets_and_escaped() {
         .unwrap();
     assert!(summary.contains(r#"a\,b\;c\\d"e äöü"#), "{summary}");
     assert!(unfolded.contains("CN=\"Doe, 'Jo'; x:y\""), "{unfolded}");
+}
+
+/// A job over many hosts that did not end alike.
+fn parted(language: Language) -> Letter {
+    let ends = |outcome: &str, first: usize, count: usize, bad| LetterEnd {
+        outcome: outcome.into(),
+        hosts: (first..first + count).map(|n| format!("h{n:03}")).collect(),
+        bad,
+    };
+    let mut letter = letter(LetterKind::Failed, language);
+    letter.jobs = vec![LetterJob {
+        name: "up".into(),
+        hosts: (1..=99).map(|n| format!("h{n:03}")).collect(),
+        outcome: Some("failed".into()),
+        detail: Some("h020: exit code 1".into()),
+        ends: vec![
+            ends("succeeded", 1, 74, false),
+            ends("failed", 75, 13, true),
+            ends("not_begun", 88, 12, false),
+        ],
+        ask_again: true,
+        ..LetterJob::default()
+    }];
+    letter
+}
+
+#[test]
+fn hosts_that_did_not_end_alike_are_counted() {
+    for (language, line) in [
+        (
+            Language::En,
+            "up: 74 succeeded, 13 failed (h075, h076, h077, h078, h079, h080 and 7 more), 12 not begun \
+             – h020: exit code 1 (what is left of it has to be requested again)",
+        ),
+        (
+            Language::De,
+            "up: 74 gelungen, 13 fehlgeschlagen (h075, h076, h077, h078, h079, h080 und 7 weitere), 12 nicht begonnen \
+             – h020: exit code 1 (der Rest muss neu angefordert werden)",
+        ),
+    ] {
+        let text = part(&message(&parted(language)), "text/plain");
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
+fn what_was_ended_early_did_take_place() {
+    for (language, subject, opening) in [
+        (
+            Language::En,
+            "Ended early: maintenance of shop",
+            "was ended early. Not all of it was done.",
+        ),
+        (
+            Language::De,
+            "Vorzeitig beendet: Wartung von shop",
+            "wurde vorzeitig beendet. Nicht alles ist getan.",
+        ),
+    ] {
+        let mut letter = parted(language);
+        letter.early = true;
+        let mail = compose(&from(), &letter).unwrap();
+        assert!(mail.subject.contains(subject), "{}", mail.subject);
+        assert!(mail.text.contains(opening), "{}", mail.text);
+        assert!(!message(&letter).contains("text/calendar"));
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(super) struct Words {
     pub work_planned: &'static str,
     pub on: &'static str,
     pub if_needed: &'static str,
+    pub ask_again: &'static str,
     pub reason: &'static str,
     pub next: &'static str,
     pub contact: &'static str,
@@ -54,6 +55,7 @@ static EN: Words = Words {
     work_planned: "What was planned",
     on: "on",
     if_needed: "if needed",
+    ask_again: "what is left of it has to be requested again",
     reason: "Reason",
     next: "Now planned for",
     contact: "Contact",
@@ -79,6 +81,7 @@ static DE: Words = Words {
     work_planned: "Was geplant war",
     on: "auf",
     if_needed: "falls nötig",
+    ask_again: "der Rest muss neu angefordert werden",
     reason: "Grund",
     next: "Neuer Termin",
     contact: "Kontakt",
@@ -169,12 +172,28 @@ pub(super) fn opening(kind: LetterKind, language: Language) -> &'static str {
     }
 }
 
+/// The same of what was ended before all of it was done.
+pub(super) fn subject_early(language: Language) -> &'static str {
+    match language {
+        Language::En => "Ended early: maintenance of {app}",
+        Language::De => "Vorzeitig beendet: Wartung von {app}",
+    }
+}
+
+pub(super) fn opening_early(language: Language) -> &'static str {
+    match language {
+        Language::En => "Maintenance of {app} was ended early. Not all of it was done.",
+        Language::De => "Die Wartung von {app} wurde vorzeitig beendet. Nicht alles ist getan.",
+    }
+}
+
 /// An outcome word as people say it; an unknown one as it is.
 pub(super) fn outcome(word: &str, language: Language) -> &str {
     match (language, word) {
         (Language::En, "timed_out") => "timed out",
         (Language::En, "signalled") => "ended by a signal",
         (Language::En, "spawn_failed") => "could not be started",
+        (Language::En, "not_begun") => "not begun",
         (Language::De, "succeeded") => "gelungen",
         (Language::De, "failed") => "fehlgeschlagen",
         (Language::De, "timed_out") => "Zeit überschritten",
@@ -185,6 +204,7 @@ pub(super) fn outcome(word: &str, language: Language) -> &str {
         (Language::De, "interrupted") => "unterbrochen",
         (Language::De, "postponed") => "verschoben",
         (Language::De, "skipped") => "ausgelassen",
+        (Language::De, "not_begun") => "nicht begonnen",
         _ => word,
     }
 }

@@ -178,3 +178,100 @@ fn strangers_see_no_words_from_outside() {
     }
     assert!(public.contains("leave_failing") && public.contains("shop/night"));
 }
+
+/// Five hosts of a job: one is done, one failed, two were put off, one is worked on.
+fn rollout() -> State {
+    let id = "shop/night/2026-11-23";
+    let done = |outcome: &str| serde_json::json!({ "is": "done", "outcome": outcome });
+    let running = serde_json::json!({ "is": "running", "run": 7, "attempt": 1, "failures": 0 });
+    let states = [
+        done("succeeded"),
+        done("failed"),
+        done("postponed"),
+        done("postponed"),
+        running,
+    ];
+    let steps = states.iter().enumerate().map(|(n, state)| {
+        serde_json::json!({
+            "job": "up", "host": format!("h{n}"), "state": state,
+            "dues": { "first": "2026-11-23T21:00:00Z", "last": "2026-11-23T21:00:00Z", "count": 1 },
+            "starts": "2026-11-23T21:00:00Z", "estimate": "PT10M", "closes": "2026-11-24T04:00:00Z", "cutoff": "PT0S",
+            "if_needed": false, "need": null, "asked": null,
+        })
+    });
+    let steps: Vec<_> = steps.collect();
+    let session = serde_json::json!({
+        "id": id, "app": "shop", "window": "night",
+        "opens": "2026-11-23T21:00:00Z", "closes": "2026-11-24T04:00:00Z",
+        "starts": "2026-11-23T21:00:00Z", "expected": "PT1H", "notice_by": "2026-11-23T09:00:00Z",
+        "lead": "PT12H", "reserve": "PT10M", "steps": steps, "locks": [], "phase": "active", "sequence": 0,
+        "round": 1, "entered": "2026-11-23T21:00:00Z", "enter_started": 1, "enter_count": 1,
+        "hook": { "index": 0, "running": null, "run": null, "attempts": 0, "not_before": null },
+        "leave": [], "result": "success",
+    });
+    let session: crate::core::session::Session =
+        serde_json::from_value(session).expect("a session");
+    let mut state = State::default();
+    let what = What::Step {
+        session: id.into(),
+        step: 4,
+        job: "up".into(),
+        host: "h4".into(),
+    };
+    let running = Running {
+        reboot: false,
+        way: None,
+        attempt: 1,
+        what,
+        due: None,
+        started: at("2026-11-23T21:59:00Z"),
+        stop_by: None,
+        waiting: None,
+        unheard: None,
+        pid: Some(99),
+    };
+    state.sessions.insert(session.id.clone(), session);
+    state.running.insert(7, running);
+    state
+}
+
+fn held() -> Lock {
+    Lock {
+        name: "maintenance.up@h4".into(),
+        held: true,
+        run: Some("7".into()),
+        pid: Some(5),
+        age: None,
+        holder: Some("run 7".into()),
+    }
+}
+
+#[test]
+fn what_was_put_off_is_not_done_and_what_failed_has_a_name() {
+    let mut shell = up();
+    shell.locks.push(held());
+    let (status, shown) = shown_at("2026-11-23T22:00:00Z", &rollout(), shell);
+    let line = "up: 2 of 5 hosts done, 1 failed (h1), 2 put off, 1 at work, done";
+    assert!(shown.contains(line), "{shown}");
+    assert!(!shown.contains("locks held"), "its run is listed: {shown}");
+    let public = serde_json::to_string(&status.public()).expect("json");
+    assert!(!public.contains("h1"), "{public}");
+}
+
+#[test]
+fn what_a_dead_daemon_started_is_not_running() {
+    let now = "2026-11-23T22:00:00Z";
+    let (status, shown) = shown_at(now, &rollout(), Shell::default());
+    assert!(status.running[0].cut_off);
+    assert_eq!(status.rollouts[0].running, 0);
+    assert!(
+        shown.contains("cut off: the daemon that started it is gone"),
+        "{shown}"
+    );
+    // What still holds its lock is there.
+    let mut shell = Shell::default();
+    shell.locks.push(held());
+    let (status, _) = shown_at(now, &rollout(), shell);
+    assert!(!status.running[0].cut_off);
+    assert_eq!(status.rollouts[0].running, 1);
+}

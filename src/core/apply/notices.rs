@@ -48,8 +48,6 @@ pub(super) fn bundle(
     Ok(())
 }
 
-/// Matters of one group that are counted one by one; what is beyond that is in the history.
-const COUNTED: usize = 1_000;
 /// What was told this long ago is told anew at once.
 const FORGOTTEN: SignedDuration = SignedDuration::from_hours(2);
 
@@ -69,6 +67,7 @@ pub(super) fn operators_told(
         at,
         kind,
         again: BTreeMap::new(),
+        first: notices.is_empty(),
     };
     state.told.insert(group.clone(), told);
     owe(state, notices, next);
@@ -79,7 +78,7 @@ pub(super) fn repeated(state: &mut State, group: &Name, key: &Name, text: &str) 
     let Some(told) = state.told.get_mut(group) else {
         return;
     };
-    if told.again.len() < COUNTED || told.again.contains_key(key) {
+    if told.again.len() < Repeats::COUNTED || told.again.contains_key(key) {
         let (count, last) = told.again.entry(key.clone()).or_default();
         *count = count.saturating_add(1);
         text.clone_into(last);

@@ -9,7 +9,7 @@ use crate::core::fact::{AttemptEnded, Fact, RetryAt};
 use crate::core::plan::fits;
 use crate::core::policy::{LOCAL, OnFailure, Retry};
 use crate::core::run::{End, Outcome, Report, RunId, Verdict, What};
-use crate::core::session::{Code, Phase, Reason, SessionResult, StepState};
+use crate::core::session::{Code, Phase, Reason, SessionResult, StepState, Wished};
 use crate::core::state::{AttentionKind, Running};
 
 /// How long the alarm command is let alone between its attempts.
@@ -206,10 +206,12 @@ impl Turn<'_> {
             What::Step { .. }
                 if stopped && running.pid.is_none() && unheard.is_none() && !self.held_back() =>
             {
-                let holder = running.waiting.clone().unwrap_or_default();
+                let waiting = running.waiting.clone();
+                let locked = waiting.map(|holder| Reason::new(Code::Locked, holder));
+                let why = locked.unwrap_or_else(|| self.why_not_begun(running, overdue, reason));
                 Meaning {
                     carried: true,
-                    ..Meaning::over(Outcome::Postponed, Some(Reason::new(Code::Locked, holder)))
+                    ..Meaning::over(Outcome::Postponed, Some(why))
                 }
             }
             What::Step { .. } | What::Enter { .. } if overdue && stopped => {
@@ -233,6 +235,20 @@ impl Turn<'_> {
                 Meaning::over(Outcome::Failed, Some(reason))
             }
             _ => Meaning::over(Outcome::Interrupted, Some(reason)),
+        }
+    }
+
+    /// Why what was stopped before it began, on a host that cannot be reached perhaps, was not let begin.
+    fn why_not_begun(&self, running: &Running, overdue: bool, else_: Reason) -> Reason {
+        let session = running.what.session();
+        let session = session.and_then(|id| self.state.sessions.get(id));
+        let wished = session.and_then(|session| session.wished.as_ref());
+        let ending = session.and_then(|session| session.ending.as_ref());
+        let ending = ending.and_then(|(_, reason)| reason.as_ref());
+        match wished.map(Wished::why).or(ending) {
+            Some(why) if why.code == Code::JobFailed => Reason::new(Code::Stopped, &*why.text),
+            Some(why) if !overdue => why.clone(),
+            _ => else_,
         }
     }
 

@@ -2,12 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::session::words;
+use super::tally::{Ends, by_job, ends, said, worst};
 use crate::core::calendar::{ClockEffect, Occurrence};
-use crate::core::letter::{Letter, LetterJob, LetterKind};
+use crate::core::letter::{Letter, LetterEnd, LetterJob, LetterKind};
 use crate::core::notice::{Kind, Notice, NoticeId};
-use crate::core::policy::Policy;
-use crate::core::session::{Session, StepState};
+use crate::core::policy::{Due, Name, Policy};
+use crate::core::run::Outcome;
+use crate::core::session::{Session, Step, StepState};
 use crate::core::state::State;
 
 /// The calendar entry of a session, until the sender's domain is added: the same in every mail and in the feed.
@@ -79,13 +80,18 @@ pub fn letter(policy: &Policy, state: &State, notice: &Notice) -> Letter {
         starts: session.map_or(notice.owed, |s| s.starts),
         expected: session.map(|s| s.expected).unwrap_or_default(),
         jobs: session
-            .map(|s| letter_jobs(policy, s, ended))
+            .map(|s| match ended {
+                true => jobs_done(policy, state, s),
+                false => jobs_ahead(policy, s),
+            })
             .unwrap_or_default(),
         reason: match session.and_then(Session::emergency) {
             Some(why) if !ended => Some(why.to_owned()),
             _ => text(1).filter(|_| ended),
         },
         next: text(2).filter(|_| ended).and_then(|at| at.parse().ok()),
+        early: notice.kind == Kind::Failed
+            && text(0).is_some_and(|outcome| outcome == Outcome::Cancelled.word()),
         contact: app.map(|app| app.contact.to_vec()).unwrap_or_default(),
         recipient: notice.person.clone(),
         text: if notice.kind == Kind::Operators {
@@ -110,36 +116,84 @@ fn longer(policy: &Policy, session: &Session) -> SignedDuration {
     }
 }
 
-/// The steps of a session by job, in their order.
-fn letter_jobs(policy: &Policy, session: &Session, ended: bool) -> Vec<LetterJob> {
-    let mut jobs: Vec<LetterJob> = Vec::new();
-    for step in session.steps.iter().filter(|step| ended || !step.done()) {
-        let (outcome, detail) = match &step.state {
-            StepState::Done { outcome, reason } if ended => {
-                (Some(outcome.word().to_string()), reason.as_ref().map(words))
-            }
-            _ => (None, None),
-        };
-        match jobs.iter_mut().find(|job| job.name == *step.job) {
-            Some(job) => {
-                job.hosts.push(step.host.to_string());
-                // The worst of them is what people need to know.
-                if detail.is_some() || job.outcome.is_none() {
-                    (job.outcome, job.detail) = (outcome, detail);
-                }
-            }
-            None => jobs.push(LetterJob {
-                name: step.job.to_string(),
-                description: policy
-                    .maintenance
-                    .get(&step.job)
-                    .and_then(|job| job.description.clone()),
-                hosts: vec![step.host.to_string()],
-                if_needed: step.if_needed && !ended,
-                outcome,
-                detail,
-            }),
-        }
+fn described(policy: &Policy, job: &Name, steps: &[&Step]) -> LetterJob {
+    let known = policy.maintenance.get(job);
+    LetterJob {
+        name: job.to_string(),
+        description: known.and_then(|job| job.description.clone()),
+        hosts: steps.iter().map(|step| step.host.to_string()).collect(),
+        ..LetterJob::default()
     }
-    jobs
+}
+
+/// What is still to be done, by job.
+fn jobs_ahead(policy: &Policy, session: &Session) -> Vec<LetterJob> {
+    let jobs = by_job(session).into_iter().filter_map(|(job, mut steps)| {
+        steps.retain(|step| !step.done());
+        let if_needed = steps.first()?.if_needed;
+        Some(LetterJob {
+            if_needed,
+            ..described(policy, job, &steps)
+        })
+    });
+    jobs.collect()
+}
+
+/// What became of each job.
+fn jobs_done(policy: &Policy, state: &State, session: &Session) -> Vec<LetterJob> {
+    let again = to_be_asked_for(policy, state, session);
+    let done = |(job, steps): (&Name, Vec<&Step>)| {
+        let ends = ends(session, &steps);
+        // The worst of them is what people need to know.
+        let worst = worst(&steps);
+        let outcome = worst.and_then(|step| match step.state {
+            StepState::Done { outcome, .. } => Some(outcome.word().to_string()),
+            _ => None,
+        });
+        let host = worst.map(|step| &step.host).filter(|_| ends.len() > 1);
+        let detail = worst.and_then(said).map(|said| match host {
+            Some(host) => format!("{host}: {said}"),
+            None => said,
+        });
+        let of = |ends: &Ends<'_>| LetterEnd {
+            outcome: ends.word.to_owned(),
+            hosts: ends.steps.iter().map(|s| s.host.to_string()).collect(),
+            bad: ends.bad,
+        };
+        LetterJob {
+            outcome,
+            detail,
+            ends: ends.iter().map(of).collect(),
+            ask_again: again.contains(&job),
+            ..described(policy, job, &steps)
+        }
+    };
+    by_job(session).into_iter().map(done).collect()
+}
+
+/// The jobs of a session of which something was put off that nothing will do before it is requested again.
+pub(super) fn to_be_asked_for<'s>(
+    policy: &Policy,
+    state: &State,
+    session: &'s Session,
+) -> Vec<&'s Name> {
+    let left = |step: &Step| match step.state {
+        StepState::Done { outcome, .. } => {
+            matches!(outcome, Outcome::Postponed | Outcome::Interrupted)
+        }
+        _ => true,
+    };
+    let waits = |step: &Step| {
+        let past = state.maintenance.get(&step.job);
+        past.is_some_and(|past| past.request_for(&step.host).is_some())
+    };
+    let on_request = |job: &Name| {
+        let job = policy.maintenance.get(job);
+        job.is_some_and(|job| matches!(job.due, Due::Request))
+    };
+    let jobs = by_job(session).into_iter().filter(|(job, steps)| {
+        on_request(job) && steps.iter().any(|step| left(step) && !waits(step))
+    });
+    let real = jobs.filter(|_| !session.is_rehearsal());
+    real.map(|(job, _)| job).collect()
 }

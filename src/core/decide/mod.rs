@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `opening` | which sessions become known, and who is told |
 //! | `session` | how a session goes on, from `asking` to `closed` |
+//! | `closing` | what was left of a session, and when that can be done |
 //! | `leaving` | how an app is brought back |
 //! | `steps` | the jobs of a session, one after another |
 //! | `rolling` | how a job goes over its hosts |
@@ -11,6 +12,7 @@
 //! | `ending` | what an ended attempt means |
 //! | `notices` | which mails go out, and what an answer means |
 //! | `letters` | what a notice says |
+//! | `tally` | how the steps of a session ended, in few words |
 //! | `bundle` | which announcements go into one mail |
 //! | `floods` | what happens again and again is told with a count |
 //! | `attention` | what needs a person, and that somebody is called |
@@ -22,6 +24,7 @@
 mod attention;
 mod bundle;
 mod clock;
+mod closing;
 mod ending;
 mod floods;
 mod guard;
@@ -36,6 +39,7 @@ mod rolling;
 mod session;
 mod start;
 mod steps;
+mod tally;
 mod wishes;
 
 use std::collections::BTreeSet;

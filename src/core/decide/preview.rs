@@ -181,7 +181,7 @@ impl Turn<'_> {
             LetterKind::Failed => {
                 self.make_done(id, |step| match step {
                     0 => (Outcome::Failed, None),
-                    _ => (Outcome::Skipped, Some(Code::Stopped.into())),
+                    _ => (Outcome::Postponed, Some(Code::Stopped.into())),
                 });
                 self.tell_of_end(id, Kind::Failed, Outcome::Failed, Some(&failed), next);
             }
@@ -204,6 +204,7 @@ impl Turn<'_> {
         let Some(session) = self.state.sessions.get_mut(id) else {
             return;
         };
+        session.entered = Some(self.now);
         for (at, step) in session.steps.iter_mut().enumerate() {
             let (outcome, reason) = how(at);
             step.state = StepState::Done { outcome, reason };

@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Turn;
+use super::closing::is_all_done;
 use super::leaving::leave_order;
+use super::tally;
 use crate::core::fact::Fact;
 use crate::core::notice::Kind;
-use crate::core::plan::{self, Sight, fits};
+use crate::core::plan::{Sight, fits};
 use crate::core::policy::{DuringMaintenance, Name, Policy};
 use crate::core::run::{Outcome, SessionId, What};
 use crate::core::session::{Code, Phase, Reason, Session, SessionResult, Step, StepState, Wished};
@@ -302,12 +304,10 @@ impl Turn<'_> {
                 });
             }
         }
-        let bad = session.steps.iter().find_map(|step| match &step.state {
-            StepState::Done { outcome, reason } if outcome.is_bad() => {
-                Some((step, *outcome, reason.clone()))
-            }
-            _ => None,
-        });
+        let bad = session
+            .steps
+            .iter()
+            .any(|step| matches!(step.state, StepState::Done { outcome, .. } if outcome.is_bad()));
         let code = session.reason.as_ref().map(|reason| reason.code);
         let postponed = |step: &Step| {
             matches!(
@@ -326,24 +326,21 @@ impl Turn<'_> {
             (SessionResult::Interrupted, _) => Outcome::Interrupted,
             (_, Some(Code::Unavailable | Code::TemporaryFailure)) => Outcome::Postponed,
             (SessionResult::Failure, _) => Outcome::Failed,
-            (SessionResult::Success, _) if bad.is_some() => Outcome::Failed,
+            (SessionResult::Success, _) if bad => Outcome::Failed,
             _ if !session.steps.is_empty() && session.steps.iter().all(postponed) => {
                 Outcome::Postponed
             }
             _ => Outcome::Succeeded,
         };
         let wished = session.wished.as_ref().map(Wished::why);
-        let reason = wished.or(session.reason.as_ref()).cloned().or_else(|| {
-            bad.map(|(step, outcome, reason)| {
-                let words = reason
-                    .map(|r| format!(": {}", words(&r)))
-                    .unwrap_or_default();
-                Reason::new(
-                    Code::JobFailed,
-                    format!("{} {}{words}", step.job, outcome.word()),
-                )
-            })
-        });
+        let reason = wished.or(session.reason.as_ref()).cloned();
+        // All that failed counts, not only what ended it.
+        let reason = match reason.filter(|reason| reason.code != Code::JobFailed) {
+            None => tally::failures(session)
+                .map(|text| Reason::new(Code::JobFailed, text))
+                .or(session.reason.clone()),
+            reason => reason,
+        };
         // All of it was put off: the first that was says why.
         let reason = reason.or_else(|| {
             let all_off = outcome == Outcome::Postponed;
@@ -364,6 +361,8 @@ impl Turn<'_> {
     pub(super) fn close(&mut self, session: &Session, outcome: Outcome, reason: Option<Reason>) {
         let why = reason.clone().unwrap_or(Code::Interrupted.into());
         self.carry_rest(session, &why);
+        let known = self.state.sessions.get(&session.id).cloned();
+        let session = known.as_ref().unwrap_or(session);
         if !matches!(outcome, Outcome::Succeeded | Outcome::Skipped) {
             let lane = (session.app.clone(), session.window.clone());
             self.put_off.insert(lane);
@@ -371,7 +370,7 @@ impl Turn<'_> {
         let next = self.next_chance(session);
         let id = session.id.clone();
         let told = self.told(session);
-        let text = reason.as_ref().map(words).unwrap_or_default();
+        let text = self.end_in_words(session, reason.as_ref());
         match outcome {
             Outcome::Succeeded | Outcome::Skipped => self.clear_of_app(&session.app, |_| true),
             // Whoever asked for it need not be called.
@@ -390,6 +389,13 @@ impl Turn<'_> {
                     text,
                     Some(&session.app),
                 );
+            }
+            // Who ended it early need not know what failed until then.
+            Outcome::Cancelled => {
+                if let Some(kind) = self.left_undone(session) {
+                    let text = format!("{id} was ended early: {text}");
+                    self.raise(&format!("session:{id}"), kind, text, Some(&session.app));
+                }
             }
             Outcome::Failed => {
                 let text = format!("{id} failed: {text}");
@@ -416,7 +422,14 @@ impl Turn<'_> {
             Outcome::Succeeded => kinds.finished.then_some(Kind::Finished),
             Outcome::Skipped => (told && kinds.finished).then_some(Kind::Finished),
             Outcome::Postponed if session.entered.is_some() => kinds.failed.then_some(Kind::Failed),
+            // That a new time is announced is promised only where there is one.
+            Outcome::Postponed if next.is_none() => told.then_some(Kind::Cancelled),
             Outcome::Postponed => told.then_some(Kind::Postponed),
+            // What has begun is no announcement any more that could be taken back.
+            Outcome::Cancelled if session.entered.is_some() => match is_all_done(session) {
+                true => kinds.finished.then_some(Kind::Finished),
+                false => kinds.failed.then_some(Kind::Failed),
+            },
             Outcome::Cancelled => told.then_some(Kind::Cancelled),
             _ => kinds.failed.then_some(Kind::Failed),
         };
@@ -431,30 +444,6 @@ impl Turn<'_> {
             next,
         });
         self.agenda.stir();
-    }
-
-    /// When the work of this session can happen instead.
-    pub(super) fn next_chance(&self, session: &Session) -> Option<Timestamp> {
-        let app = self.policy.apps.get(&session.app)?;
-        let after = self.now.max(session.notice_by);
-        // One that is put off before its time does not take place at its own.
-        let after = match &session.wished {
-            Some(Wished::Postponed { to, .. }) => {
-                let later = session
-                    .opens
-                    .checked_add(SignedDuration::from_nanos(1))
-                    .ok()?;
-                let from = to.map_or(later, |to| later.max(to));
-                after.max(from.saturating_sub(app.lead).unwrap_or(from))
-            }
-            _ => after,
-        };
-        let chance = |step: &Step| {
-            let job = self.policy.maintenance.get(&step.job)?;
-            let host = std::slice::from_ref(&step.host);
-            plan::next_chance(self.policy, job, host, app.lead, after)
-        };
-        session.steps.iter().filter_map(chance).min()
     }
 
     fn carry_rest(&mut self, session: &Session, why: &Reason) {

@@ -33,6 +33,8 @@ impl<R: Clone> Letter<R> {
             if_needed: about.full && !ended,
             outcome: ended.then(|| outcome.to_owned()),
             detail: (kind == LetterKind::Failed && about.full).then(|| "exit 1".to_owned()),
+            ends: Vec::new(),
+            ask_again: false,
         };
         let last = if kind == LetterKind::Failed {
             "failed"
@@ -125,6 +127,7 @@ impl<R> Letter<R> {
             jobs: Vec::new(),
             reason: None,
             next: None,
+            early: false,
             contact: contact.to_vec(),
             recipient: to,
             text: Vec::new(),

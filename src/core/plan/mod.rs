@@ -251,6 +251,17 @@ pub fn next_chance(
     lead: SignedDuration,
     now: Timestamp,
 ) -> Option<Timestamp> {
+    next_chance_for(policy, job, hosts, lead, (now, Timestamp::MIN))
+}
+
+/// The same for what is due then: the occurrence contains that instant or opens after it.
+pub fn next_chance_for(
+    policy: &Policy,
+    job: &MaintenanceJob,
+    hosts: &[Name],
+    lead: SignedDuration,
+    (now, due): (Timestamp, Timestamp),
+) -> Option<Timestamp> {
     let window = policy.windows.get(&job.window)?;
     let mut from = now.saturating_add(lead).ok()?;
     // A year of frozen occurrences is as good as none.
@@ -260,7 +271,9 @@ pub fn next_chance(
         let open = |host: &Name, piece: Occurrence| {
             !is_bounded(policy, host) || !visible_on(policy, job, host, piece).is_empty()
         };
-        if let Some(piece) = pieces.find(|piece| hosts.iter().any(|host| open(host, *piece))) {
+        let fits =
+            |piece: &Occurrence| piece.closes > due && hosts.iter().any(|host| open(host, *piece));
+        if let Some(piece) = pieces.find(fits) {
             return Some(piece.opens);
         }
         from = occurrence.closes;

@@ -186,12 +186,13 @@ impl Row {
     fn because(mut self, reason: Option<&Reason>) -> Self {
         if let Some(reason) = reason {
             self.reason = Some(reason.code.word());
-            let text = if reason.text.is_empty() {
-                reason.code.words()
-            } else {
-                &reason.text
-            };
-            self.text = Some(text.to_owned());
+            let words = reason.code.words();
+            self.text = Some(match &*reason.text {
+                "" => words.to_owned(),
+                // Its text is the name of a job, and says nothing by itself.
+                text if reason.code == Code::Stopped => format!("{words}: {text}"),
+                text => text.to_owned(),
+            });
         }
         self
     }

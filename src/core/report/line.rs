@@ -103,6 +103,9 @@ pub struct Line {
     pub elapsed: Option<SignedDuration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
+    /// What is asked: `only_if`, `healthy` or `in_service`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<&'static str>,
     /// Of a notice or of what needs a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
@@ -153,6 +156,7 @@ impl Line {
             exit_code: None,
             elapsed: None,
             recipient: None,
+            question: None,
             kind: None,
             key: None,
             reason: None,
@@ -222,11 +226,10 @@ impl Line {
                 self.key = Some(key.clone());
                 self.host = None;
             }
-            What::Step { .. }
-            | What::Ask { .. }
-            | What::Health { .. }
-            | What::Peer { .. }
-            | What::Periodic { .. } => {}
+            What::Ask { .. } | What::Health { .. } | What::Peer { .. } => {
+                self.question = Some(what.word());
+            }
+            What::Step { .. } | What::Periodic { .. } => {}
         }
         self
     }

@@ -5,6 +5,8 @@ use jiff::SignedDuration;
 
 use super::line::{Happening, Line};
 use super::when::span;
+use crate::core::run::Outcome;
+use crate::core::session::Code;
 
 impl Happening {
     /// In words, for people.
@@ -34,11 +36,11 @@ impl Happening {
             Self::LeaveEnded => "leave hook ended",
             Self::RunStarted => "run started",
             Self::RunEnded => "run ended",
-            Self::StepEnded => "step not run",
+            Self::StepEnded => "step ended",
             Self::RunSkipped => "run skipped",
             Self::RunDeferred => "run put off",
-            Self::QuestionStarted => "only_if asked",
-            Self::QuestionEnded => "only_if answered",
+            Self::QuestionStarted => "asked",
+            Self::QuestionEnded => "answered",
             Self::AlarmStarted => "alarm command started",
             Self::AlarmEnded => "alarm command ended",
             Self::NoticeAccepted => "notice accepted",
@@ -58,7 +60,13 @@ impl Happening {
 /// Words from outside have lost their line breaks and control characters.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.event.words())?;
+        if let Some(question) = self.question {
+            write!(f, "{question} ")?;
+        }
+        f.write_str(match self.event {
+            Happening::StepEnded if !self.has_run() => "step not run",
+            event => event.words(),
+        })?;
         let mut parts = Parts { f, first: true };
         if let Some(key) = self.key.as_ref().filter(|_| self.text.is_none()) {
             parts.add(format_args!("{key}"))?;
@@ -89,6 +97,13 @@ impl fmt::Display for Line {
 }
 
 impl Line {
+    /// Whether a step that ended is one that was begun.
+    fn has_run(&self) -> bool {
+        let good = |outcome: Outcome| outcome == Outcome::Succeeded;
+        self.outcome
+            .is_some_and(|outcome| good(outcome) || outcome.is_bad())
+    }
+
     fn result(&self, parts: &mut Parts<'_, '_>) -> fmt::Result {
         if let Some(outcome) = self.outcome {
             match self.elapsed {
@@ -116,6 +131,11 @@ impl Line {
             parts.add(format_args!("for {}", took(lasted)))?;
         }
         match (&self.text, self.reason) {
+            // The words are the name of a job.
+            (Some(text), Some(reason)) if reason == Code::Stopped.word() => {
+                let why = Code::Stopped.words();
+                parts.add(format_args!("{why}: {}", one_line(text)))?;
+            }
             (Some(text), _) => parts.add(format_args!("{}", one_line(text)))?,
             (None, Some(reason)) => parts.add(format_args!("{}", reason.replace('_', " ")))?,
             (None, None) => {}

@@ -2,6 +2,7 @@
 //!
 //! The names of the fields are the keys of the JSON that other programs read: they are added to, never renamed.
 mod against_view;
+mod attention;
 mod clock_change;
 mod counters;
 mod course;
@@ -25,6 +26,7 @@ mod when;
 mod wishes;
 
 pub use against_view::{AgainstView, ChangeView, NoticeView, PeriodicView, SideView, StepName};
+pub use attention::{AttentionItem, FailingOnHosts, Matter};
 pub use clock_change::{clock_change, unusual};
 pub use counters::Counters;
 pub use course::Course;
@@ -40,9 +42,7 @@ pub use periodic::{Failing, Last, Periodic, Waits};
 pub use plan_view::{HookView, PlanView, RunView, SessionView, StepView, UnplannedView};
 pub use rollout::Rollout;
 pub use runs::Runs;
-pub use status::{
-    AppState, AppStatus, AttentionItem, Counts, Daemon, Lock, RunningItem, Shell, Status, status,
-};
+pub use status::{AppState, AppStatus, Counts, Daemon, Lock, RunningItem, Shell, Status, status};
 pub use upcoming::{Announcement, Next, NextJob};
 pub use when::{counted, relative, span, when};
 pub use wishes::{PauseItem, RequestItem};

@@ -12,6 +12,8 @@ use crate::core::state::State;
 
 /// No more than this.
 const LISTED: usize = 100;
+/// Hosts that failed, for people.
+const NAMED: usize = 3;
 
 /// One job of a session on its hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,9 +21,13 @@ pub struct Rollout {
     pub session: SessionId,
     pub job: Name,
     pub hosts: usize,
-    /// Those that are done with, also where nothing was to be done.
+    /// Those that are done with, also where nothing was to be done, and what failed among them.
     pub done: usize,
     pub failed: usize,
+    /// Those of the failed that are named: the first hundred.
+    pub failed_hosts: Vec<Name>,
+    /// Those that are left for another night, or for good.
+    pub put_off: usize,
     /// Those that are worked on.
     pub running: usize,
     /// About when the last will be done, as long as all goes well.
@@ -53,8 +59,11 @@ fn of_session(policy: &Policy, session: &Session, now: Timestamp) -> Vec<Rollout
         };
         let waiting = |step: &&&Step| step.state == StepState::Waiting;
         let left = steps.iter().filter(waiting).count();
-        let (done, failed) = (count(&|_| true), count(&Outcome::is_bad));
-        let running = steps.len() - done - left;
+        let off = |outcome| matches!(outcome, Outcome::Postponed | Outcome::Cancelled);
+        let (all, put_off, failed) = (count(&|_| true), count(&off), count(&Outcome::is_bad));
+        let bad = |step: &&&Step| outcome(step).is_some_and(Outcome::is_bad);
+        let failed_hosts = steps.iter().filter(bad).take(LISTED);
+        let running = steps.len() - all - left;
         let at_once = policy.maintenance.get(job).map_or(1, |job| {
             job.rolling
                 .parallel
@@ -70,8 +79,10 @@ fn of_session(policy: &Policy, session: &Session, now: Timestamp) -> Vec<Rollout
             session: session.id.clone(),
             job: job.clone(),
             hosts: steps.len(),
-            done,
+            done: all - put_off,
             failed,
+            failed_hosts: failed_hosts.map(|step| step.host.clone()).collect(),
+            put_off,
             running,
             expected_end: now.saturating_add(rest).unwrap_or(now),
         })
@@ -80,11 +91,22 @@ fn of_session(policy: &Policy, session: &Session, now: Timestamp) -> Vec<Rollout
 }
 
 impl Rollout {
-    /// For people: `os-updates: 37 of 500 hosts done, 2 failed, 5 at work`.
+    /// For people: `os-updates: 37 of 500 hosts done, 2 failed (web3, web9), 5 at work`.
     pub fn words(&self) -> String {
         let mut words = format!("{}: {} of {} hosts done", self.job, self.done, self.hosts);
         if self.failed > 0 {
             words += &format!(", {} failed", self.failed);
+            let named = self.failed_hosts.iter().take(NAMED).map(|host| &**host);
+            let mut named: Vec<&str> = named.collect();
+            if self.failed > named.len() && !named.is_empty() {
+                named.push("…");
+            }
+            if !named.is_empty() {
+                words += &format!(" ({})", named.join(", "));
+            }
+        }
+        if self.put_off > 0 {
+            words += &format!(", {} put off", self.put_off);
         }
         if self.running > 0 {
             words += &format!(", {} at work", self.running);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::attention::{self, AttentionItem, FailingOnHosts};
 use super::diagnosis::{self, Diagnosis, Mail, Windows};
 use super::periodic::{self, Periodic};
 use super::rollout::{self, Rollout};
@@ -14,7 +15,7 @@ use crate::core::plan::Plan;
 use crate::core::policy::{Name, Policy};
 use crate::core::run::SessionId;
 use crate::core::session::{Phase, Session};
-use crate::core::state::{AttentionKind, State, UNWRITABLE};
+use crate::core::state::State;
 
 /// No more entries than this in a list.
 const LISTED: usize = 200;
@@ -33,7 +34,10 @@ pub struct Status {
     pub well: bool,
     #[serde(flatten)]
     pub shell: Shell,
+    /// The worst first.
     pub attention: Vec<AttentionItem>,
+    /// Periodic jobs that fail on several hosts: all of them, also those that are not in `attention`.
+    pub failing_on_hosts: Vec<FailingOnHosts>,
     pub paused: Vec<PauseItem>,
     pub requested: Vec<RequestItem>,
     pub running: Vec<RunningItem>,
@@ -81,18 +85,6 @@ pub struct Lock {
     /// Who holds it, where that is not one of our runs; from outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
-}
-
-/// Something waits for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AttentionItem {
-    pub key: Name,
-    /// One of the fixed words, or `daemon_down`.
-    pub kind: &'static str,
-    pub text: String,
-    pub since: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub app: Option<Name>,
 }
 
 /// Where an app is.
@@ -147,6 +139,9 @@ pub struct RunningItem {
     /// Who holds the lock it waits for; from outside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
+    /// The daemon that started it is gone, and nothing of it holds a lock any more: the next start settles it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut_off: bool,
     /// How it ended on its host is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unheard: Option<Unheard>,
@@ -181,13 +176,14 @@ pub fn status(policy: &Policy, state: &State, plan: &Plan, now: Timestamp) -> St
         now,
         well: state.attention.is_empty() && state.live.unwritable.is_none(),
         shell: Shell::default(),
-        attention: attention(state),
+        attention: attention::items(state),
+        failing_on_hosts: attention::on_hosts(policy, state),
         paused: wishes::pauses(state),
         requested: wishes::requests(state),
         running: running(state),
         rollouts: rollout::rollouts(policy, state, now),
         counts: Counts {
-            attention: state.attention.len() + usize::from(unsaid(state).is_some()),
+            attention: attention::count(state),
             running: state.running.len(),
             apps: apps.len(),
             in_maintenance: apps
@@ -233,10 +229,24 @@ impl Status {
                 text,
                 since,
                 app: None,
+                critical: true,
             };
             self.attention.insert(0, item);
             self.counts.attention += 1;
             self.well = false;
+        }
+        for item in &mut self.running {
+            let holds = |lock: &Lock| lock.held && lock.run.as_ref() == Some(&item.run);
+            item.cut_off = !shell.daemon.running && !shell.locks.iter().any(holds);
+        }
+        // Nobody works on the others.
+        for rollout in self.rollouts.iter_mut().filter(|_| !shell.daemon.running) {
+            let of = |item: &&RunningItem| {
+                item.session.as_ref() == Some(&rollout.session)
+                    && item.job.as_ref() == Some(&rollout.job)
+            };
+            let here = self.running.iter().filter(of).filter(|i| !i.cut_off);
+            rollout.running = here.count();
         }
         self.shell = shell;
         self
@@ -251,6 +261,7 @@ impl Status {
             text: format!("the daemon runs and does not answer: {why}"),
             since: self.now,
             app: None,
+            critical: true,
         };
         self.attention.insert(0, item);
         self.counts.attention += 1;
@@ -277,6 +288,18 @@ impl Status {
             // Keys may be made from addresses.
             item.key = format!("{}:{number}", item.kind).into();
         }
+        for all in &mut self.failing_on_hosts {
+            all.text.clear();
+        }
+        // One of several hosts has it in its name.
+        let periodic = &mut self.periodic;
+        let names = periodic.failing.iter_mut().map(|failing| &mut failing.job);
+        let names = names.chain(periodic.waiting.iter_mut().map(|waits| &mut waits.job));
+        for name in names.chain(periodic.last.iter_mut().map(|last| &mut last.job)) {
+            if let Some((job, _)) = name.split_once('@') {
+                *name = job.into();
+            }
+        }
         for item in &mut self.running {
             item.host = None;
             item.pid = None;
@@ -284,6 +307,9 @@ impl Status {
             if let Some(unheard) = &mut item.unheard {
                 unheard.why.clear();
             }
+        }
+        for rollout in &mut self.rollouts {
+            rollout.failed_hosts.clear();
         }
         for next in &mut self.next {
             next.announcement.missing.clear();
@@ -309,39 +335,6 @@ impl Status {
     }
 }
 
-fn attention(state: &State) -> Vec<AttentionItem> {
-    let mut items: Vec<_> = state
-        .attention
-        .iter()
-        .map(|(key, a)| AttentionItem {
-            key: key.clone(),
-            kind: a.kind.word(),
-            text: a.text.clone(),
-            since: a.since,
-            app: a.app.clone(),
-        })
-        .chain(unsaid(state))
-        .collect();
-    items.sort_by_key(|a| a.since);
-    items.truncate(LISTED);
-    items
-}
-
-/// That the state cannot be written, where that is not in the state itself: read from outside it is older than this.
-fn unsaid(state: &State) -> Option<AttentionItem> {
-    let why = state.live.unwritable.as_ref()?;
-    let unsaid = !state.attention.contains_key(UNWRITABLE);
-    unsaid.then(|| AttentionItem {
-        key: UNWRITABLE.into(),
-        kind: AttentionKind::StateTrouble.word(),
-        text: format!(
-            "the state cannot be written, nothing new is started; this was recorded before: {why}"
-        ),
-        since: state.last,
-        app: None,
-    })
-}
-
 fn running(state: &State) -> Vec<RunningItem> {
     state
         .running
@@ -359,6 +352,7 @@ fn running(state: &State) -> Vec<RunningItem> {
             stop_by: r.stop_by,
             pid: r.pid,
             waiting: r.waiting.clone(),
+            cut_off: false,
             unheard: r.unheard.as_ref().map(|(why, until)| Unheard {
                 why: why.clone(),
                 until: *until,

@@ -113,6 +113,7 @@ pub fn letter(recipient: Recipient) -> Letter {
         jobs: vec![LetterJob::default()],
         reason: None,
         next: None,
+        early: false,
         contact: vec!["ops@example.org".into()],
         recipient,
         text: Vec::new(),

@@ -22,7 +22,7 @@ pub(super) fn periodic_dues(policies: &[Arc<Policy>], played: &Played, bad: &mut
                     if ended.retry.is_none()
                         && ended.what
                             == (What::Periodic {
-                                host: "local".into(),
+                                host: job.host.clone(),
                                 job: job.name.clone(),
                             }) =>
                 {

@@ -203,14 +203,16 @@ pub(super) fn asked_for(policies: &[Arc<Policy>], moments: &[Moment], bad: &mut 
                     if consent && request.is_none_or(|request| request.held) {
                         bad.push(format!("{} needs a consent at {at}", step.job));
                     }
-                    if session.emergency().is_some() {
-                        let asked = requests.remove(&*step.job);
+                }
+                if session.emergency().is_some() {
+                    // One job may be asked for on several hosts.
+                    let jobs: BTreeSet<&str> = session.steps.iter().map(|s| &*s.job).collect();
+                    for job in jobs {
+                        let asked = requests.remove(job);
                         if !asked.is_some_and(|request| request.emergency) {
                             bad.push(format!("nobody asked for {} at {at}", session.id));
                         }
                     }
-                }
-                if session.emergency().is_some() {
                     emergencies.insert(session.id.to_string(), false);
                 }
             }

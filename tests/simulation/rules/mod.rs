@@ -1,6 +1,7 @@
 //! One rule at a time, played: a policy, a script for commands and mails, and what was recorded.
 
 mod changes;
+mod ends;
 mod gate;
 mod order;
 mod periodic;

@@ -366,12 +366,27 @@ fn many_jobs_that_fail_at_once_are_one_mail() {
         .when(|_, _| Some(Fate::exit(1, 1)))
         .play();
     let read = operators_read(&played);
-    assert_eq!(read.len(), 2, "{read:?}");
-    assert_eq!(read[0].1.len(), 2, "the first at once");
-    assert_eq!(
-        read[1].1.len(),
-        32,
-        "all others an hour later, thirty of them by name"
-    );
-    assert_eq!(read[1].1[31], "and 14 more");
+    assert_eq!(read.len(), 1, "{read:?}");
+    assert_eq!(read[0].0, "03:00", "it waits for the others, but not long");
+    assert_eq!(read[0].1.len(), 32, "thirty of them by name");
+    assert_eq!(read[0].1[31], "and 15 more");
+}
+
+#[test]
+fn a_job_that_fails_on_all_its_hosts_is_one_line() {
+    let hosts: String = (1..=40)
+        .map(|n| format!("[host.h{n:02}]\nssh = \"h{n:02}.example.org\"\ngroups = [\"all\"]\n"))
+        .collect();
+    let job = "[periodic.p]\nschedule = \"0 3 * * *\"\nrun = [\"/bin/p\"]\ntimeout = \"30s\"\nhosts = [\"@all\"]\n";
+    let played = given(&format!("{hosts}{job}"))
+        .days(1)
+        .when(|_, _| Some(Fate::exit(1, 1)))
+        .play();
+    let read = operators_read(&played);
+    assert_eq!(read.len(), 1, "{read:?}");
+    let lines = [
+        "periodic failing",
+        "p fails on 40 hosts, e.g. p@h01 failed: exit code 1",
+    ];
+    assert_eq!(read[0].1, lines);
 }

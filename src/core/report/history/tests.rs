@@ -80,3 +80,19 @@ fn what_ends_nothing_has_no_row() {
     };
     assert_eq!(rows(at("2026-11-21T21:00:03Z"), &fact), None);
 }
+
+#[test]
+fn a_step_that_an_earlier_job_stopped_says_so() {
+    let fact = Fact::StepDone {
+        session: "shop/night/2026-11-21".into(),
+        step: 1,
+        outcome: Outcome::Postponed,
+        reason: Reason::new(Code::Stopped, "up"),
+        job: "reindex".into(),
+        host: "h001".into(),
+        due: Dues::one(at("2026-11-21T21:00:00Z")),
+    };
+    let row = rows(at("2026-11-21T21:00:03Z"), &fact).expect("a row");
+    let text = row.text.as_deref();
+    assert_eq!(text, Some("an earlier job of the session failed: up"));
+}

@@ -166,3 +166,61 @@ fn words_are_one_harmless_line() {
         "run ended: os-updates on local, shop/night/2026-11-21, failed after 12.5 s, exit code 3 said  [31mno, next 2026-11-21T21:00:00Z (run 42, attempt 2)"
     );
 }
+
+/// What people read of one fact.
+fn words(fact: &Fact) -> String {
+    event(at(), fact)[0].to_string()
+}
+
+#[test]
+fn a_step_that_was_run_is_not_called_one_that_was_not() {
+    let done = |outcome, reason| {
+        words(&Fact::StepDone {
+            session: session(),
+            step: 0,
+            outcome,
+            reason,
+            job: "up".into(),
+            host: "h001".into(),
+            due: Dues::one(at()),
+        })
+    };
+    assert_eq!(
+        done(Outcome::Succeeded, Code::Healthy.into()),
+        "step ended: up on h001, shop/night/2026-11-21, succeeded, healthy"
+    );
+    assert_eq!(
+        done(Outcome::Failed, Code::Unhealthy.into()),
+        "step ended: up on h001, shop/night/2026-11-21, failed, unhealthy"
+    );
+    assert_eq!(
+        done(Outcome::Postponed, Reason::new(Code::Stopped, "up")),
+        "step not run: up on h001, shop/night/2026-11-21, postponed, an earlier job of the session failed: up"
+    );
+}
+
+#[test]
+fn a_question_says_what_is_asked() {
+    let health = What::Health {
+        session: session(),
+        step: 0,
+        job: "up".into(),
+        host: "h001".into(),
+    };
+    let asked = Fact::AttemptStarted {
+        way: None,
+        reboot: false,
+        run: 42,
+        attempt: 1,
+        what: health.clone(),
+        due: None,
+        stop_by: None,
+    };
+    assert_eq!(
+        words(&asked),
+        "healthy asked: up on h001, shop/night/2026-11-21 (run 42)"
+    );
+    let answered = words(&ended(health, Outcome::Succeeded));
+    assert!(answered.starts_with("healthy answered: "), "{answered}");
+    assert_eq!(json(&asked)["question"], "healthy");
+}
