@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::wire::{LONGEST, Look, Reading, Reply, Request, Seen};
-use crate::core::run::RunId;
+use super::wire::{LONGEST, Look, Reading, Reply, Request, SeenRuns};
 use crate::core::session::Override;
 use crate::exit::Exit;
 
@@ -53,7 +52,7 @@ impl ControlError {
 ///
 /// # Errors
 /// A daemon that cannot be reached, or says something else.
-pub fn trouble(socket: &Path) -> Result<(Option<String>, Vec<(RunId, Seen)>), ControlError> {
+pub fn trouble(socket: &Path) -> Result<(Option<String>, SeenRuns), ControlError> {
     match one_by_one(socket, &Request::Trouble, A_MOMENT)?.next()? {
         Reply::Trouble { why, runs } => Ok((why, runs)),
         _ => Err(ControlError::Garbled("an answer to something else".into())),

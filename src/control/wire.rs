@@ -201,9 +201,12 @@ pub struct Seen {
     pub unheard: Option<(String, Timestamp)>,
 }
 
+/// That of some of them.
+pub type SeenRuns = Vec<(RunId, Seen)>;
+
 impl Seen {
     /// Of the first runs of which there is something to say.
-    pub fn of(state: &State) -> Vec<(RunId, Self)> {
+    pub fn of(state: &State) -> SeenRuns {
         let short = |text: &String| text.chars().take(WORDS).collect();
         let seen = state.running.iter().map(|(run, running)| {
             let unheard = running.unheard.as_ref();
@@ -219,7 +222,7 @@ impl Seen {
     }
 
     /// Has a state that was read from the record show it, too.
-    pub fn show(runs: Vec<(RunId, Self)>, state: &mut State) {
+    pub fn show(runs: SeenRuns, state: &mut State) {
         for (run, seen) in runs {
             if let Some(running) = state.running.get_mut(&run) {
                 (running.waiting, running.unheard) = (seen.waiting, seen.unheard);
@@ -245,7 +248,7 @@ pub enum Reply {
     Trouble {
         why: Option<String>,
         #[serde(default)]
-        runs: Vec<(RunId, Seen)>,
+        runs: SeenRuns,
     },
     /// A part of what a command prints.
     Output { text: String },
