@@ -157,6 +157,72 @@ fn a_lock_that_is_waited_for_on_a_host_is_shown_and_so_is_that_it_was_got() {
     assert_eq!(daemon.stop(), 0);
 }
 
+/// A disk of its own in this place, which takes nothing more; it goes with this.
+struct Full(std::path::PathBuf);
+
+impl Full {
+    fn mount(place: std::path::PathBuf) -> Self {
+        std::fs::create_dir_all(&place).unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+            .arg(&place)
+            .status();
+        assert!(mounted.unwrap().success());
+        let full = Self(place);
+        for folder in ["locks", "runs", "tmp"] {
+            std::fs::create_dir_all(full.0.join("offhours").join(folder)).unwrap();
+        }
+        assert!(std::fs::write(full.0.join("rest"), vec![1; 1 << 20]).is_err());
+        full
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+    }
+}
+
+#[test]
+fn an_app_comes_back_on_a_host_whose_disk_is_full() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("\n*** SKIPPED: only root can mount a disk ***\n");
+    }
+    let Some(sshd) = Sshd::start() else { return };
+    let scene = scene(&sshd, "timeout = \"60s\"");
+    let toml = scene.read("windows.toml");
+    let toml = toml.replace(
+        "hosts = [\"@web\", \"local\"]",
+        "hosts = [\"web1\", \"web2\"]",
+    );
+    scene.write("windows.toml", &toml);
+    scene.write("hold.work", "");
+    let mut daemon = scene.up();
+    scene.wait_pid("pid.work");
+    let full = Full::mount(sshd.state(1));
+    let other = Full::mount(sshd.state(2));
+    std::fs::remove_file(scene.path("hold.work")).unwrap();
+    daemon.wait("session_closed", &[]);
+    // The second host's work was not begun, and the app is back all the same.
+    let refused = daemon.wait("run_ended", &[("job", "work"), ("host", "web2")]);
+    assert_eq!(refused["outcome"], "spawn_failed", "{refused}");
+    assert!(
+        refused["text"]
+            .to_string()
+            .contains("No space left on device"),
+        "{refused}"
+    );
+    assert_eq!(
+        scene.lines("order"),
+        ["web1 enter", "web1 work", "web1 leave"]
+    );
+    drop((full, other));
+    assert_eq!(daemon.stop(), 0);
+}
+
 #[test]
 fn a_host_that_restarts_while_the_daemon_is_killed_has_not_succeeded() {
     let Some(sshd) = Sshd::start() else { return };

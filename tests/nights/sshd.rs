@@ -117,6 +117,11 @@ impl Sshd {
         up
     }
 
+    /// Where a host keeps its state.
+    pub fn state(&self, host: u32) -> std::path::PathBuf {
+        self.dir.path().join(format!("state{host}"))
+    }
+
     /// Nobody listens any more; sessions go on.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -151,7 +151,8 @@ pub(super) fn attempt_ended(
         } => {
             let of = find(state, session)?;
             step_of(of, *step)?.state = StepState::Unchecked;
-            if ended.outcome == Outcome::Succeeded {
+            // Nobody asks how others are where nobody has looked yet.
+            if ended.outcome == Outcome::Succeeded && !of.seen_well.is_empty() {
                 of.is_well(host, at);
             }
         }
